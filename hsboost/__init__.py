@@ -1,0 +1,57 @@
+"""Gradient-boosted trees trained with the HyperSimplex loss: a differentiable zero-one loss and precision@k.
+
+Names load when they are first used, so that ``import hsboost`` stays cheap and imports no booster.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from hsboost._version import __version__
+
+if TYPE_CHECKING:
+    from hsboost.estimators import HSClassifier
+    from hsboost.losses import HypersimplexLoss
+    from hsboost.metrics import PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
+    from hsboost.objectives import HypersimplexObjective, hypersimplex_obj
+    from hsboost.projection import HypersimplexProjection, project_hypersimplex
+
+_HOMES = {
+    "HSClassifier": "estimators",
+    "HypersimplexLoss": "losses",
+    "HypersimplexObjective": "objectives",
+    "HypersimplexProjection": "projection",
+    "PrecisionAtK": "metrics",
+    "RecallAtK": "metrics",
+    "hypersimplex_obj": "objectives",
+    "precision_at_k": "metrics",
+    "project_hypersimplex": "projection",
+    "recall_at_k": "metrics",
+}
+
+__all__ = [
+    "HSClassifier",
+    "HypersimplexLoss",
+    "HypersimplexObjective",
+    "HypersimplexProjection",
+    "PrecisionAtK",
+    "RecallAtK",
+    "__version__",
+    "hypersimplex_obj",
+    "precision_at_k",
+    "project_hypersimplex",
+    "recall_at_k",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hsboost' has no attribute {name!r}")
+    value = getattr(import_module(f"hsboost.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,133 @@
+"""Passes that turn a threshold into values, loss, gradient and curvature."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numba import prange
+
+from hsboost._kernels._compile import BLOCK, FAST, Kernel
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST)
+def block_residuals(x, y, w, anchor, scale, nu):
+    """(Σ_A w, Σ_A w r, Σ w r²) of one block, with r = clip(v, 0, 1) - y and A the rows with 0 < v < 1."""
+    active = 0.0
+    residual = 0.0
+    squared = 0.0
+    for i in range(x.size):
+        v = (np.float64(x[i]) - anchor) * scale - nu
+        r = min(max(v, 0.0), 1.0) - np.float64(y[i])
+        inside = (v > 0.0) & (v < 1.0)
+        if w is None:
+            active += 1.0 if inside else 0.0
+            residual += r if inside else 0.0
+            squared += r * r
+        else:
+            wi = np.float64(w[i])
+            active += wi if inside else 0.0
+            residual += wi * r if inside else 0.0
+            squared += wi * (r * r)
+    return active, residual, squared
+
+
+def _residuals(x, y, w, anchor, scale, nu, out):
+    """out[:, b] = `block_residuals` of block b."""
+    n = x.size
+    for b in prange(out.shape[1]):
+        start, stop = b * BLOCK, min(n, (b + 1) * BLOCK)
+        if w is None:
+            s = block_residuals(x[start:stop], y[start:stop], None, anchor, scale, nu)
+        else:
+            s = block_residuals(x[start:stop], y[start:stop], w[start:stop], anchor, scale, nu)
+        out[0, b], out[1, b], out[2, b] = s
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST)
+def block_gradient(x, y, w, anchor, scale, nu, mean, share, slope, bend, floor, grad, hess):
+    """grad = slope w (r - mean) and hess = bend w max(1 - w share, floor) on A; 0 and bend w floor off A."""
+    for i in range(x.size):
+        v = (np.float64(x[i]) - anchor) * scale - nu
+        r = v - np.float64(y[i]) - mean
+        inside = (v > 0.0) & (v < 1.0)
+        if w is None:
+            grad[i] = slope * r if inside else 0.0
+            hess[i] = bend * max(1.0 - share, floor) if inside else bend * floor
+        else:
+            wi = np.float64(w[i])
+            grad[i] = slope * wi * r if inside else 0.0
+            hess[i] = bend * wi * max(1.0 - wi * share, floor) if inside else bend * wi * floor
+
+
+def _gradient(x, y, w, anchor, scale, nu, mean, share, slope, bend, floor, grad, hess):
+    """`block_gradient` over all blocks, straight into the output arrays."""
+    n = x.size
+    for b in prange((n + BLOCK - 1) // BLOCK):
+        i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
+        if w is None:
+            block_gradient(
+                x[i:j], y[i:j], None, anchor, scale, nu, mean, share, slope, bend, floor, grad[i:j], hess[i:j]
+            )
+        else:
+            block_gradient(
+                x[i:j], y[i:j], w[i:j], anchor, scale, nu, mean, share, slope, bend, floor, grad[i:j], hess[i:j]
+            )
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST)
+def block_values(x, anchor, scale, nu, margin, out):
+    """out = clip(v, 0, 1), with values within `margin` of 0 or 1 put there."""
+    for i in range(x.size):
+        v = (np.float64(x[i]) - anchor) * scale - nu
+        c = min(max(v, 0.0), 1.0)
+        c = 0.0 if c <= margin else c
+        out[i] = 1.0 if c >= 1.0 - margin else c
+
+
+def _values(x, anchor, scale, nu, margin, out):
+    """The projection itself."""
+    n = x.size
+    for b in prange((n + BLOCK - 1) // BLOCK):
+        i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
+        block_values(x[i:j], anchor, scale, nu, margin, out[i:j])
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST)
+def block_labels(y, w):
+    """(Σ w, Σ w y, rows whose label is not 0 or 1, weights that are negative or not finite) of one block."""
+    total = 0.0
+    positive = 0.0
+    good_labels = 0
+    good_weights = 0
+    for i in range(y.size):
+        yi = np.float64(y[i])
+        good_labels += 1 if (yi == 0.0) | (yi == 1.0) else 0
+        if w is None:
+            positive += yi
+        else:
+            wi = np.float64(w[i])
+            good_weights += 1 if (wi >= 0.0) & (wi < np.inf) else 0
+            total += wi
+            positive += wi * yi
+    if w is None:
+        total = np.float64(y.size)
+        good_weights = y.size
+    return total, positive, np.float64(y.size - good_labels), np.float64(y.size - good_weights)
+
+
+def _labels(y, w, out):
+    """out[:, b] = `block_labels` of block b."""
+    n = y.size
+    for b in prange(out.shape[1]):
+        i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
+        if w is None:
+            s = block_labels(y[i:j], None)
+        else:
+            s = block_labels(y[i:j], w[i:j])
+        out[0, b], out[1, b], out[2, b], out[3, b] = s
+
+
+residuals = Kernel(_residuals)
+gradient = Kernel(_gradient)
+values = Kernel(_values)
+labels = Kernel(_labels)

@@ -1,0 +1,67 @@
+"""Pool adjacent violators: the reduction of the paper (sorted scores minus a vertex, isotonic regression)."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+
+@numba.njit(nogil=True, cache=True)
+def vertex(w, k, out):
+    """Fill the total mass k from the front: w[0] out[0] + w[1] out[1] + … = k with out in [0, 1]."""
+    left = k
+    for i in range(out.size):
+        wi = 1.0 if w is None else w[i]
+        if wi <= 0.0:
+            out[i] = 1.0 if left > 0.0 else 0.0
+        else:
+            out[i] = min(max(left / wi, 0.0), 1.0)
+            left -= wi * out[i]
+
+
+@numba.njit(nogil=True, cache=True)
+def pool(z, scale, s, w, first, relative, weight, last):
+    """Weighted non-increasing isotonic regression of z·scale - s, z sorted descending; returns the number of blocks.
+
+    A block is kept as (first row, mean relative to that row's z), so that no digits are lost when z is huge:
+    its level is z[first]·scale + relative. ``last`` is one past the block's end.
+    """
+    blocks = 0
+    for i in range(z.size):
+        first[blocks] = i
+        relative[blocks] = -s[i]
+        weight[blocks] = 1.0 if w is None else w[i]
+        last[blocks] = i + 1
+        blocks += 1
+        while blocks > 1:
+            p, q = blocks - 2, blocks - 1
+            drop = (z[first[p]] - z[first[q]]) * scale
+            if drop + (relative[p] - relative[q]) > 0.0:
+                break
+            total = weight[p] + weight[q]
+            if total > 0.0:
+                if weight[q] > 0.0:
+                    relative[p] += (relative[q] - drop - relative[p]) * (weight[q] / total)
+            weight[p] = total
+            last[p] = last[q]
+            blocks -= 1
+    return blocks
+
+
+@numba.njit(nogil=True, cache=True)
+def unpool(z, scale, first, relative, last, blocks, order, out):
+    """out[order] = z·scale - level of its block, clipped to [0, 1] against rounding.
+
+    Returns (row, relative) of the block that holds fractional values, or (-1, 0) when every value is 0 or 1.
+    """
+    row = -1
+    level = 0.0
+    for b in range(blocks):
+        anchor = z[first[b]]
+        for i in range(first[b], last[b]):
+            y = min(max((z[i] - anchor) * scale - relative[b], 0.0), 1.0)
+            out[order[i]] = y
+            if 0.0 < y < 1.0:
+                row = first[b]
+                level = relative[b]
+    return row, level

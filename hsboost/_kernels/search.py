@@ -1,0 +1,89 @@
+"""The step of the safeguarded Newton search, and the whole search in one compiled call for small problems."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from hsboost._kernels.threshold import block_sums, nearest
+
+EPS = 2.220446049250313e-16
+
+#: A solution further than this from its anchor (in units of the temperature) has lost digits: choose a new anchor.
+FAR = 4.0
+
+#: Rows closer than this to 0 or 1 do not make the threshold unique: rounding put them there.
+MARGIN = 64 * EPS
+
+#: Scores further apart than this (in units of the temperature) do not fit one anchor chosen at random.
+WIDEST = 1e300
+
+DONE, NEWTON, BISECT, UNBOUNDED = 0, 1, 2, 3
+SOLVED, NOT_FINITE, TOO_WIDE = 0, 1, 2
+
+
+@numba.njit(nogil=True, cache=True)
+def advance(lo, hi, nu, excess, active, step):
+    """One step towards the root of the non-increasing F inside [lo, hi].
+
+    ``excess`` = F(nu) and ``-active`` its slope there. Newton's step is exact once the active rows are the right
+    ones; outside the bracket, or when it creeps, the bracket is halved. Returns (lo, hi, next nu, status).
+    """
+    if excess > 0.0:
+        lo = nu
+    elif excess < 0.0:
+        hi = nu
+    else:
+        return lo, hi, nu, DONE
+    if active > 0.0:
+        newton = nu + excess / active
+        if abs(newton - nu) <= 2.0 * EPS * max(1.0, abs(nu)):
+            return lo, hi, newton, DONE
+        if lo < newton < hi and (step < 8 or step % 3 != 2):
+            return lo, hi, newton, NEWTON
+    if lo == -np.inf or hi == np.inf:
+        return lo, hi, nu, UNBOUNDED
+    middle = 0.5 * lo + 0.5 * hi
+    if hi - lo <= EPS * max(1.0, abs(middle)):
+        return lo, hi, hi, DONE
+    return lo, hi, middle, BISECT
+
+
+@numba.njit(nogil=True, cache=True)
+def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
+    """Threshold of a problem that one thread solves fastest: (anchor, nu, SOLVED | NOT_FINITE | TOO_WIDE).
+
+    [lo, hi] is a bracket for nu at the first anchor, infinite when none is known. ``slack`` is the rounding error of
+    Σ w that a flat stretch of F may hide. Needs 0 < k < Σ w.
+    """
+    for _ in range(4):
+        step = 0
+        while True:
+            ones, active, mass, check = block_sums(x, w, anchor, scale, nu)
+            if check != 0.0:
+                return anchor, nu, NOT_FINITE
+            excess = (ones - k) + mass
+            if active == 0.0 and abs(excess) <= slack:
+                break
+            lo, hi, nu, status = advance(lo, hi, nu, excess, active, step)
+            if status == DONE:
+                break
+            if status == UNBOUNDED:
+                smallest = (np.float64(x.min()) - anchor) * scale
+                largest = (np.float64(x.max()) - anchor) * scale
+                if largest - smallest > WIDEST:
+                    return anchor, nu, TOO_WIDE
+                lo = max(lo, smallest - 1.0)
+                hi = min(hi, largest)
+                nu = 0.5 * lo + 0.5 * hi
+            step += 1
+        if abs(nu) <= FAR:
+            break
+        closer = nearest(x, anchor, scale, nu)
+        if closer == anchor:
+            break
+        anchor = closer
+        nu = -0.5
+        lo = -np.inf
+        hi = np.inf
+    return anchor, nu, SOLVED

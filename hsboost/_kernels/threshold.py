@@ -1,0 +1,181 @@
+"""Reduction passes of the threshold search.
+
+Rows enter as ``v = (x - anchor) * scale - nu`` and count with ``clip(v, 0, 1)``. The shift by an anchor near the
+solution keeps ``nu`` small, so that scores of 1e30 lose no digits; ``scale`` is 1 / temperature. Sums are kept in
+float64 whatever the scores are. ``w`` is an array or None (all ones): Numba drops the branch not taken.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numba import prange
+
+from hsboost._kernels._compile import BLOCK, FAST, Kernel
+
+#: Rows per test inside `narrow`: whole runs without an undecided row are skipped.
+RUN = 128
+
+#: At most one row in this many may stay undecided; beyond that narrowing would not pay for its memory.
+KEEP_ONE_IN = 4
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST)
+def block_sums(x, w, anchor, scale, nu):
+    """(weight above 1, weight in [0, 1], Σ w v over it, 0 or NaN when a score is not finite) of one block."""
+    ones = 0.0
+    active = 0.0
+    mass = 0.0
+    check = 0.0
+    for i in range(x.size):
+        xi = np.float64(x[i])
+        v = (xi - anchor) * scale - nu
+        c = min(max(v, 0.0), 1.0)
+        if w is None:
+            ones += 1.0 if v > 1.0 else 0.0
+            active += 1.0 if c == v else 0.0
+            mass += c if c == v else 0.0
+        else:
+            wi = np.float64(w[i])
+            ones += wi if v > 1.0 else 0.0
+            active += wi if c == v else 0.0
+            mass += wi * c if c == v else 0.0
+        check += xi * 0.0
+    return ones, active, mass, check
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST)
+def block_interior(x, w, anchor, scale, nu, margin):
+    """Weight of the rows strictly inside: margin < v < 1 - margin."""
+    inside = 0.0
+    for i in range(x.size):
+        v = (np.float64(x[i]) - anchor) * scale - nu
+        c = min(max(v, margin), 1.0 - margin)
+        if w is None:
+            inside += 1.0 if (c == v) else 0.0
+        else:
+            inside += np.float64(w[i]) if (c == v) else 0.0
+    return inside
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST)
+def _run_sums(x, w, anchor, scale, lo, hi):
+    """Sums over one run that hold for every nu in (lo, hi), and how many rows are undecided."""
+    ones = 0.0
+    active = 0.0
+    mass = 0.0
+    decided = 0
+    top = lo + 1.0
+    one = hi + 1.0
+    for i in range(x.size):
+        u = (np.float64(x[i]) - anchor) * scale
+        c = min(max(u, hi), top)
+        sure = c == u
+        decided += 1 if sure else 0
+        decided += 1 if u >= one else 0
+        decided += 1 if u <= lo else 0
+        if w is None:
+            ones += 1.0 if u >= one else 0.0
+            active += 1.0 if sure else 0.0
+            mass += c if sure else 0.0
+        else:
+            wi = np.float64(w[i])
+            ones += wi if u >= one else 0.0
+            active += wi if sure else 0.0
+            mass += wi * c if sure else 0.0
+    return ones, active, mass, x.size - decided
+
+
+@numba.njit(nogil=True, cache=True)
+def _keep_undecided(x, w, anchor, scale, lo, hi, keep_x, keep_w, kept):
+    """Append the undecided rows of one run to the block's store; stops when that is full."""
+    for i in range(x.size):
+        u = (np.float64(x[i]) - anchor) * scale
+        if ((u > lo) & (u < hi)) | ((u > lo + 1.0) & (u < hi + 1.0)):
+            if kept >= keep_x.size:
+                return kept + 1
+            keep_x[kept] = x[i]
+            if w is not None:
+                keep_w[kept] = w[i]
+            kept += 1
+    return kept
+
+
+def _sums(x, w, anchor, scale, nus, out):
+    """For each candidate c: out[c] = (ones, active, mass, check) per block; shape (candidates, 4, blocks)."""
+    n = x.size
+    for b in prange(out.shape[2]):
+        start, stop = b * BLOCK, min(n, (b + 1) * BLOCK)
+        for c in range(nus.size):
+            if w is None:
+                s = block_sums(x[start:stop], None, anchor, scale, nus[c])
+            else:
+                s = block_sums(x[start:stop], w[start:stop], anchor, scale, nus[c])
+            out[c, 0, b], out[c, 1, b], out[c, 2, b], out[c, 3, b] = s
+
+
+def _interior(x, w, anchor, scale, nu, margin, out):
+    """out[b] = weight strictly inside, per block."""
+    n = x.size
+    for b in prange(out.size):
+        start, stop = b * BLOCK, min(n, (b + 1) * BLOCK)
+        if w is None:
+            out[b] = block_interior(x[start:stop], None, anchor, scale, nu, margin)
+        else:
+            out[b] = block_interior(x[start:stop], w[start:stop], anchor, scale, nu, margin)
+
+
+def _narrow(x, w, anchor, scale, lo, hi, keep_x, keep_w, out):
+    """out[:, b] = (ones, active, mass, rows kept) of block b for any nu in (lo, hi); the undecided rows are kept."""
+    n = x.size
+    for b in prange(out.shape[1]):
+        start, stop = b * BLOCK, min(n, (b + 1) * BLOCK)
+        ones = active = mass = 0.0
+        kept = 0
+        for i in range(start, stop, RUN):
+            j = min(i + RUN, stop)
+            if w is None:
+                o, a, m, undecided = _run_sums(x[i:j], None, anchor, scale, lo, hi)
+            else:
+                o, a, m, undecided = _run_sums(x[i:j], w[i:j], anchor, scale, lo, hi)
+            ones += o
+            active += a
+            mass += m
+            if undecided > 0 and kept <= keep_x.shape[1]:
+                if w is None:
+                    kept = _keep_undecided(x[i:j], None, anchor, scale, lo, hi, keep_x[b], None, kept)
+                else:
+                    kept = _keep_undecided(x[i:j], w[i:j], anchor, scale, lo, hi, keep_x[b], keep_w[b], kept)
+        out[0, b], out[1, b], out[2, b], out[3, b] = ones, active, mass, kept
+
+
+sums = Kernel(_sums)
+interior = Kernel(_interior)
+narrow = Kernel(_narrow)
+
+
+@numba.njit(nogil=True, cache=True)
+def gap(x, anchor, scale, nu):
+    """(largest score with v <= 1/2, smallest with v > 1/2): the edges of a flat stretch of F around nu."""
+    below = -np.inf
+    above = np.inf
+    for i in range(x.size):
+        xi = np.float64(x[i])
+        if (xi - anchor) * scale - nu <= 0.5:
+            below = max(below, xi)
+        else:
+            above = min(above, xi)
+    return below, above
+
+
+@numba.njit(nogil=True, cache=True)
+def nearest(x, anchor, scale, nu):
+    """The score whose v is closest to 1/2; ties go to the first."""
+    best = x[0]
+    distance = np.inf
+    for i in range(x.size):
+        d = abs((np.float64(x[i]) - anchor) * scale - nu - 0.5)
+        if d < distance:
+            distance = d
+            best = x[i]
+    return np.float64(best)

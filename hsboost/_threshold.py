@@ -1,0 +1,312 @@
+"""The search for the one scalar in which all rows meet, written once above a *reducer*.
+
+F(nu) = Σ w clip(x / temperature - nu, 0, 1) - k is non-increasing and piecewise linear. A reducer supplies the sums
+that F and its slope need at a candidate nu; threads, a GPU or an all-reduce over workers are reducers. The search is
+Newton's method inside a bracket. Once the bracket is narrow the reducer is asked to set aside the rows that are the
+same for every nu in it, so that the remaining steps cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from hsboost._kernels import search, threshold
+from hsboost._kernels._compile import BLOCK
+
+#: Up to this many rows one compiled call on one thread beats the passes below.
+SMALL = 16_384
+
+#: The first guess comes from this many runs of eight neighbouring rows (one cache line of float64 each).
+SAMPLE_RUNS, SAMPLE_WIDTH = 1024, 8
+
+
+class Threshold(NamedTuple):
+    """Where the projection cuts: row i gets clip((x_i - anchor) / temperature - nu, 0, 1).
+
+    ``anchor`` is a raw score near the solution; keeping it apart from ``nu`` keeps every digit when scores are huge.
+    ``flat`` says that all values are 0 or 1, so that any nu of an interval (its middle was taken) is a solution.
+    """
+
+    anchor: float
+    nu: float
+    scale: float
+    flat: bool
+
+    @property
+    def cut(self) -> float:
+        """The raw score that gets the value 1/2."""
+        return self.anchor + (self.nu + 0.5) / self.scale
+
+    @property
+    def total(self) -> float:
+        """The multiplier in units of x / temperature, as in the paper's KKT conditions."""
+        return self.anchor * self.scale + self.nu
+
+
+class Sums(NamedTuple):
+    """F's ingredients at one nu: weight above 1, weight in [0, 1], and the mass Σ w v of the latter."""
+
+    ones: float
+    active: float
+    mass: float
+
+
+class Reducer(Protocol):
+    """What `find_threshold` needs to know of the rows; ``anchor`` is set by the search before it asks for sums."""
+
+    scale: float
+    anchor: float
+
+    def guess(self, k: float) -> tuple[float, float]:
+        """A cheap (anchor, nu) near the solution; any values are correct, good ones are fast."""
+        ...
+
+    def sums(self, nu: float) -> Sums:
+        """Sums over all rows at ``nu``; raises FloatingPointError when a score is NaN or infinite."""
+        ...
+
+    def narrow(self, lo: float, hi: float) -> bool:
+        """Promise that only nu in [lo, hi] follow. False (and no change) when too many rows stay undecided."""
+        ...
+
+    def widen(self) -> None:
+        """Take the promise back."""
+        ...
+
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest raw score."""
+        ...
+
+    def nearest(self, nu: float) -> float:
+        """The raw score whose value is closest to 1/2 at ``nu``."""
+        ...
+
+    def interior(self, nu: float) -> float:
+        """Weight of the rows strictly between 0 and 1 (by more than rounding) at ``nu``."""
+        ...
+
+    def gap(self, nu: float) -> tuple[float, float]:
+        """Largest raw score with value <= 1/2 and smallest with more."""
+        ...
+
+
+def find_threshold(
+    rows: Reducer,
+    k: float,
+    total: float,
+    start: tuple[float, float] | None = None,
+    bracket: tuple[float, float] = (-np.inf, np.inf),
+) -> Threshold:
+    """Solve F(nu) = 0 for 0 <= k <= total, from ``start`` = (anchor, nu) or from the reducer's guess.
+
+    ``bracket`` encloses nu at the first anchor. OverflowError: the scores are too far apart, in units of the
+    temperature, for any anchor but one next to the solution.
+
+    When F is flat at its root every nu of an interval gives the same projection and the middle is returned, so that
+    predictions are cut in the middle of the gap. For k = 0 and k = total the interval has one end only: it is taken.
+    """
+    if k <= 0.0:
+        return Threshold(rows.bounds()[1], 0.0, rows.scale, True)
+    if k >= total:
+        return Threshold(rows.bounds()[0], -1.0, rows.scale, True)
+    slack = 8 * search.EPS * total
+    rows.anchor, nu = start if start is not None else rows.guess(k)
+    for _ in range(4):
+        nu = _root(rows, k, nu, bracket, slack)
+        bracket = (-np.inf, np.inf)
+        if abs(nu) <= search.FAR:
+            break
+        rows.widen()
+        closer = rows.nearest(nu)
+        if closer == rows.anchor:
+            break
+        rows.anchor, nu = closer, -0.5
+    if rows.interior(nu) > 0.0:
+        return Threshold(rows.anchor, nu, rows.scale, False)
+    rows.widen()
+    return flat_threshold(*rows.gap(nu), rows.scale)
+
+
+def flat_threshold(below: float, above: float, scale: float) -> Threshold:
+    """The cut in the middle of the gap between the scores that get 0 and those that get 1."""
+    return Threshold(0.5 * below + 0.5 * above, -0.5, scale, True)
+
+
+def _root(rows: Reducer, k: float, nu: float, bracket: tuple[float, float], slack: float) -> float:
+    """A root of F for the present anchor."""
+    lo, hi = bracket
+    narrowed = False
+    for step in range(10_000):  # bisection every third step ends far earlier
+        at = rows.sums(nu)
+        excess = (at.ones - k) + at.mass
+        if at.active == 0.0 and abs(excess) <= slack:
+            return nu
+        lo, hi, following, status = search.advance(lo, hi, nu, excess, at.active, step)
+        if status == search.DONE:
+            return float(following)
+        if status == search.UNBOUNDED:
+            lo, hi, following = _bracket(rows, lo, hi)
+        elif not narrowed and status == search.NEWTON and abs(following - nu) < 0.5:
+            narrowed, lo, hi, following = _try_narrow(rows, k, lo, hi, following, abs(following - nu))
+        nu = following
+    raise RuntimeError("the threshold search did not end; please report the scores and k that did this")
+
+
+def _bracket(rows: Reducer, lo: float, hi: float) -> tuple[float, float, float]:
+    """Finite ends for a bracket that Newton's step could not close, and its middle."""
+    smallest, largest = ((end - rows.anchor) * rows.scale for end in rows.bounds())
+    if not largest - smallest <= search.WIDEST:
+        raise OverflowError
+    lo, hi = max(lo, smallest - 1.0), min(hi, largest)
+    return lo, hi, 0.5 * lo + 0.5 * hi
+
+
+def _try_narrow(
+    rows: Reducer, k: float, lo: float, hi: float, nu: float, error: float
+) -> tuple[bool, float, float, float]:
+    """Narrow to a bracket that Newton's next error should fit in; learn from the attempt when it does not."""
+    reach = max(error / 8, 64 * search.EPS)
+    left, right = max(lo, nu - reach), min(hi, nu + reach)
+    if not rows.narrow(left, right):
+        return False, lo, hi, nu
+    at_left, at_right = rows.sums(left), rows.sums(right)
+    excess_left = (at_left.ones - k) + at_left.mass
+    excess_right = (at_right.ones - k) + at_right.mass
+    if excess_left >= 0.0 >= excess_right:
+        return True, left, right, nu
+    rows.widen()
+    if excess_left < 0.0:
+        hi, end, at, excess = left, left, at_left, excess_left
+    else:
+        lo, end, at, excess = right, right, at_right, excess_right
+    following = end + excess / at.active if at.active > 0.0 else np.nan
+    if not lo < following < hi:
+        following = end if not np.isfinite(lo + hi) else 0.5 * lo + 0.5 * hi
+    return False, lo, hi, float(following)
+
+
+class ArrayReducer:
+    """Rows in this machine's memory: Numba passes, threaded when there are many."""
+
+    def __init__(self, x: np.ndarray, w: np.ndarray | None, scale: float) -> None:
+        self.x, self.w, self.scale = x, w, scale
+        self.anchor = 0.0
+        self._rest: tuple[np.ndarray, np.ndarray | None, Sums] | None = None
+        self._blocks = (x.size + BLOCK - 1) // BLOCK
+
+    def guess(self, k: float) -> tuple[float, float]:
+        n = self.x.size
+        width = min(n, SAMPLE_WIDTH)
+        # Fixed irregular places (golden-ratio steps): repeatable, and no period in the data can hide from them.
+        places = (np.arange(SAMPLE_RUNS) * 0.6180339887498949) % 1.0
+        starts = (places * (n - width + 1)).astype(np.intp)
+        index = (starts[:, None] + np.arange(width)).ravel()
+        x = np.ascontiguousarray(self.x[index])
+        w = None if self.w is None else np.ascontiguousarray(self.w[index])
+        share = x.size / n if w is None else float(w.sum(dtype=np.float64)) / self._total
+        mass = k * share
+        full = float(x.size) if w is None else float(w.sum(dtype=np.float64))
+        if not np.isfinite(x).all() or not 0.0 < mass < full:
+            return float(x[0]), -0.5
+        anchor, nu, _ = search.solve(x, w, self.scale, mass, float(x[0]), -0.5, -np.inf, np.inf, 0.0)
+        closest = search.nearest(x, anchor, self.scale, nu)
+        return closest, nu + (anchor - closest) * self.scale
+
+    @property
+    def _total(self) -> float:
+        return float(self.x.size) if self.w is None else float(self.w.sum(dtype=np.float64))
+
+    def sums(self, nu: float) -> Sums:
+        if self._rest is not None:
+            x, w, known = self._rest
+            ones, active, mass, _ = threshold.block_sums(x, w, self.anchor, self.scale, nu)
+            # Sure rows were summed at nu = 0: each unit of nu lowers all of them by one.
+            return Sums(known.ones + ones, known.active + active, known.mass - nu * known.active + mass)
+        out = np.empty((1, 4, self._blocks))
+        threshold.sums(self.x.size, self.x, self.w, self.anchor, self.scale, np.array([nu]), out)
+        ones, active, mass, check = out[0].sum(axis=1)
+        if check != 0.0:
+            raise FloatingPointError
+        return Sums(float(ones), float(active), float(mass))
+
+    def narrow(self, lo: float, hi: float) -> bool:
+        if not lo < hi < lo + 1.0 or self.x.size <= BLOCK:
+            return False
+        room = BLOCK // threshold.KEEP_ONE_IN
+        keep_x = np.empty((self._blocks, room), self.x.dtype)
+        keep_w = None if self.w is None else np.empty((self._blocks, room), self.w.dtype)
+        out = np.empty((4, self._blocks))
+        threshold.narrow(self.x.size, self.x, self.w, self.anchor, self.scale, lo, hi, keep_x, keep_w, out)
+        if out[3].max() > room:
+            return False
+        kept = np.arange(room) < out[3][:, None]
+        ones, active, mass, _ = out.sum(axis=1)
+        rest_w = None if keep_w is None else keep_w[kept]
+        self._rest = keep_x[kept], rest_w, Sums(float(ones), float(active), float(mass))
+        return True
+
+    def widen(self) -> None:
+        self._rest = None
+
+    def bounds(self) -> tuple[float, float]:
+        return float(self.x.min()), float(self.x.max())
+
+    def nearest(self, nu: float) -> float:
+        return float(threshold.nearest(self.x, self.anchor, self.scale, nu))
+
+    def interior(self, nu: float) -> float:
+        if self._rest is not None and self._rest[2].active > 0.0:
+            return self._rest[2].active
+        out = np.empty(self._blocks)
+        threshold.interior(self.x.size, self.x, self.w, self.anchor, self.scale, nu, search.MARGIN, out)
+        return float(out.sum())
+
+    def gap(self, nu: float) -> tuple[float, float]:
+        below, above = threshold.gap(self.x, self.anchor, self.scale, nu)
+        return float(below), float(above)
+
+
+def threshold_of(
+    x: np.ndarray,
+    w: np.ndarray | None,
+    k: float,
+    total: float,
+    temperature: float,
+    start: tuple[float, float] | None = None,
+) -> Threshold:
+    """The threshold of scores in memory; the way is chosen by size. Raises FloatingPointError on NaN or inf."""
+    scale = min(1.0 / temperature, np.finfo(np.float64).max)
+    if 0.0 < k < total:
+        try:
+            return _search_in_memory(x, w, k, total, scale, start)
+        except OverflowError:
+            # Relative to the score at which the running weight passes k the solution lies in [-1, 0].
+            order = np.argsort(-x, kind="stable")
+            weight = np.ones(x.size) if w is None else w[order].astype(np.float64)
+            at = min(int(np.searchsorted(np.cumsum(weight), k)), x.size - 1)
+            return _search_in_memory(x, w, k, total, scale, (float(x[order[at]]), -0.5), (-1.0, 0.0))
+    return find_threshold(ArrayReducer(x, w, scale), k, total)
+
+
+def _search_in_memory(
+    x: np.ndarray,
+    w: np.ndarray | None,
+    k: float,
+    total: float,
+    scale: float,
+    start: tuple[float, float] | None,
+    bracket: tuple[float, float] = (-np.inf, np.inf),
+) -> Threshold:
+    if x.size > SMALL:
+        return find_threshold(ArrayReducer(x, w, scale), k, total, start, bracket)
+    anchor, nu = start if start is not None else (float(x[0]), -0.5)
+    anchor, nu, status = search.solve(x, w, scale, k, anchor, nu, *bracket, 8 * search.EPS * total)
+    if status == search.NOT_FINITE:
+        raise FloatingPointError
+    if status == search.TOO_WIDE:
+        raise OverflowError
+    if threshold.block_interior(x, w, anchor, scale, nu, search.MARGIN) > 0.0:
+        return Threshold(anchor, nu, scale, False)
+    return flat_threshold(*threshold.gap(x, anchor, scale, nu), scale)

@@ -1,0 +1,6 @@
+"""Losses of one interface: ``loss``, ``gradient`` and ``gradient_hessian`` of (y_true, raw_prediction, sample_weight)."""
+
+from hsboost.losses._base import Loss
+from hsboost.losses.hypersimplex import HypersimplexLoss
+
+__all__ = ["HypersimplexLoss", "Loss"]

@@ -1,0 +1,220 @@
+"""The HyperSimplex loss: squared distance between the projected scores and the labels."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hsboost import _validation as check
+from hsboost._kernels import gradient as kernels
+from hsboost._kernels._compile import BLOCK
+from hsboost._threshold import Threshold
+from hsboost._validation import Budget, FloatArray
+from hsboost.losses._base import Loss
+from hsboost.projection import solve_threshold
+
+HESSIANS = ("exact", "unit")
+REDUCTIONS = ("sum", "mean")
+
+#: Share of an active row's curvature that rows outside the active set keep.
+DEFAULT_FLOOR = 1e-3
+
+
+class Rows(NamedTuple):
+    """Validated rows: scores, labels, weights, Σ w and the total mass that k means here."""
+
+    x: FloatArray
+    y: FloatArray
+    w: FloatArray | None
+    total: float
+    mass: float
+
+
+class HypersimplexLoss(Loss):
+    """A differentiable zero-one loss: zero exactly when the k highest scores are the positives, by a margin.
+
+    With ŷ the projection of raw_prediction / temperature onto { y in [0,1]^n : Σ w y = k } the loss is ½ Σ w (ŷ - y)².
+    At hard assignments it counts mistakes: ‖ŷ - y‖² = k + P - 2 TP@k with P positives, so it stands in for
+    precision@k at every budget k: for the precision-recall break-even point when k is the number of positives
+    (the default), and for accuracy only when k is where accuracy peaks. Rows that are confidently right or
+    confidently wrong have no gradient: the loss is robust to label noise, and not convex.
+
+    Parameters
+    ----------
+    k : None, int or float in (0, 1), default None
+        How many positives the projection hands out. None: as many as there are (Σ w y). int: a count, in units of
+        weight. float: a share of the total weight.
+    temperature : float, default 1.0
+        Softness, in units of the raw scores.
+    hessian : {"exact", "unit"}, default "exact"
+        Curvature of :meth:`gradient_hessian`. ``"exact"``: the diagonal of the Hessian, (w / temperature²)
+        (1 - w / Σ_A w) on the active set A, floored elsewhere. ``"unit"``: w for every row, as in the paper's code;
+        temperature then acts as a step size.
+    reduction : {"sum", "mean"}, default "sum"
+        ``"sum"``: ½ Σ w (ŷ - y)². ``"mean"``: Σ w (ŷ - y)² / Σ w, as in the paper's code (no ½).
+    hessian_floor : float, default 1e-3
+        Least curvature of a row, as a share of what an active row has: max(1 - w / Σ_A w, hessian_floor) on A and
+        hessian_floor off A, so that no leaf divides by nothing. Larger values make leaves without active rows move
+        less. Rows of zero weight keep zero curvature: they are not there.
+
+    Raises
+    ------
+    ValueError
+        From the constructor for parameters out of range; from the methods for scores that are not finite, labels other
+        than 0 and 1, lengths that differ, bad weights, or a count k above the total weight.
+
+    References
+    ----------
+    Gomez, Wang, Tang, "Differentiable Zero-One Loss via Hypersimplex Projections", arXiv 2602.23336, section 4.
+
+    Examples
+    --------
+    >>> from hsboost import HypersimplexLoss
+    >>> loss = HypersimplexLoss()
+    >>> round(loss.loss([1, 1, 0, 0], [0.9, 0.2, 0.1, -2.0]), 4)
+    0.2025
+    >>> loss.gradient([1, 1, 0, 0], [0.9, 0.2, 0.1, -2.0]).round(3)
+    array([ 0.   , -0.45,  0.45,  0.  ])
+    """
+
+    def __init__(
+        self,
+        k: Budget = None,
+        temperature: float = 1.0,
+        hessian: Literal["exact", "unit"] = "exact",
+        reduction: Literal["sum", "mean"] = "sum",
+        hessian_floor: float = DEFAULT_FLOOR,
+    ) -> None:
+        self.k = check.check_budget(k)
+        self.temperature = check.check_temperature(temperature)
+        self.hessian = check.check_choice(hessian, "hessian", HESSIANS)
+        self.reduction = check.check_choice(reduction, "reduction", REDUCTIONS)
+        self.hessian_floor = check.check_positive(hessian_floor, "hessian_floor")
+        if self.hessian_floor > 1.0:
+            raise ValueError(f"hessian_floor is a share of an active row's curvature, at most 1; got {hessian_floor!r}")
+
+    def __repr__(self) -> str:
+        return (
+            f"HypersimplexLoss(k={self.k!r}, temperature={self.temperature!r}, hessian={self.hessian!r}, "
+            f"reduction={self.reduction!r}, hessian_floor={self.hessian_floor!r})"
+        )
+
+    def loss(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Value of the loss.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,)
+            Labels, 0 or 1 (bool, int or float).
+        raw_prediction : array-like of shape (n,)
+            Scores, finite; any shift of all of them gives the same value.
+        sample_weight : array-like of shape (n,), optional
+            Finite and >= 0.
+
+        Returns
+        -------
+        float
+        """
+        rows = self._rows(y_true, raw_prediction, sample_weight)
+        _, _, squared = _residual_sums(rows, self._threshold(rows))
+        return float(squared / rows.total if self.reduction == "mean" else 0.5 * squared)
+
+    def gradient_hessian(
+        self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Derivative in each raw score and the curvature that ``hessian`` names.
+
+        With r = ŷ - y the gradient is (w / temperature) (r - Σ_A w r / Σ_A w) on A and 0 elsewhere; it sums to zero.
+
+        Parameters
+        ----------
+        y_true, raw_prediction, sample_weight
+            As for :meth:`loss`.
+
+        Returns
+        -------
+        gradient, hessian : ndarrays of shape (n,), float32 for float32 scores, else float64.
+        """
+        rows = self._rows(y_true, raw_prediction, sample_weight)
+        return self._derivatives(rows, self._threshold(rows), rows.x.dtype, 1.0)
+
+    def boosting_step(
+        self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None, state: Any
+    ) -> tuple[np.ndarray, np.ndarray, Threshold]:
+        """float32 gradient and curvature as boosters take them, and the threshold, the next round's starting point.
+
+        With the exact Hessian both are multiplied by temperature² (and by Σ w / 2 when ``reduction="mean"``), which
+        makes the curvature of an active row its weight.
+        """
+        rows = self._rows(y_true, raw_prediction, sample_weight)
+        start = None if state is None else (state.anchor, state.nu)
+        where = self._threshold(rows, start)
+        factor = 1.0 if self.hessian == "unit" else self.temperature**2 / self._per_row(rows)
+        gradient, hessian = self._derivatives(rows, where, np.dtype(np.float32), factor)
+        return gradient, hessian, where
+
+    def threshold(
+        self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Threshold:
+        """Where the projection cuts the given scores; ``.cut`` is the raw score above which a row is called positive."""
+        return self._threshold(self._rows(y_true, raw_prediction, sample_weight))
+
+    def _per_row(self, rows: Rows) -> float:
+        """The factor before w in the loss's derivatives."""
+        return 2.0 / rows.total if self.reduction == "mean" else 1.0
+
+    def _rows(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None) -> Rows:
+        x = check.check_scores(raw_prediction, "raw_prediction")
+        y = np.asarray(y_true)
+        check.check_same_length(y, "y_true", x.size, "raw_prediction")
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"y_true must hold 0 and 1, got dtype {y.dtype}; encode the labels first")
+        w = check.check_weight(sample_weight, x.size, "raw_prediction")
+        y32 = np.ascontiguousarray(y, dtype=np.float32)
+        total, positive, wrong_labels, wrong_weights = _block_totals(kernels.labels, 4, x.size, y32, w)
+        if wrong_labels:
+            raise check.bad_labels(y)
+        if wrong_weights and w is not None:
+            raise check.bad_weights(w)
+        check.check_total_weight(total)
+        return Rows(x, y32, w, total, check.budget_mass(self.k, total, positive))
+
+    def _threshold(self, rows: Rows, start: tuple[float, float] | None = None) -> Threshold:
+        return solve_threshold(
+            rows.x, rows.w, rows.mass, rows.total, self.temperature, "raw_prediction", start
+        )
+
+    def _derivatives(
+        self, rows: Rows, where: Threshold, dtype: np.dtype[Any], factor: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        active, residual, _ = _residual_sums(rows, where)
+        mean = residual / active if active > 0.0 else 0.0
+        per_row = factor * self._per_row(rows)
+        gradient, hessian = np.empty(rows.x.size, dtype), np.empty(rows.x.size, dtype)
+        if self.hessian == "unit":
+            share, bend, floor = 0.0, factor, 1.0
+        else:
+            share = 1.0 / active if active > 0.0 else 0.0
+            bend, floor = per_row / self.temperature**2, self.hessian_floor
+        kernels.gradient(
+            rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu,
+            mean, share, per_row / self.temperature, bend, floor, gradient, hessian,
+        )  # fmt: skip
+        return gradient, hessian
+
+
+def _residual_sums(rows: Rows, where: Threshold) -> tuple[float, float, float]:
+    """(Σ_A w, Σ_A w r, Σ w r²)."""
+    n = rows.x.size
+    return _block_totals(  # type: ignore[return-value]
+        kernels.residuals, 3, n, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu
+    )
+
+
+def _block_totals(kernel: Any, kinds: int, n: int, *arguments: Any) -> tuple[float, ...]:
+    """Run a block kernel and add its partial sums up in block order."""
+    out = np.empty((kinds, (n + BLOCK - 1) // BLOCK))
+    kernel(n, *arguments, out)
+    return tuple(out.sum(axis=1).tolist())
