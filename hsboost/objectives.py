@@ -122,10 +122,13 @@ class HypersimplexObjective(LossObjective):
     Attributes
     ----------
     threshold_ : float
-        The raw score at which the last round cut.
+        The raw score that got ŷ = 1/2 in the last round.
 
     Notes
     -----
+    While scores are soft (ŷ strictly between 0 and 1, as on noisy data they stay) ŷ > 1/2 for fewer or more than k
+    rows. :meth:`fit_threshold` gives the cut that k training rows exceed: the one to predict with.
+
     With ``hessian="exact"`` gradient and curvature are both multiplied by temperature², so that an active row's
     curvature is its weight. The temperature then only sets the unit of the raw scores: it changes no split. With
     ``hessian="unit"`` it acts as a step size.
@@ -141,7 +144,7 @@ class HypersimplexObjective(LossObjective):
     >>> booster = xgb.train({"max_depth": 3, "base_score": 0.0}, dtrain, 20, obj=objective)
     >>> scores = booster.predict(dtrain, output_margin=True)
     >>> int((scores > objective.fit_threshold(scores, y)).sum())
-    284
+    285
     """
 
     loss: HypersimplexLoss
@@ -158,7 +161,7 @@ class HypersimplexObjective(LossObjective):
 
     @property
     def threshold_(self) -> float:
-        """The raw score above which the last round called a row positive, before that round's tree was added."""
+        """The raw score that got ŷ = 1/2 in the last round, before that round's tree was added."""
         if self._last is None:
             raise AttributeError("threshold_ exists after training; for scores of your own use fit_threshold(scores, y)")
         return float(self._last.cut)
@@ -172,7 +175,7 @@ class HypersimplexObjective(LossObjective):
     def fit_threshold(
         self, raw_prediction: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """The raw score above which rows are called positive, for given scores, such as a finished model's.
+        """The raw score that the k highest of the given scores exceed: call rows above it positive.
 
         Parameters
         ----------
@@ -186,8 +189,9 @@ class HypersimplexObjective(LossObjective):
         Returns
         -------
         float
+            In the middle between the last row in and the first row out; tied rows are taken or left together.
         """
-        return self.loss.threshold(y_true, raw_prediction, sample_weight).cut
+        return self.loss.budget_cut(y_true, raw_prediction, sample_weight)
 
 
 def _refuse_distributed() -> None:

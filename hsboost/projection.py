@@ -207,6 +207,29 @@ def solve_threshold(
     return where
 
 
+def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> float:
+    """The raw score exceeded by the highest-scored rows of total weight ``mass``: the limit of small temperatures.
+
+    It lies in the middle between the last row in and the first row out. Rows tied there are taken or left together,
+    whichever misses ``mass`` by less.
+    """
+    n = scores.size
+    if weight is None:
+        place = min(int(np.ceil(mass)), n)
+        last = scores.max() if place == 0 else np.partition(scores, n - place)[n - place]
+    else:
+        order = np.argsort(-scores, kind="stable")
+        last = scores[order[min(int(np.searchsorted(np.cumsum(weight[order], dtype=np.float64), mass)), n - 1)]]
+    above, tied = scores > last, scores == last
+    weight_above, weight_tied = (
+        (float(rows.sum()) if weight is None else float(weight[rows].sum(dtype=np.float64))) for rows in (above, tied)
+    )
+    if mass - weight_above >= 0.5 * weight_tied and mass > 0.0:
+        inside, outside = last, scores[scores < last]
+        return 0.5 * float(inside) + 0.5 * float(outside.max() if outside.size else inside - 1)
+    return 0.5 * float(last) + 0.5 * float(scores[above].min() if above.any() else last + 1)
+
+
 def values_at(scores: FloatArray, where: Threshold) -> FloatArray:
     """clip((x - anchor) / temperature - nu, 0, 1), in the dtype of the scores."""
     out = np.empty_like(scores)

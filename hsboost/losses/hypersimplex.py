@@ -13,7 +13,7 @@ from hsboost._kernels._compile import BLOCK
 from hsboost._threshold import Threshold
 from hsboost._validation import Budget, FloatArray
 from hsboost.losses._base import Loss
-from hsboost.projection import solve_threshold
+from hsboost.projection import hard_cut, solve_threshold
 
 HESSIANS = ("exact", "unit")
 REDUCTIONS = ("sum", "mean")
@@ -76,7 +76,7 @@ class HypersimplexLoss(Loss):
     >>> round(loss.loss([1, 1, 0, 0], [0.9, 0.2, 0.1, -2.0]), 4)
     0.2025
     >>> loss.gradient([1, 1, 0, 0], [0.9, 0.2, 0.1, -2.0]).round(3)
-    array([ 0.   , -0.45,  0.45,  0.  ])
+    array([ 0.  , -0.45,  0.45,  0.  ])
     """
 
     def __init__(
@@ -158,8 +158,17 @@ class HypersimplexLoss(Loss):
     def threshold(
         self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Threshold:
-        """Where the projection cuts the given scores; ``.cut`` is the raw score above which a row is called positive."""
+        """Where the projection cuts the given scores; ``.cut`` is the raw score that gets ŷ = 1/2."""
         return self._threshold(self._rows(y_true, raw_prediction, sample_weight))
+
+    def budget_cut(
+        self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """The raw score that the top k rows exceed (up to ties at the boundary): the hard assignment."""
+        rows = self._rows(y_true, raw_prediction, sample_weight)
+        if not np.isfinite(rows.x).all():
+            raise check.not_finite(rows.x, "raw_prediction")
+        return hard_cut(rows.x, rows.w, rows.mass)
 
     def _per_row(self, rows: Rows) -> float:
         """The factor before w in the loss's derivatives."""

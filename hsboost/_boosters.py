@@ -1,0 +1,125 @@
+"""What differs between XGBoost's and LightGBM's scikit-learn estimators, in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _check_feature_names, _get_feature_names, _num_samples
+
+from hsboost.objectives import LossObjective
+
+
+def prepare(estimator: Any, objective: LossObjective) -> Any:
+    """A fresh booster with the objective in place."""
+    if estimator is None or estimator == "xgboost":
+        from xgboost import XGBClassifier
+
+        fresh = XGBClassifier()
+    elif isinstance(estimator, str) and estimator == "lightgbm":
+        from lightgbm import LGBMClassifier
+
+        fresh = LGBMClassifier(verbose=-1)
+    elif kind(estimator) is not None:
+        fresh = clone(estimator)
+    else:
+        raise ValueError(
+            "estimator must be None, 'xgboost', 'lightgbm', an XGBClassifier or an LGBMClassifier; "
+            f"got {estimator!r}"
+        )
+    return fresh.set_params(objective=objective)
+
+
+def kind(estimator: Any) -> str | None:
+    """ "xgboost" or "lightgbm", by the classes an object descends from; the other library is not imported."""
+    names = {(c.__module__.partition(".")[0], c.__name__) for c in type(estimator).__mro__}
+    if ("xgboost", "XGBClassifier") in names:
+        return "xgboost"
+    if ("lightgbm", "LGBMClassifier") in names:
+        return "lightgbm"
+    return None
+
+
+def fit(
+    estimator: Any,
+    X: Any,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    eval_sets: list[tuple[Any, np.ndarray]],
+    fit_params: dict[str, Any],
+) -> None:
+    """Train; XGBoost prints evaluation results unless told not to."""
+    extra = dict(fit_params)
+    if eval_sets:
+        extra["eval_set"] = eval_sets
+    if kind(estimator) == "xgboost":
+        extra.setdefault("verbose", False)
+    estimator.fit(X, y, sample_weight=weight, **extra)
+
+
+def raw_scores(estimator: Any, X: Any) -> np.ndarray:
+    """Raw scores of the rounds that the booster predicts with (early stopping), float64, shape (n,)."""
+    if kind(estimator) == "xgboost":
+        raw = estimator.predict(X, output_margin=True)
+    else:
+        raw = estimator.predict(X, raw_score=True)
+    return np.asarray(raw, dtype=np.float64)
+
+
+def check_inputs(X: Any, y: Any) -> tuple[int, np.ndarray]:
+    """The number of rows and the labels as an array; X itself is left to the booster."""
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
+    rows = _num_samples(X)
+    _check_matrix(X)
+    labels = np.asarray(y)
+    if rows == 0 or _columns(X) == 0:
+        raise ValueError(
+            f"Found array with {rows} sample(s) and {_columns(X)} feature(s) (shape={np.shape(X)}) while a minimum of 1 "
+            "is required."
+        )
+    if labels.shape[:1] != (rows,):
+        raise ValueError(f"y must have one label per row of X: expected {rows}, got {labels.shape}")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError("y must not contain NaN or infinity; drop the rows without a label")
+    return rows, labels
+
+
+def _check_matrix(X: Any) -> None:
+    """A matrix, not a single row or column."""
+    shape = getattr(X, "shape", None)
+    if shape is not None and len(shape) != 2:
+        raise ValueError(
+            f"X must be two-dimensional, got shape {tuple(shape)}. Reshape your data: array.reshape(-1, 1) for a single "
+            "feature, array.reshape(1, -1) for a single row."
+        )
+
+
+def _columns(X: Any) -> int | None:
+    """The number of columns, where X says it."""
+    shape = getattr(X, "shape", None)
+    return None if shape is None else int(shape[1])
+
+
+def column_names(X: Any) -> np.ndarray | None:
+    """Column names of a data frame, or None."""
+    return _get_feature_names(X)
+
+
+def check_columns(estimator: Any, X: Any) -> None:
+    """The columns are those of ``fit``, in number and in name."""
+    _check_feature_names(estimator, X, reset=False)
+    _check_matrix(X)
+    columns = _columns(X)
+    if columns is not None and columns != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {columns} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input"
+        )
+
+
+def take_rows(X: Any, index: np.ndarray) -> Any:
+    """Rows of an array, data frame or sparse matrix."""
+    return _safe_indexing(X, index)

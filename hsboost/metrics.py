@@ -1,0 +1,209 @@
+"""Precision and recall of the k highest scores, as functions and as evaluation metrics of both boosters."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.exceptions import UndefinedMetricWarning
+
+from hsboost import _validation as check
+from hsboost._validation import Budget, FloatArray
+
+
+def precision_at_k(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    k: Budget = None,
+    *,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = 1,
+) -> float:
+    """Of the k rows you would act on first, the share that is positive.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        Labels; two values at most, ``pos_label`` one of them.
+    y_score : array-like of shape (n,)
+        Scores, higher first. Only their order counts.
+    k : None, int or float in (0, 1), default None
+        None: as many rows as there are positives (precision = recall, the break-even point). int: a count, in units
+        of weight. float: a share of the total weight.
+    sample_weight : array-like of shape (n,), optional
+        Finite and >= 0. The top k is then the highest-scored rows of total weight k.
+    pos_label : default 1
+        The label that counts as positive.
+
+    Returns
+    -------
+    float
+        In [0, 1]. Rows tied at the boundary share the remaining places evenly, so that the order of the rows never
+        matters: constant scores give the prevalence. 0.0 with an ``UndefinedMetricWarning`` when k is 0.
+
+    Raises
+    ------
+    ValueError
+        For k above the total weight, lengths that differ, non-finite scores or bad weights.
+
+    Examples
+    --------
+    >>> from hsboost import precision_at_k
+    >>> precision_at_k([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], k=1)
+    1.0
+    >>> precision_at_k([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1])
+    0.5
+    """
+    hits, budget, _ = _hits_at_k(y_true, y_score, k, sample_weight, pos_label)
+    return _ratio(hits, budget, "Precision@k", "k is 0")
+
+
+def recall_at_k(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    k: Budget = None,
+    *,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = 1,
+) -> float:
+    """Of all positives, the share found among the k rows you would act on first.
+
+    Parameters
+    ----------
+    y_true, y_score, k, sample_weight, pos_label
+        As for :func:`precision_at_k`.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0.0 with an ``UndefinedMetricWarning`` when there are no positives.
+
+    Examples
+    --------
+    >>> from hsboost import recall_at_k
+    >>> recall_at_k([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], k=3)
+    1.0
+    """
+    hits, _, positives = _hits_at_k(y_true, y_score, k, sample_weight, pos_label)
+    return _ratio(hits, positives, "Recall@k", "there are no positive labels")
+
+
+def _ratio(hits: float, of: float, name: str, why: str) -> float:
+    if of <= 0.0:
+        warnings.warn(f"{name} is undefined because {why}; 0.0 is returned.", UndefinedMetricWarning, stacklevel=3)
+        return 0.0
+    return hits / of
+
+
+def _hits_at_k(
+    y_true: ArrayLike, y_score: ArrayLike, k: Budget, sample_weight: ArrayLike | None, pos_label: Any
+) -> tuple[float, float, float]:
+    """(weight of positives among the top k, k as a mass, weight of all positives)."""
+    score = check.check_scores(y_score, "y_score")
+    if not np.isfinite(score).all():
+        raise check.not_finite(score, "y_score")
+    labels = np.asarray(y_true)
+    check.check_same_length(labels, "y_true", score.size, "y_score")
+    positive = labels == pos_label
+    _check_two_values(labels, positive, pos_label)
+    weight = check.check_weight(sample_weight, score.size, "y_score")
+    if weight is None:
+        total, found = float(score.size), float(positive.sum())
+    else:
+        if not (np.isfinite(weight) & (weight >= 0)).all():
+            raise check.bad_weights(weight)
+        weight = weight.astype(np.float64)
+        total, found = float(weight.sum()), float(weight[positive].sum())
+        check.check_total_weight(total)
+    mass = check.budget_mass(check.check_budget(k), total, found)
+    if mass <= 0.0:
+        return 0.0, 0.0, found
+    last = _boundary(score, weight, mass)
+    above, tied = score > last, score == last
+    if weight is None:
+        left = mass - float(above.sum())
+        hits = float((above & positive).sum()) + left * float((tied & positive).sum()) / float(tied.sum())
+    else:
+        left = mass - float(weight[above].sum())
+        tied_weight = float(weight[tied].sum())
+        share = min(max(left / tied_weight, 0.0), 1.0) if tied_weight > 0.0 else 0.0
+        hits = float(weight[above & positive].sum()) + share * float(weight[tied & positive].sum())
+    return hits, mass, found
+
+
+def _check_two_values(labels: np.ndarray, positive: np.ndarray, pos_label: Any) -> None:
+    rest = labels[~positive]
+    if rest.size and not bool(np.all(rest == rest[0])):
+        raise ValueError(
+            f"y_true must hold two values, pos_label={pos_label!r} and one other; got {rest[0]!r} and others besides; "
+            "pass (y_true == your_label) instead"
+        )
+
+
+def _boundary(score: FloatArray, weight: FloatArray | None, mass: float) -> float:
+    """The score of the last row, at least in part, among the top ``mass``."""
+    n = score.size
+    if weight is None:
+        place = min(int(np.ceil(mass)), n)
+        return float(np.partition(score, n - place)[n - place])
+    order = np.argsort(-score, kind="stable")
+    running = np.cumsum(weight[order])
+    return float(score[order[min(int(np.searchsorted(running, mass)), n - 1)]])
+
+
+class PrecisionAtK:
+    """Watch precision@k on evaluation data, and stop early on it, in XGBoost and LightGBM.
+
+    ``xgb.train(..., custom_metric=PrecisionAtK(0.05))`` (XGBoost maximises it by itself, as its name begins with
+    "pre"), ``lgb.train(..., feval=PrecisionAtK(0.05))``, ``XGBClassifier(eval_metric=PrecisionAtK(0.05))`` and
+    ``LGBMClassifier().fit(..., eval_metric=PrecisionAtK(0.05).lightgbm)``. Weights of the evaluation data are used.
+
+    Parameters
+    ----------
+    k : None, int or float in (0, 1), default None
+        As for :func:`precision_at_k`; a float suits evaluation sets of different sizes.
+
+    Notes
+    -----
+    The two scikit-learn wrappers call a metric with the same arguments and expect different answers, a number and
+    a (name, value, is_higher_better) triple: hence :meth:`lightgbm`.
+    """
+
+    _function = staticmethod(precision_at_k)
+    _stem = "precision"
+
+    def __init__(self, k: Budget = None) -> None:
+        self.k = check.check_budget(k)
+        self.__name__ = f"{self._stem}@{'positives' if k is None else k}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(k={self.k!r})"
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
+        """(name, value) for a DMatrix, (name, value, True) for a LightGBM Dataset, the value for two arrays."""
+        if not hasattr(y_pred, "get_label"):
+            return self._function(y_true, y_pred, self.k, sample_weight=sample_weight)
+        raw, data = y_true, y_pred
+        weight = data.get_weight()
+        weight = weight if weight is not None and len(weight) else None
+        value = self._function(data.get_label(), raw, self.k, sample_weight=weight)
+        if hasattr(data, "num_col"):  # xgboost.DMatrix
+            return self.__name__, value
+        return self.__name__, value, True
+
+    def lightgbm(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> tuple[str, float, bool]:
+        """The form that ``LGBMClassifier.fit(eval_metric=)`` takes."""
+        return self.__name__, self._function(y_true, y_pred, self.k, sample_weight=sample_weight), True
+
+
+class RecallAtK(PrecisionAtK):
+    """Watch recall@k on evaluation data; everything as for :class:`PrecisionAtK`.
+
+    For a fixed k it ranks models as precision@k does. XGBoost takes unknown names for errors to be minimised:
+    early stopping on it needs ``EarlyStopping(..., maximize=True)`` there.
+    """
+
+    _function = staticmethod(recall_at_k)
+    _stem = "recall"
