@@ -26,8 +26,7 @@ def prepare(estimator: Any, objective: LossObjective) -> Any:
         fresh = clone(estimator)
     else:
         raise ValueError(
-            "estimator must be None, 'xgboost', 'lightgbm', an XGBClassifier or an LGBMClassifier; "
-            f"got {estimator!r}"
+            f"estimator must be None, 'xgboost', 'lightgbm', an XGBClassifier or an LGBMClassifier; got {estimator!r}"
         )
     return fresh.set_params(objective=objective)
 
@@ -77,8 +76,8 @@ def check_inputs(X: Any, y: Any) -> tuple[int, np.ndarray]:
     labels = np.asarray(y)
     if rows == 0 or _columns(X) == 0:
         raise ValueError(
-            f"Found array with {rows} sample(s) and {_columns(X)} feature(s) (shape={np.shape(X)}) while a minimum of 1 "
-            "is required."
+            f"Found array with {rows} sample(s) and {_columns(X)} feature(s) (shape={np.shape(X)}) "
+            "while a minimum of 1 is required."
         )
     if labels.shape[:1] != (rows,):
         raise ValueError(f"y must have one label per row of X: expected {rows}, got {labels.shape}")
@@ -92,8 +91,8 @@ def _check_matrix(X: Any) -> None:
     shape = getattr(X, "shape", None)
     if shape is not None and len(shape) != 2:
         raise ValueError(
-            f"X must be two-dimensional, got shape {tuple(shape)}. Reshape your data: array.reshape(-1, 1) for a single "
-            "feature, array.reshape(1, -1) for a single row."
+            f"X must be two-dimensional, got shape {tuple(shape)}. Reshape your data: array.reshape(-1, 1) for "
+            "a single feature, array.reshape(1, -1) for a single row."
         )
 
 

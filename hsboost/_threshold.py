@@ -126,7 +126,8 @@ def find_threshold(
     if rows.interior(nu) > 0.0:
         return Threshold(rows.anchor, nu, rows.scale, False)
     rows.widen()
-    return flat_threshold(*rows.gap(nu), rows.scale)
+    below, above = rows.gap(nu)
+    return flat_threshold(below, above, rows.scale)
 
 
 def flat_threshold(below: float, above: float, scale: float) -> Threshold:
@@ -309,4 +310,5 @@ def _search_in_memory(
         raise OverflowError
     if threshold.block_interior(x, w, anchor, scale, nu, search.MARGIN) > 0.0:
         return Threshold(anchor, nu, scale, False)
-    return flat_threshold(*threshold.gap(x, anchor, scale, nu), scale)
+    below, above = threshold.gap(x, anchor, scale, nu)
+    return flat_threshold(below, above, scale)

@@ -74,7 +74,9 @@ def bad_weights(weight: FloatArray) -> ValueError:
 def check_total_weight(total: float) -> None:
     """Some row must count."""
     if not total > 0.0:
-        raise ValueError(f"sample_weight must have a positive sum, got {total}; with every weight zero no row would count")
+        raise ValueError(
+            f"sample_weight must have a positive sum, got {total}; with every weight zero no row would count"
+        )
 
 
 def bad_labels(y: np.ndarray) -> ValueError:

@@ -275,11 +275,13 @@ def _encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _encode_known(y: ArrayLike, classes: np.ndarray) -> np.ndarray:
-    y = column_or_1d(np.asarray(y))
-    unknown = ~np.isin(y, classes)
+    labels = column_or_1d(np.asarray(y))
+    unknown = ~np.isin(labels, classes)
     if unknown.any():
-        raise ValueError(f"eval_set holds the label {y[unknown][0]!r}, which y does not; known: {classes.tolist()}")
-    return (y == classes[1]).astype(np.int32)
+        raise ValueError(
+            f"eval_set holds the label {labels[unknown][0]!r}, which y does not; known: {classes.tolist()}"
+        )
+    return (labels == classes[1]).astype(np.int32)
 
 
 def _as_sets(eval_set: Any) -> list[tuple[Any, Any]]:

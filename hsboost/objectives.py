@@ -43,7 +43,10 @@ class LossObjective:
 
     def __init__(self, loss: Loss) -> None:
         self.loss = loss
-        self._forget()
+        self._lock = threading.Lock()
+        self._states: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._last_of_size: dict[int, Any] = {}
+        self._last: Any = None
 
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None
@@ -99,14 +102,7 @@ class LossObjective:
         return {"loss": self.loss}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.loss = state["loss"]
-        self._forget()
-
-    def _forget(self) -> None:
-        self._lock = threading.Lock()
-        self._states: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-        self._last_of_size: dict[int, Any] = {}
-        self._last: Any = None
+        LossObjective.__init__(self, state["loss"])
 
 
 class HypersimplexObjective(LossObjective):
@@ -163,7 +159,7 @@ class HypersimplexObjective(LossObjective):
     def threshold_(self) -> float:
         """The raw score that got ŷ = 1/2 in the last round, before that round's tree was added."""
         if self._last is None:
-            raise AttributeError("threshold_ exists after training; for scores of your own use fit_threshold(scores, y)")
+            raise AttributeError("threshold_ exists after training; for given scores use fit_threshold(scores, y)")
         return float(self._last.cut)
 
     def threshold_for(self, dataset: Any) -> float:

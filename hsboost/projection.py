@@ -262,7 +262,7 @@ def _by_pav(
     pav.vertex(w, mass, s)
     blocks = pav.pool(z, scale, s, w, first, relative, sums, last)
     values = np.empty_like(scores)
-    row, level = pav.unpool(z, scale, first, relative, last, blocks, order, values)
+    row, level = pav.unpool(z, scale, first, relative, last, blocks, search.MARGIN, order, values)
     if row >= 0:
         where = Threshold(float(z[row]), level, scale, False)
         if abs(level) > search.FAR:
@@ -272,7 +272,7 @@ def _by_pav(
             where = Threshold(closest, level + (where.anchor - closest) * scale, scale, False)
     else:
         # All values are 0 or 1: any threshold between the two groups will do, take the middle.
-        kept = int(round(float(values[order].sum(dtype=np.float64))))
+        kept = round(float(values[order].sum(dtype=np.float64)))
         where = flat_threshold(float(z[kept]), float(z[kept - 1]), scale)
     if weight is not None and order.size < scores.size:
         rest = weight == 0

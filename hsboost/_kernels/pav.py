@@ -49,8 +49,8 @@ def pool(z, scale, s, w, first, relative, weight, last):
 
 
 @numba.njit(nogil=True, cache=True)
-def unpool(z, scale, first, relative, last, blocks, order, out):
-    """out[order] = z·scale - level of its block, clipped to [0, 1] against rounding.
+def unpool(z, scale, first, relative, last, blocks, margin, order, out):
+    """out[order] = z·scale - level of its block; rounding near 0 and 1 (by ``margin``) is undone.
 
     Returns (row, relative) of the block that holds fractional values, or (-1, 0) when every value is 0 or 1.
     """
@@ -59,7 +59,11 @@ def unpool(z, scale, first, relative, last, blocks, order, out):
     for b in range(blocks):
         anchor = z[first[b]]
         for i in range(first[b], last[b]):
-            y = min(max((z[i] - anchor) * scale - relative[b], 0.0), 1.0)
+            y = (z[i] - anchor) * scale - relative[b]
+            if y <= margin:
+                y = 0.0
+            elif y >= 1.0 - margin:
+                y = 1.0
             out[order[i]] = y
             if 0.0 < y < 1.0:
                 row = first[b]

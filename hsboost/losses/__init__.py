@@ -1,4 +1,4 @@
-"""Losses of one interface: ``loss``, ``gradient`` and ``gradient_hessian`` of (y_true, raw_prediction, sample_weight)."""
+"""Losses of one interface: ``loss``, ``gradient``, ``gradient_hessian`` (y_true, raw_prediction, sample_weight)."""
 
 from hsboost.losses._base import Loss
 from hsboost.losses.hypersimplex import HypersimplexLoss

@@ -161,9 +161,7 @@ class HypersimplexLoss(Loss):
         """Where the projection cuts the given scores; ``.cut`` is the raw score that gets ŷ = 1/2."""
         return self._threshold(self._rows(y_true, raw_prediction, sample_weight))
 
-    def budget_cut(
-        self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
+    def budget_cut(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The raw score that the top k rows exceed (up to ties at the boundary): the hard assignment."""
         rows = self._rows(y_true, raw_prediction, sample_weight)
         if not np.isfinite(rows.x).all():
@@ -191,9 +189,7 @@ class HypersimplexLoss(Loss):
         return Rows(x, y32, w, total, check.budget_mass(self.k, total, positive))
 
     def _threshold(self, rows: Rows, start: tuple[float, float] | None = None) -> Threshold:
-        return solve_threshold(
-            rows.x, rows.w, rows.mass, rows.total, self.temperature, "raw_prediction", start
-        )
+        return solve_threshold(rows.x, rows.w, rows.mass, rows.total, self.temperature, "raw_prediction", start)
 
     def _derivatives(
         self, rows: Rows, where: Threshold, dtype: np.dtype[Any], factor: float

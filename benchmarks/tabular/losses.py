@@ -1,0 +1,121 @@
+"""The rival losses, each told once how LightGBM and XGBoost train it and how to read its raw scores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+FloatArray = NDArray[np.float64]
+
+
+def identity(values: FloatArray) -> FloatArray:
+    """Return the raw scores that a booster hands to its metric unchanged."""
+    return np.asarray(values, dtype=np.float64)
+
+
+def from_probability(values: FloatArray) -> FloatArray:
+    """Undo the sigmoid that a booster applies before it calls a metric.
+
+    A saturated probability becomes the largest finite score of its side, so that every score stays finite.
+    """
+    return np.nan_to_num(logit(np.asarray(values, dtype=np.float64)))
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What one booster needs to train one loss.
+
+    ``params`` are added to the trees' settings; ``function`` is the custom objective, or None for a built-in
+    one; ``to_raw`` turns what the booster passes to a metric during training into raw scores.
+    """
+
+    params: dict[str, Any]
+    function: Callable[..., Any] | None = None
+    to_raw: Callable[[FloatArray], FloatArray] = field(default=identity)
+
+
+class Loss(ABC):
+    """One rival: a name for the command line, a label for the report and an objective for each booster."""
+
+    name: str
+    label: str
+
+    @abstractmethod
+    def lightgbm(self) -> Objective:
+        """Return a fresh LightGBM objective (fresh, because a custom one may keep state)."""
+
+    @abstractmethod
+    def xgboost(self) -> Objective:
+        """Return a fresh XGBoost objective."""
+
+    def probabilities(self, raw: FloatArray) -> FloatArray | None:
+        """Return the loss's own probabilities for raw scores (n,), or None where it does not define any."""
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """List what of this loss decides its figures, for the settings' fingerprint and the report."""
+        return {"lightgbm": self.lightgbm().params, "xgboost": self.xgboost().params}
+
+
+class SquaredError(Loss):
+    """Regression on the 0/1 label: what the paper's published "cross entropy" scripts really train."""
+
+    name = "l2"
+    label = "L2 (the paper's script)"
+
+    def lightgbm(self) -> Objective:
+        return Objective({"objective": "regression"})
+
+    def xgboost(self) -> Objective:
+        return Objective({"objective": "reg:squarederror"})
+
+
+class LogLoss(Loss):
+    """The boosters' own binary cross entropy, the baseline of every comparison."""
+
+    name = "log-loss"
+    label = "log loss"
+
+    def lightgbm(self) -> Objective:
+        return Objective({"objective": "binary"}, to_raw=from_probability)
+
+    def xgboost(self) -> Objective:
+        return Objective({"objective": "binary:logistic"}, to_raw=from_probability)
+
+    def probabilities(self, raw: FloatArray) -> FloatArray:
+        return np.asarray(expit(raw), dtype=np.float64)
+
+
+class Hypersimplex(Loss):
+    """hsboost's loss with the library's defaults: k is the training prevalence."""
+
+    name = "hypersimplex"
+    label = "HyperSimplex"
+
+    def lightgbm(self) -> Objective:
+        return Objective({}, self._objective())
+
+    def xgboost(self) -> Objective:
+        # The nominal objective decides what predict returns: squared error has the identity link, so raw
+        # scores. A custom objective gets no fitted intercept, and the loss needs none: its gradients sum to
+        # zero.
+        return Objective({"objective": "reg:squarederror", "base_score": 0.0}, self._objective())
+
+    def describe(self) -> dict[str, Any]:
+        return super().describe() | {"function": repr(self._objective())}
+
+    @staticmethod
+    def _objective() -> Callable[..., Any]:
+        from hsboost import HypersimplexObjective
+
+        return HypersimplexObjective()
+
+
+LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquaredError(), LogLoss(), Hypersimplex())}
+BASELINE = LogLoss.name

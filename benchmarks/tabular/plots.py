@@ -1,0 +1,157 @@
+"""The report's plots: precision against budget, and differences to log loss with their intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from benchmarks.tabular.aggregate import Case, Statistics
+from benchmarks.tabular.boosters import BOOSTERS
+from benchmarks.tabular.evaluate import BUDGETS, METRICS, Metric
+from benchmarks.tabular.losses import BASELINE, LOSSES
+from benchmarks.tabular.report import Result
+
+# Okabe and Ito's palette: told apart with every kind of colour vision. The marker and the line style repeat
+# the colour.
+STYLES = {
+    "l2": ("#E69F00", "s", "--"),
+    "log-loss": ("#555555", "o", ":"),
+    "hypersimplex": ("#0072B2", "D", "-"),
+}
+SPARE_STYLES = (("#009E73", "^", "-."), ("#CC79A7", "v", "-."), ("#D55E00", "P", "-."))
+INK, GRID = "#222222", "#dddddd"
+
+
+def draw(result: Result, out: Path) -> list[str]:
+    """Write every plot into ``out`` as PNG and return the files' names."""
+    statistics, names = result.statistics, []
+    figures = [(f"precision_at_k_{name}.png", precision_curves(statistics, name)) for name in statistics.datasets]
+    if statistics.rivals and BASELINE in statistics.losses:
+        figures.append(("differences.png", differences(statistics)))
+    for name, figure in figures:
+        figure.savefig(out / name, dpi=150)
+        names.append(name)
+    return names
+
+
+def _style(statistics: Statistics, loss: str) -> tuple[str, str, str]:
+    others = [name for name in statistics.losses if name not in STYLES]
+    return STYLES[loss] if loss in STYLES else SPARE_STYLES[others.index(loss) % len(SPARE_STYLES)]
+
+
+def _tidy(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GRID)
+    axes.tick_params(which="both", colors=INK, length=0, labelsize=9)
+    axes.set_axisbelow(True)
+
+
+def precision_curves(statistics: Statistics, dataset: str) -> Figure:
+    """Draw one data set's precision@k against k: a panel per booster, a line per loss, ± 1 sd over seeds."""
+    cases = [case for case in statistics.cases if case[0] == dataset]
+    figure = Figure(figsize=(5.4 * len(cases), 4.2), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(1, len(cases), sharey=True, squeeze=False)[0])
+    data = next(run["data"] for run in statistics.runs if run["dataset"] == dataset)
+    for axes, case in zip(panels, cases, strict=True):
+        _tidy(axes)
+        axes.grid(color=GRID, linewidth=0.6)
+        _mark_prevalence(axes, data["prevalence"])
+        for loss in statistics.losses:
+            _curve(axes, statistics, case, loss)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+        axes.set_title(BOOSTERS[case[1]].label, fontsize=10, color=INK, loc="left")
+        axes.set_xlabel("budget: share of test rows taken, highest scores first", fontsize=9, color=INK)
+    panels[0].set_ylabel("precision on test", fontsize=9, color=INK)
+    panels[-1].legend(frameon=False, fontsize=9, loc="lower left")
+    figure.suptitle(f"{dataset}: precision at every budget", fontsize=12, color=INK, x=0.01, ha="left")
+    return figure
+
+
+def _mark_prevalence(axes: Axes, prevalence: float) -> None:
+    axes.axvline(prevalence, color=INK, linewidth=0.8, linestyle=(0, (2, 3)))
+    axes.annotate(
+        "prevalence",
+        (prevalence, 1.0),
+        (-4, -2),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        rotation=90,
+        ha="right",
+        va="top",
+        fontsize=8,
+        color=INK,
+    )
+
+
+def _curve(axes: Axes, statistics: Statistics, case: Case, loss: str) -> None:
+    runs = statistics.runs_of(case, loss)
+    if not runs:
+        return
+    curves = np.array([run["curve"] for run in runs], dtype=np.float64)  # None becomes NaN: too few rows to show
+    shown = np.isfinite(curves).all(axis=0)
+    budgets, curves = np.asarray(BUDGETS)[shown], curves[:, shown]
+    color, _, line = _style(statistics, loss)
+    mean = curves.mean(axis=0)
+    axes.plot(budgets, mean, color=color, linestyle=line, linewidth=1.8, label=LOSSES[loss].label)
+    if len(runs) > 1:
+        spread = curves.std(axis=0, ddof=1)
+        low, high = np.clip([mean - spread, mean + spread], 0.0, 1.0)
+        axes.fill_between(budgets, low, high, color=color, alpha=0.15, linewidth=0)
+
+
+def differences(statistics: Statistics) -> Figure:
+    """Draw paired differences to log loss with 95 % intervals: a row per data set, a column per metric.
+
+    Every panel has its own scale: a small data set's wide intervals must not hide a large one's narrow ones.
+    """
+    names = statistics.datasets
+    cases = {name: [case for case in statistics.cases if case[0] == name] for name in names}
+    heights = [0.5 + 0.42 * len(cases[name]) for name in names]
+    size = (2.1 * len(METRICS) + 1.5, 1.1 + sum(heights) + 0.25 * len(names))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(names), len(METRICS), squeeze=False, height_ratios=heights)
+    for row, name in zip(grid, names, strict=True):
+        for axes, metric in zip(row, METRICS, strict=True):
+            _difference_panel(axes, statistics, cases[name], metric)
+            axes.tick_params(labelleft=axes is row[0])
+        row[0].set_ylabel(name, fontsize=10, color=INK)
+    for axes, metric in zip(grid[0], METRICS, strict=True):
+        reverse = "" if metric.higher_is_better else " (axis reversed)"
+        axes.set_title(metric.label + reverse, fontsize=10, color=INK, loc="left")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
+    title = "Difference to log loss, paired by seed, 95 % interval (right: better; faint: within noise)"
+    figure.suptitle(title, fontsize=12, color=INK, x=0.01, ha="left")
+    return figure
+
+
+def _difference_panel(axes: Axes, statistics: Statistics, cases: list[Case], metric: Metric) -> None:
+    _tidy(axes)
+    axes.grid(axis="x", color=GRID, linewidth=0.6)
+    axes.axvline(0.0, color=INK, linewidth=1.0)
+    rivals = statistics.rivals
+    for i, loss in enumerate(rivals):
+        color, marker, _ = _style(statistics, loss)
+        shift = 0.6 * ((i + 0.5) / len(rivals) - 0.5)
+        axes.plot([], [], marker, color=color, markersize=5, label=LOSSES[loss].label)
+        for place, case in enumerate(cases):
+            gap = statistics.difference(case, loss, metric)
+            if gap is None:
+                continue
+            low, high = (gap.mean if end is None else end for end in (gap.low, gap.high))
+            alpha = 1.0 if gap.verdict in ("better", "worse") else 0.4
+            axes.plot([low, high], [place + shift] * 2, color=color, linewidth=1.6, alpha=alpha)
+            axes.plot([gap.mean], [place + shift], marker, color=color, markersize=5, alpha=alpha)
+    axes.set_yticks(range(len(cases)), [BOOSTERS[booster].label for _, booster in cases])
+    axes.set_ylim(len(cases) - 0.5, -0.5)
+    if not metric.higher_is_better:
+        axes.invert_xaxis()
+    axes.locator_params(axis="x", nbins=3)

@@ -1,0 +1,190 @@
+"""Plan the runs, train what is missing, keep each finished run, and write the report."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from benchmarks import environment
+from benchmarks.errors import OptionError
+from benchmarks.tabular import evaluate, report
+from benchmarks.tabular.boosters import BOOSTERS, Prepared
+from benchmarks.tabular.data import Splits
+from benchmarks.tabular.losses import LOSSES, Loss
+from benchmarks.tabular.plan import Plan, Request, choose, make_plan, shared_facts
+from benchmarks.tabular.store import Key, Record, RunStore
+
+INTERRUPTED = 130
+PIPED_WIDTH = 120
+WARM_UP_ROUNDS = 2
+
+
+def main(request: Request, console: Console | None = None) -> int:
+    """Carry out ``python -m benchmarks tabular``; returns the exit code, or raises OptionError."""
+    console = console or default_console()
+    store_path = request.out / "runs.jsonl"
+    if request.report_only:
+        return _report_only(request, store_path, console)
+    plan = make_plan(request)
+    _check_writable(request.out)
+    if request.fresh:
+        store_path.unlink(missing_ok=True)
+    store = RunStore(store_path)
+    store.begin(shared_facts(plan.settings))
+    if store.damaged:
+        console.print(f"{store_path}: the last line was cut short; that run is trained again.")
+    keys = plan.keys()
+    missing = [key for key in keys if key not in store.runs]
+    if len(missing) < len(keys):
+        console.print(f"{len(keys) - len(missing)} of {len(keys)} runs are already in {store_path}.")
+    try:
+        execute(plan, missing, store, console)
+    except KeyboardInterrupt:
+        done = sum(key in store.runs for key in keys)
+        console.print(
+            f"Interrupted: {done} of {len(keys)} runs are kept in {store_path}. Run the same command again "
+            "to go on, "
+            "or add --report-only to see them."
+        )
+        return INTERRUPTED
+    _write_report(store, set(keys), request.out, console)
+    return 0
+
+
+def _check_writable(out: Path) -> None:
+    probe = out / ".probe"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OptionError(f"--out: cannot write to {str(out)!r} ({error.strerror}); choose another folder") from None
+
+
+def default_console() -> Console:
+    """Open the terminal; output that goes elsewhere is laid out wide enough for the tables' brief form."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, PIPED_WIDTH))
+
+
+def execute(plan: Plan, missing: list[Key], store: RunStore, console: Console) -> None:
+    """Train the missing runs in order and append each to the store as soon as it is finished."""
+    if not missing:
+        return
+    _pin_threads(plan.settings.threads)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    warmed: set[tuple[str, str, str]] = set()
+    with Progress(*columns, console=console, speed_estimate_period=600) as progress:
+        task = progress.add_task("starting", total=len(missing))
+        for (dataset, seed), group in _grouped(missing):
+            progress.update(task, description=f"{dataset}, seed {seed}: loading")
+            splits = Splits(dataset, seed, plan.settings)
+            splits.check_same_data(store)
+            prepared: dict[str, Prepared] = {}
+            for key in group:
+                booster, loss = BOOSTERS[key[1]], LOSSES[key[2]]
+                progress.update(task, description=f"{dataset}, seed {seed}: {booster.label}, {loss.label}")
+                if booster.name not in prepared:
+                    prepared[booster.name] = splits.prepare(booster)
+                score = evaluate.selection_score(plan.settings.selection, splits.valid.y)
+                if key[:3] not in warmed:
+                    # Compilation and first touches must not count as any loss's training time.
+                    prepared[booster.name].train(loss, score, min(WARM_UP_ROUNDS, plan.settings.rounds))
+                    warmed.add(key[:3])
+                store.append(run_once(key, splits, prepared[booster.name], loss, score, plan.settings.rounds))
+                progress.advance(task)
+        progress.update(task, description="all runs done")
+
+
+def _grouped(keys: list[Key]) -> Iterator[tuple[tuple[str, int], list[Key]]]:
+    groups: dict[tuple[str, int], list[Key]] = {}
+    for key in keys:
+        groups.setdefault((key[0], key[3]), []).append(key)
+    yield from groups.items()
+
+
+def _pin_threads(threads: int) -> None:
+    import numba
+
+    with contextlib.suppress(ValueError):  # more threads than numba was started with: it keeps its own limit
+        numba.set_num_threads(threads)
+
+
+def run_once(
+    key: Key, splits: Splits, prepared: Prepared, loss: Loss, score: Callable[[Any], float], rounds: int
+) -> Record:
+    """Train one loss on one split and return its record, ready for the store."""
+    trained = prepared.train(loss, score, rounds)
+    valid, test = splits.valid, splits.test
+    dataset, booster, _, seed = key
+    return {
+        "dataset": dataset,
+        "booster": booster,
+        "loss": loss.name,
+        "seed": seed,
+        "data": splits.facts,
+        "rounds": trained.rounds,
+        "rounds_trained": trained.rounds_trained,
+        "seconds": trained.seconds,
+        "seconds_per_round": trained.seconds / max(trained.rounds_trained, 1),
+        "selection": score(trained.raw_valid),
+    } | evaluate.evaluate(loss, valid.y, trained.raw_valid, test.y, trained.raw_test)
+
+
+def _report_only(request: Request, store_path: Path, console: Console) -> int:
+    store = RunStore(store_path)
+    if not store.runs:
+        raise OptionError(f"--report-only: no finished runs in {str(store_path)!r}; run without --report-only first")
+    options = (
+        ("--datasets", "data set", request.datasets),
+        ("--boosters", "booster", request.boosters),
+        ("--losses", "loss", request.losses),
+    )
+    keys = set(store.runs)
+    for position, (option, what, text) in enumerate(options):
+        present = list(dict.fromkeys(str(key[position]) for key in store.runs))
+        chosen = choose(option, what, text, present)
+        keys = {key for key in keys if key[position] in chosen}
+    _check_writable(request.out)
+    _write_report(store, keys, request.out, console)
+    return 0
+
+
+def _write_report(store: RunStore, keys: set[Key], out: Path, console: Console) -> None:
+    from benchmarks.tabular import plots
+
+    runs = [record for key, record in store.runs.items() if key in keys]
+    assert store.header is not None
+    result = report.build(runs, store.header, environment.describe(store.header["settings"]["threads"]))
+    _replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
+    _replace(out / "table.md", report.to_markdown(result))
+    report.print_tables(result, console)
+    written = plots.draw(result, out)
+    console.print(f"Wrote {out}: table.md, results.json, runs.jsonl, {', '.join(written)}.")
+
+
+def _replace(path: Path, text: str) -> None:
+    # Written beside and moved over, so that an interrupt never leaves half a report.
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)

@@ -1,0 +1,26 @@
+"""What decides a run's figures, apart from which data set, booster, loss and seed it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The protocol shared by every run of one table.
+
+    ``rows`` caps each split (None: all rows); ``rounds`` caps boosting; training ends after ``patience``
+    rounds without a better ``selection`` metric on validation; ``data_dir`` is where local data are looked
+    for (None: what is shipped); ``encoding`` is the loaders' treatment of categories; ``threads`` is given to
+    the boosters.
+    """
+
+    rows: int | None
+    rounds: int
+    selection: str
+    data_dir: str | None
+    threads: int
+    learning_rate: float = 0.1
+    patience: int = 30
+    encoding: Literal["categorical", "as_numbers"] = "categorical"

@@ -1,0 +1,400 @@
+"""``python -m benchmarks tabular``: its report agrees with its runs, it resumes, it refuses clearly."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
+
+from benchmarks.__main__ import app
+from benchmarks.errors import OptionError
+from benchmarks.tabular import aggregate, evaluate, run
+from benchmarks.tabular.aggregate import Statistics
+from benchmarks.tabular.losses import LOSSES, from_probability
+from benchmarks.tabular.store import RunStore, key_of
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one small data set: numbers, a category, missing values, 30 % positive."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    n = 900
+    frame = pd.DataFrame({"a": rng.normal(size=n), "b": rng.normal(size=n), "c": rng.choice(list("xyz"), n)})
+    score = frame["a"] + (frame["c"] == "x") + 0.5 * rng.normal(size=n)
+    frame["bought"] = np.where(score > np.quantile(score, 0.7), "yes", "no")
+    frame.loc[::17, "b"] = np.nan
+    frame.to_parquet(folder / "shop.parquet")
+    description = ('label = "bought"', 'positive = "yes"', 'categorical = ["c"]', 'licence = "CC0-1.0"')
+    (folder / "shop.toml").write_text("\n".join(description) + "\n", encoding="utf-8")
+    return folder
+
+
+def tabular(data_dir: Path, out: Path, *more: str, seeds: int = 2) -> Any:
+    """Run the command on the small data set; an option given in ``more`` overrides the one here."""
+    options = ["--datasets", "shop", "--data-dir", str(data_dir), "--out", str(out), "--threads", "1"]
+    options += ["--rounds", "6", "--seeds", str(seeds)]
+    result = CliRunner().invoke(app, ["tabular", *options, *more])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def finished(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a complete benchmark: two boosters, three losses, two seeds."""
+    out = tmp_path_factory.mktemp("out") / "new" / "folder"
+    result = tabular(data_dir, out)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The runs that are really trained, in order."""
+    done: list[Any] = []
+    run_once = run.run_once
+
+    def counted(key: Any, *args: Any) -> Any:
+        done.append(key)
+        return run_once(key, *args)
+
+    monkeypatch.setattr(run, "run_once", counted)
+    return done
+
+
+def records(out: Path) -> list[dict[str, Any]]:
+    """The finished runs of a folder."""
+    lines = (out / "runs.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines[1:]]
+
+
+def without_times(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if not name.startswith("seconds")}
+
+
+# ---- what is written -------------------------------------------------------------------------------------
+
+
+def test_every_combination_is_run_once(finished: Path) -> None:
+    keys = [key_of(record) for record in records(finished)]
+    assert len(keys) == len(set(keys)) == 2 * 3 * 2
+    assert {key[1:3] for key in keys} == {
+        (booster, loss) for booster in ("lightgbm", "xgboost") for loss in ("l2", "log-loss", "hypersimplex")
+    }
+
+
+def test_figures_are_sane(finished: Path) -> None:
+    for record in records(finished):
+        assert 0.8 < record["auc"] <= 1.0  # the labels are easy: every loss must learn them
+        assert 1 <= record["rounds"] <= record["rounds_trained"] <= 6
+        assert record["seconds"] > 0
+        assert (record["own_log_loss"] is None) == (record["loss"] != "log-loss")
+        assert record["curve"][-1] == pytest.approx(record["data"]["prevalence"])
+        assert record["data"]["rows"] == {"train": 540, "valid": 180, "test": 180}
+
+
+def test_losses_of_a_seed_share_their_split(finished: Path) -> None:
+    digests: dict[int, set[str]] = {}
+    for record in records(finished):
+        digests.setdefault(record["seed"], set()).add(json.dumps(record["data"]["digest"], sort_keys=True))
+    assert all(len(found) == 1 for found in digests.values())
+    assert digests[0] != digests[1]
+
+
+def test_results_json_agrees_with_the_runs(finished: Path) -> None:
+    result = json.loads((finished / "results.json").read_text(encoding="utf-8"))
+    runs = records(finished)
+    assert sorted(map(key_of, result["runs"])) == sorted(map(key_of, runs))
+    assert result["seeds"] == [0, 1]
+    assert result["settings"]["rounds"] == 6
+    assert {"hsboost", "lightgbm", "xgboost", "numpy"} <= result["versions"].keys()
+    assert result["environment_of_the_report"]["hardware"]["cores"] >= 1
+    for row in result["rows"]:
+        for key in ("auc", "precision_5%", "accuracy", "log_loss", "seconds", "rounds"):
+            values = _values(runs, row, row["loss"], key)
+            assert row[key]["mean"] == pytest.approx(np.mean(values))
+            assert row[key]["std"] == pytest.approx(np.std(values, ddof=1))
+    assert len(result["differences_to_log_loss"]) == 2 * 2 * len(evaluate.METRICS)
+    for gap in result["differences_to_log_loss"]:
+        ours, base = (_values(runs, gap, loss, gap["metric"]) for loss in (gap["loss"], "log-loss"))
+        assert gap["mean"] == pytest.approx(np.mean(np.subtract(ours, base)))
+
+
+def _values(runs: list[dict[str, Any]], row: dict[str, Any], loss: str, key: str) -> list[float]:
+    return [record[key] for record in runs if (record["booster"], record["loss"]) == (row["booster"], loss)]
+
+
+def test_table_agrees_with_the_runs(finished: Path) -> None:
+    text = (finished / "table.md").read_text(encoding="utf-8")
+    for booster, label in (("lightgbm", "LightGBM"), ("xgboost", "XGBoost")):
+        for loss, adapter in LOSSES.items():
+            found = [r["auc"] for r in records(finished) if (r["booster"], r["loss"]) == (booster, loss)]
+            row = re.escape(f"| {label} | {adapter.label} | ") + r"\**"
+            figures = re.escape(f"{np.mean(found):.4f} ±{np.std(found, ddof=1):.4f}")
+            assert len(re.findall(row + figures, text)) == 2  # the AUC table and the data set's own
+    assert "540 training, 180 validation and 180 test rows" in text
+    assert "CC0-1.0" in text
+
+
+def test_plots_are_images(finished: Path) -> None:
+    for name in ("precision_at_k_shop.png", "differences.png"):
+        assert (finished / name).read_bytes().startswith(PNG)
+
+
+def test_one_seed_and_no_baseline_still_give_a_report(data_dir: Path, tmp_path: Path) -> None:
+    options = ("--losses", "hypersimplex", "--boosters", "lightgbm", "--selection", "precision@10%")
+    result = tabular(data_dir, tmp_path, *options, seeds=1)
+    assert result.exit_code == 0
+    assert "validation precision@10%" in result.output.replace("\n", " ")
+    assert "Log loss was not run" in result.output
+    assert not (tmp_path / "differences.png").exists()
+
+
+# ---- resuming --------------------------------------------------------------------------------------------
+
+
+def test_a_finished_benchmark_trains_nothing_again(
+    data_dir: Path, finished: Path, tmp_path: Path, trained: list[Any]
+) -> None:
+    (tmp_path / "runs.jsonl").write_bytes((finished / "runs.jsonl").read_bytes())
+    assert tabular(data_dir, tmp_path).exit_code == 0
+    assert trained == []
+    assert (tmp_path / "table.md").read_bytes() == (finished / "table.md").read_bytes()
+
+
+def test_killed_and_resumed_gives_the_same_numbers(
+    data_dir: Path, finished: Path, tmp_path: Path, trained: list[Any]
+) -> None:
+    lines = (finished / "runs.jsonl").read_bytes().splitlines(keepends=True)
+    # Ten runs and half of the eleventh, as a killed process leaves them.
+    (tmp_path / "runs.jsonl").write_bytes(b"".join(lines[:11]) + lines[11][: len(lines[11]) // 2])
+    result = tabular(data_dir, tmp_path)
+    assert result.exit_code == 0
+    assert "cut short" in result.output
+    assert trained == [key_of(record) for record in records(finished)[10:]]
+    assert list(map(without_times, records(tmp_path))) == list(map(without_times, records(finished)))
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
+    data_dir: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[Any]
+) -> None:
+    counted = run.run_once
+
+    def interrupted(key: Any, *args: Any) -> Any:
+        if len(trained) == 5:
+            raise KeyboardInterrupt
+        return counted(key, *args)
+
+    monkeypatch.setattr(run, "run_once", interrupted)
+    result = tabular(data_dir, tmp_path)
+    assert result.exit_code == 130
+    assert "5 of 12 runs are kept" in result.output
+    monkeypatch.setattr(run, "run_once", counted)
+    assert tabular(data_dir, tmp_path).exit_code == 0
+    assert len(trained) == 12
+    assert list(map(without_times, records(tmp_path))) == list(map(without_times, records(finished)))
+
+
+def test_more_seeds_keep_the_runs_already_made(
+    data_dir: Path, finished: Path, tmp_path: Path, trained: list[Any]
+) -> None:
+    (tmp_path / "runs.jsonl").write_bytes((finished / "runs.jsonl").read_bytes())
+    assert tabular(data_dir, tmp_path, seeds=3).exit_code == 0
+    assert {key[3] for key in trained} == {2}
+    assert len(trained) == 6
+
+
+def test_report_only_redraws_without_training(
+    data_dir: Path, finished: Path, tmp_path: Path, trained: list[Any]
+) -> None:
+    (tmp_path / "runs.jsonl").write_bytes((finished / "runs.jsonl").read_bytes())
+    result = CliRunner().invoke(app, ["tabular", "--report-only", "--out", str(tmp_path)])
+    assert result.exit_code == 0
+    assert (tmp_path / "table.md").read_bytes() == (finished / "table.md").read_bytes()
+    only = CliRunner().invoke(
+        app, ["tabular", "--report-only", "--out", str(tmp_path), "--boosters", "xgboost"]
+    )
+    assert only.exit_code == 0
+    assert "| LightGBM |" not in (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert trained == []
+
+
+def test_other_settings_are_not_mixed(
+    data_dir: Path, finished: Path, tmp_path: Path, trained: list[Any]
+) -> None:
+    (tmp_path / "runs.jsonl").write_bytes((finished / "runs.jsonl").read_bytes())
+    result = tabular(data_dir, tmp_path, "--rounds", "5")
+    assert result.exit_code == 2
+    assert "settings.rounds was 6, is 5" in result.stderr
+    assert "--fresh" in result.stderr
+    assert trained == []
+    assert (tmp_path / "runs.jsonl").read_bytes() == (finished / "runs.jsonl").read_bytes()
+    fresh = tabular(data_dir, tmp_path, "--rounds", "5", "--fresh", "--boosters", "lightgbm", seeds=1)
+    assert fresh.exit_code == 0
+    assert len(records(tmp_path)) == len(trained) == 3
+
+
+def test_changed_data_are_not_mixed(data_dir: Path, finished: Path, tmp_path: Path) -> None:
+    lines = (finished / "runs.jsonl").read_text(encoding="utf-8").splitlines()
+    first = json.loads(lines[1])
+    first["data"]["digest"]["train"] = "0" * 12
+    (tmp_path / "runs.jsonl").write_text("\n".join([lines[0], json.dumps(first)]) + "\n", encoding="utf-8")
+    result = tabular(data_dir, tmp_path)
+    assert result.exit_code == 2
+    assert "the data have changed" in result.stderr
+
+
+def test_a_damaged_line_in_the_middle_is_an_error(finished: Path, tmp_path: Path) -> None:
+    lines = (finished / "runs.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "runs.jsonl").write_bytes(b"".join([*lines[:2], b"{]\n", *lines[3:]]))
+    with pytest.raises(OptionError, match="line 3 of"):
+        RunStore(tmp_path / "runs.jsonl")
+
+
+def test_a_damaged_first_line_starts_over(data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs.jsonl").write_bytes(b'{"shared": {"sett')
+    result = tabular(data_dir, tmp_path, "--boosters", "lightgbm", "--losses", "l2,log-loss", seeds=1)
+    assert result.exit_code == 0
+    assert len(records(tmp_path)) == 2
+
+
+# ---- bad input -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--datasets", "shop,nowhere"], ["--datasets", "'nowhere'", "shop", "adult"]),
+        (["--boosters", "catboost"], ["--boosters", "'catboost'", "lightgbm, xgboost"]),
+        (["--losses", "l2,hinge"], ["--losses", "'hinge'", "l2, log-loss, hypersimplex"]),
+        (["--losses", ","], ["--losses", "','"]),
+        (["--seeds", "0"], ["--seeds", "at least 1", "got 0"]),
+        (["--rounds", "0"], ["--rounds", "at least 1", "got 0"]),
+        (["--rows", "-1"], ["--rows", "at least 0", "got -1"]),
+        (["--rows", "2"], ["--rows", "one class only"]),
+        (["--threads", "0"], ["--threads", "at least 1", "got 0"]),
+        (["--selection", "f1"], ["--selection", "'f1'", "auc", "precision@prevalence"]),
+        (["--selection", "precision@150%"], ["--selection", "'precision@150%'"]),
+        (["--data-dir", "no-such-folder"], ["--data-dir", "no-such-folder", "not a folder"]),
+        (["--report-only"], ["--report-only", "no finished runs"]),
+    ],
+)
+def test_a_bad_option_gets_one_clear_error(
+    options: list[str], words: list[str], data_dir: Path, tmp_path: Path
+) -> None:
+    result = tabular(data_dir, tmp_path / "out", *options)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ")
+    for word in words:
+        assert word in result.stderr
+
+
+def test_an_unwritable_folder_is_refused(data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    result = tabular(data_dir, tmp_path / "file" / "out")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: --out: cannot write to")
+
+
+# ---- metrics and statistics ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("decimals", [1, 12])
+def test_auc_is_scikit_learns(decimals: int) -> None:
+    rng = np.random.default_rng(decimals)
+    y = rng.integers(0, 2, 300)
+    raw = (rng.normal(size=300) + y).round(decimals)  # one decimal: many ties
+    assert evaluate.auc(y, raw) == pytest.approx(roc_auc_score(y, raw), abs=1e-12)
+
+
+def test_precision_is_the_share_of_positives_on_top() -> None:
+    rng = np.random.default_rng(3)
+    y, raw = rng.integers(0, 2, 200), rng.normal(size=200)
+    top = np.argsort(-raw)
+    assert evaluate.precision(y, raw, 0.05) == pytest.approx(y[top[:10]].mean())
+    assert evaluate.precision(y, raw, None) == pytest.approx(y[top[: y.sum()]].mean())
+    assert evaluate.precision(y, raw, 1.0) == pytest.approx(y.mean())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_accuracy_cut_is_the_best_of_all_cuts(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    raw = rng.normal(size=30).round(seed % 3)
+    y = (rng.normal(size=30) + raw > 0).astype(np.int64) if seed % 4 else np.full(30, seed % 8 // 4)
+    every_cut = [-np.inf, *raw, np.inf]
+    best = max(np.mean((raw >= cut) == y) for cut in every_cut)
+    assert np.mean((raw >= evaluate.accuracy_cut(y, raw)) == y) == best
+
+
+def test_calibration_ignores_the_shape_of_the_scores() -> None:
+    rng = np.random.default_rng(5)
+    y, raw_valid, raw_test = rng.integers(0, 2, 400), rng.normal(size=400), rng.normal(size=100)
+    raw_test = rng.choice(raw_valid, 100)  # between the validation scores interpolation does see the shape
+    plain = evaluate.calibrated(y, raw_valid, raw_test)
+    np.testing.assert_allclose(plain, evaluate.calibrated(y, np.exp(raw_valid), np.exp(raw_test)))
+    assert plain.min() >= 1 / 402
+    assert plain.max() <= 401 / 402
+
+
+def test_probabilities_go_back_to_raw_scores() -> None:
+    raw = np.array([-30.0, -1.5, 0.0, 2.0, 20.0])
+    probabilities = LOSSES["log-loss"].probabilities(raw)
+    assert probabilities is not None
+    np.testing.assert_allclose(from_probability(probabilities), raw, atol=1e-6)
+    assert np.isfinite(from_probability(np.array([0.0, 1.0]))).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("auc", "auc"), ("Precision@5%", 0.05), ("precision@0.05", 0.05), ("precision@prevalence", None)],
+)
+def test_selection_is_read(text: str, expected: float | str | None) -> None:
+    assert evaluate.parse_selection(text) == expected
+
+
+def test_difference_is_the_paired_t_interval() -> None:
+    from scipy import stats
+
+    rng = np.random.default_rng(7)
+    ours, base = rng.normal(size=6) + 5, rng.normal(size=6)
+    gap = aggregate.difference(ours, base, higher_is_better=True)
+    interval = stats.ttest_rel(ours, base).confidence_interval(0.95)
+    assert (gap.low, gap.high) == pytest.approx((interval.low, interval.high))
+    assert gap.verdict == "better"
+    assert aggregate.difference(ours, base, higher_is_better=False).verdict == "worse"
+    assert aggregate.difference(base, base, higher_is_better=True).verdict == "within noise"
+    assert aggregate.difference(base + 0.1, base, higher_is_better=True).verdict == "within noise"
+    assert aggregate.difference([1.0], [0.0], higher_is_better=True).verdict == "one seed"
+
+
+@pytest.mark.parametrize(
+    ("auc", "best"),
+    [
+        (
+            {"l2": [0.1, 0.11, 0.1], "log-loss": [0.5, 0.5, 0.5], "hypersimplex": [0.8, 0.81, 0.8]},
+            "hypersimplex",
+        ),
+        ({"l2": [0.1, 0.11, 0.1], "log-loss": [0.9, 0.9, 0.9], "hypersimplex": [0.8, 0.81, 0.8]}, "log-loss"),
+        ({"l2": [0.1, 0.11, 0.1], "log-loss": [0.5, 0.5, 0.5], "hypersimplex": [0.3, 0.9, 0.6]}, None),
+        ({"l2": [0.9, 0.11, 0.1], "log-loss": [0.5, 0.5, 0.5], "hypersimplex": [0.1, 0.11, 0.1]}, None),
+    ],
+)
+def test_only_differences_outside_noise_are_bold(auc: dict[str, list[float]], best: str | None) -> None:
+    runs = [
+        {"dataset": "d", "booster": "xgboost", "loss": loss, "seed": seed, "auc": value}
+        for loss, values in auc.items()
+        for seed, value in enumerate(values)
+    ]
+    statistics = Statistics(runs, ["xgboost"], list(LOSSES))
+    assert statistics.best(("d", "xgboost"), evaluate.METRICS[0]) == best

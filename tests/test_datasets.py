@@ -1,0 +1,498 @@
+"""The shipped data sets are what their pages say; loading them or a user's data is exact and repeatable."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
+
+import datasets
+from datasets import DatasetError, load, load_splits
+from datasets.__main__ import app
+from datasets.loaders import shipped
+from datasets.registry import registry
+from datasets.shipped import _make, make_adult, make_bank_marketing, make_nycflights13
+
+SHIPPED = ["nycflights13", "adult", "bank_marketing"]
+MAKERS = {"nycflights13": make_nycflights13, "adult": make_adult, "bank_marketing": make_bank_marketing}
+GIVES_THE_ANSWER_AWAY = {
+    "nycflights13": {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "late", "date"},
+    "adult": {"income", "over_50k", "fnlwgt", "education"},
+    "bank_marketing": {"duration", "id", "y", "subscribed"},
+}
+
+
+@pytest.fixture(autouse=True)
+def no_data_dir(monkeypatch):
+    monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
+
+
+@pytest.fixture
+def fresh_cache():
+    datasets._read_registered.cache_clear()
+    yield
+    datasets._read_registered.cache_clear()
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Write a user's own table and its description; returns a function that takes changes to either."""
+
+    def write(
+        toml='label = "bought"\npositive = "yes"\ncategorical = ["city"]\n', name="mine", **columns
+    ) -> Path:
+        n = 60
+        frame = pd.DataFrame(
+            {
+                "age": np.arange(n) % 40,
+                "member": np.arange(n) % 5 == 0,
+                "city": ["Bern", None, "Rome"] * (n // 3),
+                "week": np.repeat(np.arange(20), 3),
+                "bought": ["yes", "no", "no", "no"] * (n // 4),
+            }
+            | columns
+        )
+        frame.drop(columns=[c for c in columns if columns[c] is None]).to_parquet(
+            tmp_path / f"{name}.parquet"
+        )
+        (tmp_path / f"{name}.toml").write_text(toml)
+        return tmp_path
+
+    return write
+
+
+# The shipped sets
+
+
+def test_every_shipped_set_is_listed_and_small():
+    assert datasets.list_datasets() == SHIPPED
+    assert sum(shipped.locate(info).stat().st_size for info in registry().values()) < 4_500_000
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "positives"),
+    [
+        ("nycflights13", (328_521, 22), 72_914),
+        ("adult", (32_537, 12), 7_839),
+        ("bank_marketing", (4_521, 15), 521),
+    ],
+)
+def test_shape_and_label_rate(name, shape, positives):
+    data = load(name)
+    assert data.X.shape == shape
+    assert data.y.shape == shape[:1]
+    assert data.y.dtype == np.int8
+    assert set(np.unique(data.y)) == {0, 1}
+    assert int(data.y.sum()) == positives
+    assert data.info.rows == shape[0]
+    assert data.info.positive_rate == pytest.approx(positives / shape[0], abs=1e-12)
+    assert list(data.info.columns) == list(data.X.columns)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_column_gives_the_answer_away(name):
+    data = load(name)
+    assert not GIVES_THE_ANSWER_AWAY[name] & set(data.X.columns)
+    # A column that alone ranks nearly perfectly would be the answer in disguise.
+    y = pd.Series(data.y, dtype=float)
+    for column in data.X.columns:
+        values = data.X[column]
+        score = y.groupby(values, observed=True).transform("mean") if column in data.categorical else values
+        auc = roc_auc_score(data.y, score.astype(float).fillna(-1e6))
+        assert 0.15 < auc < 0.85, column
+
+
+def test_row_order_of_flights_does_not_tell_the_delay():
+    """The source lists a day's flights by actual departure; here they follow what is known beforehand."""
+    data = load("nycflights13")
+    keys = ["month", "day", "origin", "sched_dep_hour", "sched_dep_minute", "carrier", "dest"]
+    ordered = data.X[keys].apply(
+        lambda column: column.cat.codes if column.name in data.categorical else column
+    )
+    assert ordered.equals(ordered.sort_values(keys, kind="stable"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_set_states_its_licence_and_source(name):
+    info = datasets.describe(name)
+    assert info.licence in {"CC0-1.0", "CC-BY-4.0"}
+    notice = (shipped.FOLDER / str(info.licence_file)).read_text()
+    assert "creativecommons.org" in notice
+    assert info.file in notice
+    assert info.citation
+    assert info.left_out
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_making_the_table_again_gives_the_shipped_one(name):
+    try:
+        made = MAKERS[name].make()
+    except _make.SourceError as error:
+        pytest.skip(str(error))
+    data = load(name)
+    assert made.pop(data.info.label).tolist() == data.y.tolist()
+    if data.info.group is not None:
+        made = made.drop(columns=data.info.group)
+    assert made.dtypes.equals(data.X.dtypes)
+    assert made.equals(data.X)
+
+
+def test_make_script_refuses_missing_and_altered_sources():
+    with pytest.raises(
+        _make.SourceError, match=r"'no_such_package' is not installed; run: pip install no_such"
+    ):
+        _make.source_file("no_such_package", "1.0", "a.csv", "0")
+    version = _make.importlib.metadata.version("pytest")
+    with pytest.raises(_make.SourceError, match=r"is version .*, not 0\.0; run: pip install pytest==0\.0"):
+        _make.source_file("pytest", "0.0", "__init__.py", "0")
+    with pytest.raises(_make.SourceError, match=r"SHA-256 is .*, expected 0; reinstall"):
+        _make.source_file("pytest", version, "__init__.py", "0")
+
+
+def test_make_script_refuses_levels_outside_a_given_order():
+    with pytest.raises(
+        _make.SourceError, match=r"'size' has levels that are not in the given order: \['huge'\]"
+    ):
+        _make.as_category(pd.Series(["small", "huge"], name="size"), ["small", "large"])
+
+
+# Splits
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("seed", [0, 7])
+def test_splits_are_a_partition_of_the_rows(name, seed):
+    table = datasets._table(name, None)
+    part = datasets._splits.assign(table, seed)
+    sizes = np.bincount(part, minlength=3) / len(part)
+    np.testing.assert_allclose(sizes, [0.6, 0.2, 0.2], atol=0.02)
+    splits = load_splits(name, seed=seed)
+    assert [len(data.y) for data in splits] == np.bincount(part).tolist()
+    assert [data.split for data in splits] == ["train", "valid", "test"]
+    for code, data in enumerate(splits):
+        assert data.X.equals(table.X[part == code].reset_index(drop=True))
+        np.testing.assert_array_equal(data.y, table.y[part == code])
+
+
+def test_whole_days_never_straddle_splits():
+    for seed in range(3):
+        days = [set(np.unique(data.groups)) for data in load_splits("nycflights13", seed=seed)]
+        assert [len(day) for day in days] == [219, 73, 73]
+        assert len(set.union(*days)) == 365
+        assert days[0].isdisjoint(days[1] | days[2])
+        assert days[1].isdisjoint(days[2])
+
+
+def test_group_ids_are_days_of_the_year_in_every_split():
+    for data in load_splits("nycflights13", seed=3):
+        dates = pd.to_datetime({"year": 2013, "month": data.X["month"], "day": data.X["day"]})
+        np.testing.assert_array_equal(data.groups, dates.dt.day_of_year - 1)
+
+
+@pytest.mark.parametrize("name", ["adult", "bank_marketing"])
+def test_stratified_splits_keep_the_label_rate(name):
+    rate = datasets.describe(name).positive_rate
+    for data in load_splits(name, seed=1):
+        assert data.groups is None
+        assert data.y.mean() == pytest.approx(rate, abs=1 / len(data.y))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_seed_decides_the_split(name):
+    first, again, other = (load(name, split="test", seed=seed) for seed in (5, 5, 6))
+    assert first.X.equals(again.X)
+    np.testing.assert_array_equal(first.y, again.y)
+    assert not first.X.equals(other.X)
+
+
+def test_splits_stay_the_same_from_version_to_version():
+    """Published results name a seed; the rows behind it must not change unnoticed."""
+    train, valid, test = load_splits("nycflights13", seed=0)
+    assert [len(data.y) for data in (train, valid, test)] == [197_899, 65_158, 65_464]
+    assert [int(data.y.sum()) for data in (train, valid, test)] == [43_353, 15_103, 14_458]
+
+
+# Subsets, encodings
+
+
+@pytest.mark.parametrize("split", [None, "train", "test"])
+def test_rows_takes_a_stable_nested_subset(split):
+    whole = load("nycflights13", split=split, seed=2)
+    large, again, small = (
+        load("nycflights13", split=split, seed=2, rows=rows) for rows in (2_000, 2_000, 500)
+    )
+    assert (len(large.y), len(small.y), len(small.groups)) == (2_000, 500, 500)
+    pd.testing.assert_frame_equal(large.X, again.X)
+    hashed = [
+        set(pd.util.hash_pandas_object(data.X.assign(y=data.y), index=False))
+        for data in (small, large, whole)
+    ]
+    assert hashed[0] <= hashed[1] <= hashed[2]
+    assert abs(large.y.mean() - whole.y.mean()) < 0.05
+    other = load("nycflights13", split=split, seed=3, rows=500)
+    assert not other.X.equals(small.X)
+
+
+def test_rows_beyond_the_split_keep_all_of_it():
+    assert len(load("bank_marketing", split="test", rows=10**9).y) == len(
+        load("bank_marketing", split="test").y
+    )
+
+
+def test_load_splits_caps_each_split():
+    assert [len(data.y) for data in load_splits("adult", rows=100)] == [100, 100, 100]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_categories_are_the_same_in_every_split(name):
+    train, valid, test = load_splits(name, seed=4, rows=50)
+    assert train.categorical == list(train.info.categorical)
+    for column in train.X.columns:
+        is_categorical = isinstance(train.X[column].dtype, pd.CategoricalDtype)
+        assert is_categorical == (column in train.categorical)
+        assert train.X[column].dtype == valid.X[column].dtype == test.X[column].dtype
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_as_numbers_gives_the_position_of_each_category(name):
+    levels, numbers = (load(name, split="valid", encoding=how) for how in ("categorical", "as_numbers"))
+    np.testing.assert_array_equal(levels.y, numbers.y)
+    for column in levels.X.columns:
+        coded = numbers.X[column]
+        assert coded.dtype.kind in "if"
+        if column in levels.categorical:
+            expected = levels.X[column].cat.codes.replace(-1, np.nan)
+            np.testing.assert_array_equal(coded.to_numpy(float), expected.to_numpy(float))
+        else:
+            pd.testing.assert_series_equal(coded, levels.X[column])
+
+
+def test_as_numbers_has_the_same_dtypes_in_every_split():
+    parts = load_splits("adult", rows=20, encoding="as_numbers")
+    assert len({tuple(map(str, data.X.dtypes)) for data in parts}) == 1
+    assert parts[0].X["workclass"].dtype == np.float64
+    assert parts[0].X["sex"].dtype == np.int32
+
+
+def test_missing_values_stay_missing():
+    assert load("adult").X["workclass"].isna().sum() == 1_836
+    assert load("bank_marketing").X["pdays"].isna().sum() == 3_705
+    assert load("nycflights13").X["wind_speed"].max() < 50
+
+
+def test_changing_what_was_loaded_does_not_change_the_next_load():
+    data = load("bank_marketing")
+    data.X.loc[:, "age"] = 0
+    data.y[:] = 1
+    again = load("bank_marketing")
+    assert again.X["age"].min() == 19
+    assert again.y.sum() == 521
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"name": "adlt"},
+            r"name: unknown value 'adlt', known are nycflights13, adult, .*did you mean 'adult'\?",
+        ),
+        ({"split": "dev"}, "split: unknown value 'dev', known are train, valid, test, None"),
+        ({"encoding": "onehot"}, "encoding: unknown value 'onehot', known are categorical, as_numbers"),
+        ({"rows": 0}, "rows: must be a whole number, at least 1, got 0"),
+        ({"rows": -5}, "rows: must be a whole number, at least 1, got -5"),
+        ({"rows": 1.5}, r"rows: must be a whole number, at least 1, got 1\.5"),
+        ({"rows": True}, "rows: must be a whole number, at least 1, got True"),
+        ({"seed": -1}, "seed: must be a whole number, at least 0, got -1"),
+        ({"data_dir": "/no/such/folder"}, "data_dir: '/no/such/folder' is not a folder"),
+    ],
+)
+def test_wrong_arguments_name_themselves(arguments, message):
+    with pytest.raises(DatasetError, match=message):
+        load(**({"name": "adult"} | arguments))
+
+
+def test_environment_variable_is_named_when_it_is_wrong(monkeypatch):
+    monkeypatch.setenv("HSBOOST_DATA_DIR", "/no/such/folder")
+    with pytest.raises(
+        DatasetError, match="environment variable HSBOOST_DATA_DIR: '/no/such/folder' is not a folder"
+    ):
+        load("adult")
+
+
+@pytest.mark.usefixtures("fresh_cache")
+def test_damaged_shipped_file_is_refused(tmp_path, monkeypatch):
+    target = Path(shutil.copy(shipped.locate(registry()["adult"]), tmp_path))
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    assert len(load("adult").y) == 32_537
+    damaged = bytearray(target.read_bytes())
+    damaged[1_000] ^= 1
+    target.write_bytes(damaged)
+    datasets._read_registered.cache_clear()
+    with pytest.raises(
+        DatasetError, match=r"adult\.parquet: SHA-256 is [0-9a-f]{64}, expected c041d711.*restore it"
+    ):
+        load("adult")
+    target.unlink()
+    with pytest.raises(DatasetError, match=r"file not found: .*adult\.parquet"):
+        load("adult")
+
+
+# A user's own data
+
+
+def test_own_data_load_like_the_shipped_sets(own):
+    folder = own()
+    data = load("mine", data_dir=folder)
+    assert list(data.X.columns) == ["age", "member", "city", "week"]
+    assert data.categorical == ["city"]
+    assert data.y.sum() == 15
+    assert data.X["city"].isna().sum() == 20
+    assert data.X["member"].dtype == np.int8
+    assert data.info.title == "mine"
+    assert [len(part.y) for part in load_splits("mine", data_dir=folder)] == [36, 12, 12]
+    assert datasets.list_datasets(folder) == [*SHIPPED, "mine"]
+
+
+def test_own_data_through_the_environment_variable(own, monkeypatch):
+    monkeypatch.setenv("HSBOOST_DATA_DIR", str(own()))
+    assert "mine" in datasets.list_datasets()
+    assert len(load("mine").y) == 60
+    assert len(load("bank_marketing").y) == 4_521
+
+
+def test_own_groups_stay_whole(own):
+    folder = own('label = "bought"\npositive = "yes"\ngroup = "week"\ndrop = ["city"]\n')
+    parts = load_splits("mine", seed=1, data_dir=folder)
+    assert [len(np.unique(part.groups)) for part in parts] == [12, 4, 4]
+    assert sum(len(part.y) for part in parts) == 60
+    assert list(parts[0].X.columns) == ["age", "member"]
+    assert parts[0].info.split == "groups"
+
+
+def test_own_split_column_is_the_same_for_every_seed(own):
+    part = ["train"] * 40 + ["valid"] * 10 + ["test"] * 10
+    toml = 'label = "bought"\npositive = "yes"\nsplit_column = "part"\ndrop = ["city"]\n'
+    folder = own(toml, part=part)
+    for seed in (0, 1):
+        assert [len(p.y) for p in load_splits("mine", seed=seed, data_dir=folder)] == [40, 10, 10]
+        assert load("mine", split="valid", seed=seed, data_dir=folder).X["week"].min() == 13
+    assert "part" not in load("mine", data_dir=folder).X.columns
+
+
+def test_own_files_are_read_again_after_an_edit(own):
+    folder = own()
+    assert load("mine", data_dir=folder).y.sum() == 15
+    own('label = "bought"\npositive = "no"\ncategorical = ["city"]\n')
+    assert load("mine", data_dir=folder).y.sum() == 45
+
+
+@pytest.mark.parametrize(
+    ("toml", "columns", "message"),
+    [
+        ("", {}, r"mine\.toml: no label column given; add a line such as label"),
+        (
+            'label = "bougt"',
+            {},
+            r"mine\.toml: label: unknown value 'bougt'.*did you mean 'bought'\?.*mine\.parquet",
+        ),
+        ("label = 3", {}, "label must be a text, got 3"),
+        ('label = "bought"\ncategorical = "city"', {}, "categorical must be a list of texts, got 'city'"),
+        ('label = "bought"\ncategorical = ["town"]', {}, "categorical: unknown value 'town'"),
+        ('label = "bought"\nlable = "x"', {}, "key: unknown value 'lable'.*did you mean 'label'"),
+        ("label = ", {}, r"cannot read .*mine\.toml as TOML"),
+        (
+            'label = "bought"',
+            {},
+            "'bought' holds 'yes', 'no', not 1; set positive to the value that counts as 1",
+        ),
+        ('label = "bought"\npositive = "Yes"', {}, "holds 'yes', 'no', not 'Yes'; set positive"),
+        ('label = "age"', {}, r"'age' holds 0, 1, 2, 3, 4, 5, \.\.\.; say which value counts as 1"),
+        ('label = "age"', {"age": 1}, "'age' holds 1 only; two classes are needed"),
+        ('label = "age"', {"age": [None, 1] * 30}, "'age' has 30 missing values"),
+        (
+            'label = "bought"\npositive = "yes"',
+            {},
+            "column 'city' holds .*, not numbers; list it under categorical",
+        ),
+        ('label = "bought"\npositive = "yes"\ngroup = "city"', {}, "column 'city' has 20 missing values"),
+        (
+            'label = "bought"\npositive = "yes"\nsplit_column = "week"',
+            {},
+            "'week' must hold train, valid, test",
+        ),
+        (
+            'label = "bought"\npositive = "yes"\ngroup = "week"\ndrop = ["city"]',
+            {"week": 1},
+            "too few groups",
+        ),
+    ],
+)
+def test_wrong_descriptions_name_file_key_and_remedy(own, toml, columns, message):
+    folder = own(toml, **columns)
+    with pytest.raises(DatasetError, match=message):
+        load("mine", split="test", data_dir=folder)
+
+
+def test_damaged_own_parquet_is_named(own):
+    folder = own()
+    content = (folder / "mine.parquet").read_bytes()
+    (folder / "mine.parquet").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DatasetError, match=r"cannot read .*mine\.parquet as Parquet"):
+        load("mine", data_dir=folder)
+
+
+def test_half_a_data_set_and_a_taken_name_are_explained(own):
+    folder = own()
+    (folder / "mine.toml").unlink()
+    with pytest.raises(DatasetError, match=r"has mine\.parquet but not both \.parquet and \.toml"):
+        load("mine", data_dir=folder)
+    own(name="adult")
+    with pytest.raises(DatasetError, match="'adult' is a data set of the repository and also a file in"):
+        load("adult", data_dir=folder)
+
+
+# Command line
+
+
+def test_cli_lists_shipped_and_own_data(own):
+    toml = 'label = "bought"\npositive = "yes"\ncategorical = ["city"]\nlicence = "[b]"\n'
+    result = CliRunner().invoke(app, ["list", "--data-dir", str(own(toml))])
+    assert result.exit_code == 0
+    for text in (*SHIPPED, "328,521", "22.2%", "mine", "[b]"):
+        assert text in result.output
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_cli_describes(name):
+    result = CliRunner().invoke(app, ["describe", name])
+    assert result.exit_code == 0
+    for text in ("licence", datasets.describe(name).licence, "left out", f"{datasets.describe(name).rows:,}"):
+        assert text in result.output
+
+
+def test_cli_verifies(tmp_path, monkeypatch):
+    result = CliRunner().invoke(app, ["verify", "adult"])
+    assert (result.exit_code, "ok: adult.parquet" in result.output) == (0, True)
+    (tmp_path / "adult.parquet").write_bytes(b"damaged")
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    result = CliRunner().invoke(app, ["verify", "adult"])
+    assert result.exit_code == 1
+    assert "SHA-256" in result.output
+
+
+@pytest.mark.parametrize(
+    "command", [["describe", "adlt"], ["verify", "adlt"], ["list", "--data-dir", "/no/such"]]
+)
+def test_cli_errors_are_one_line_without_a_traceback(command):
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert result.output.startswith("error: ")
+    assert result.output.count("\n") == 1
