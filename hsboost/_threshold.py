@@ -168,7 +168,8 @@ def _try_narrow(
     rows: Reducer, k: float, lo: float, hi: float, nu: float, error: float
 ) -> tuple[bool, float, float, float]:
     """Narrow to a bracket that Newton's next error should fit in; learn from the attempt when it does not."""
-    reach = max(error / 8, 64 * search.EPS)
+    # Newton's error goes down quadratically where F is smooth; a bracket that misses costs one pass and still teaches.
+    reach = max(error * min(0.125, max(4.0 * error, 1.0 / 64.0)), 64 * search.EPS)
     left, right = max(lo, nu - reach), min(hi, nu + reach)
     if not rows.narrow(left, right):
         return False, lo, hi, nu

@@ -71,7 +71,7 @@ class LossObjective:
         key: Any = None
         if hasattr(y_pred, "get_label"):
             key, raw, y_true = y_pred, y_true, y_pred.get_label()
-            if y_true is None:
+            if y_true is None or len(y_true) == 0:
                 raise ValueError("the data set has no label; pass label= when you build it")
             weight = key.get_weight()
             # XGBoost says "no weights" with an empty array, LightGBM with None.
@@ -126,8 +126,9 @@ class HypersimplexObjective(LossObjective):
     rows. :meth:`fit_threshold` gives the cut that k training rows exceed: the one to predict with.
 
     With ``hessian="exact"`` gradient and curvature are both multiplied by temperature², so that an active row's
-    curvature is its weight. The temperature then only sets the unit of the raw scores: it changes no split. With
-    ``hessian="unit"`` it acts as a step size.
+    curvature is its weight. The temperature then only sets the unit of the raw scores: it changes no split, as long
+    as XGBoost does not take gains for zero (it drops splits that gain less than 1e-6, whatever their unit; below a
+    temperature of about 0.01 it begins to lose some). With ``hessian="unit"`` it acts as a step size.
 
     Examples
     --------

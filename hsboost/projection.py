@@ -210,8 +210,8 @@ def solve_threshold(
 def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> float:
     """The raw score exceeded by the highest-scored rows of total weight ``mass``: the limit of small temperatures.
 
-    It lies in the middle between the last row in and the first row out. Rows tied there are taken or left together,
-    whichever misses ``mass`` by less.
+    It lies in the middle between the last row in and the first row out, representable in the dtype of the scores so
+    that comparing with them is exact. Rows tied there are taken or left together, whichever misses ``mass`` by less.
     """
     n = scores.size
     if weight is None:
@@ -225,9 +225,16 @@ def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> floa
         (float(rows.sum()) if weight is None else float(weight[rows].sum(dtype=np.float64))) for rows in (above, tied)
     )
     if mass - weight_above >= 0.5 * weight_tied and mass > 0.0:
-        inside, outside = last, scores[scores < last]
-        return 0.5 * float(inside) + 0.5 * float(outside.max() if outside.size else inside - 1)
-    return 0.5 * float(last) + 0.5 * float(scores[above].min() if above.any() else last + 1)
+        lower, upper = scores[scores < last].max(initial=-np.inf), last
+    else:
+        lower, upper = last, scores[above].min(initial=np.inf)
+    # Nobody below or above: step aside by 1, or by what the dtype can still tell apart.
+    if not np.isfinite(lower):
+        lower = min(upper - 1, np.nextafter(upper, -np.inf, dtype=scores.dtype))
+    if not np.isfinite(upper):
+        upper = max(lower + 1, np.nextafter(lower, np.inf, dtype=scores.dtype))
+    middle = scores.dtype.type(0.5 * float(lower) + 0.5 * float(upper))
+    return float(middle if middle < upper else lower)
 
 
 def values_at(scores: FloatArray, where: Threshold) -> FloatArray:

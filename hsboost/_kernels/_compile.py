@@ -45,11 +45,11 @@ class Kernel:
         return self._parallel
 
     def __call__(self, n: int, *args: Any) -> None:
-        if n >= PARALLEL_FROM and numba.get_num_threads() > 1 and os.getpid() == _owner_pid:
-            if _launch.acquire(blocking=False):
-                try:
-                    self.parallel(*args)
-                finally:
-                    _launch.release()
-                return
-        self.serial(*args)
+        worth_it = n >= PARALLEL_FROM and numba.get_num_threads() > 1 and os.getpid() == _owner_pid
+        if worth_it and _launch.acquire(blocking=False):
+            try:
+                self.parallel(*args)
+            finally:
+                _launch.release()
+        else:
+            self.serial(*args)

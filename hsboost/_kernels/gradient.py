@@ -12,22 +12,27 @@ from hsboost._kernels._compile import BLOCK, FAST, Kernel
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
 def block_residuals(x, y, w, anchor, scale, nu):
     """(Σ_A w, Σ_A w r, Σ w r²) of one block, with r = clip(v, 0, 1) - y and A the rows with 0 < v < 1."""
-    active = 0.0
     residual = 0.0
     squared = 0.0
-    for i in range(x.size):
-        v = (np.float64(x[i]) - anchor) * scale - nu
-        r = min(max(v, 0.0), 1.0) - np.float64(y[i])
-        inside = (v > 0.0) & (v < 1.0)
-        if w is None:
-            active += 1.0 if inside else 0.0
+    if w is None:
+        count = 0
+        for i in range(x.size):
+            v = (np.float64(x[i]) - anchor) * scale - nu
+            r = min(max(v, 0.0), 1.0) - np.float64(y[i])
+            inside = (v > 0.0) & (v < 1.0)
+            count += 1 if inside else 0
             residual += r if inside else 0.0
             squared += r * r
-        else:
-            wi = np.float64(w[i])
-            active += wi if inside else 0.0
-            residual += wi * r if inside else 0.0
-            squared += wi * (r * r)
+        return np.float64(count), residual, squared
+    active = 0.0
+    for i in range(x.size):
+        wi = np.float64(w[i])
+        v = (np.float64(x[i]) - anchor) * scale - nu
+        r = min(max(v, 0.0), 1.0) - np.float64(y[i])
+        counted = wi if (v > 0.0) & (v < 1.0) else 0.0
+        active += counted
+        residual += counted * r
+        squared += wi * (r * r)
     return active, residual, squared
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numba
-import numpy as np
 
 
 @numba.njit(nogil=True, cache=True)
@@ -39,9 +38,8 @@ def pool(z, scale, s, w, first, relative, weight, last):
             if drop + (relative[p] - relative[q]) > 0.0:
                 break
             total = weight[p] + weight[q]
-            if total > 0.0:
-                if weight[q] > 0.0:
-                    relative[p] += (relative[q] - drop - relative[p]) * (weight[q] / total)
+            if weight[q] > 0.0:
+                relative[p] += (relative[q] - drop - relative[p]) * (weight[q] / total)
             weight[p] = total
             last[p] = last[q]
             blocks -= 1

@@ -13,8 +13,8 @@ from numba import prange
 
 from hsboost._kernels._compile import BLOCK, FAST, Kernel
 
-#: Rows per test inside `narrow`: whole runs without an undecided row are skipped.
-RUN = 128
+#: Rows per test inside `keep_undecided`: whole runs without an undecided row are skipped.
+RUN = 64
 
 #: At most one row in this many may stay undecided; beyond that narrowing would not pay for its memory.
 KEEP_ONE_IN = 4
@@ -23,23 +23,32 @@ KEEP_ONE_IN = 4
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
 def block_sums(x, w, anchor, scale, nu):
     """(weight above 1, weight in [0, 1], Σ w v over it, 0 or NaN when a score is not finite) of one block."""
-    ones = 0.0
-    active = 0.0
     mass = 0.0
     check = 0.0
+    if w is None:
+        # Counts are integers: exact, and the only form that LLVM turns into vector code here.
+        above = 0
+        inside = 0
+        for i in range(x.size):
+            xi = np.float64(x[i])
+            v = (xi - anchor) * scale - nu
+            c = min(max(v, 0.0), 1.0)
+            above += 1 if v > 1.0 else 0
+            inside += 1 if c == v else 0
+            mass += c if c == v else 0.0
+            check += xi * 0.0
+        return np.float64(above), np.float64(inside), mass, check
+    ones = 0.0
+    active = 0.0
     for i in range(x.size):
         xi = np.float64(x[i])
+        wi = np.float64(w[i])
         v = (xi - anchor) * scale - nu
         c = min(max(v, 0.0), 1.0)
-        if w is None:
-            ones += 1.0 if v > 1.0 else 0.0
-            active += 1.0 if c == v else 0.0
-            mass += c if c == v else 0.0
-        else:
-            wi = np.float64(w[i])
-            ones += wi if v > 1.0 else 0.0
-            active += wi if c == v else 0.0
-            mass += wi * c if c == v else 0.0
+        counted = wi if c == v else 0.0
+        ones += wi if v > 1.0 else 0.0
+        active += counted
+        mass += counted * c
         check += xi * 0.0
     return ones, active, mass, check
 
@@ -47,57 +56,80 @@ def block_sums(x, w, anchor, scale, nu):
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
 def block_interior(x, w, anchor, scale, nu, margin):
     """Weight of the rows strictly inside: margin < v < 1 - margin."""
-    inside = 0.0
+    if w is None:
+        inside = 0
+        for i in range(x.size):
+            v = (np.float64(x[i]) - anchor) * scale - nu
+            inside += 1 if min(max(v, margin), 1.0 - margin) == v else 0
+        return np.float64(inside)
+    weight = 0.0
     for i in range(x.size):
         v = (np.float64(x[i]) - anchor) * scale - nu
-        c = min(max(v, margin), 1.0 - margin)
-        if w is None:
-            inside += 1.0 if (c == v) else 0.0
-        else:
-            inside += np.float64(w[i]) if (c == v) else 0.0
-    return inside
+        weight += np.float64(w[i]) if min(max(v, margin), 1.0 - margin) == v else 0.0
+    return weight
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
-def _run_sums(x, w, anchor, scale, lo, hi):
-    """Sums over one run that hold for every nu in (lo, hi), and how many rows are undecided."""
-    ones = 0.0
-    active = 0.0
+def block_decided(x, w, anchor, scale, lo, hi):
+    """Sums over one block that hold for every nu in (lo, hi), and how many rows are undecided."""
     mass = 0.0
-    decided = 0
     top = lo + 1.0
     one = hi + 1.0
+    sure = 0
+    above = 0
+    below = 0
+    if w is None:
+        for i in range(x.size):
+            u = (np.float64(x[i]) - anchor) * scale
+            c = min(max(u, hi), top)
+            sure += 1 if c == u else 0
+            mass += c if c == u else 0.0
+            above += 1 if u >= one else 0
+            below += 1 if u <= lo else 0
+        return np.float64(above), np.float64(sure), mass, x.size - (sure + above + below)
+    ones = 0.0
+    active = 0.0
     for i in range(x.size):
+        wi = np.float64(w[i])
         u = (np.float64(x[i]) - anchor) * scale
         c = min(max(u, hi), top)
-        sure = c == u
-        decided += 1 if sure else 0
-        decided += 1 if u >= one else 0
-        decided += 1 if u <= lo else 0
-        if w is None:
-            ones += 1.0 if u >= one else 0.0
-            active += 1.0 if sure else 0.0
-            mass += c if sure else 0.0
-        else:
-            wi = np.float64(w[i])
-            ones += wi if u >= one else 0.0
-            active += wi if sure else 0.0
-            mass += wi * c if sure else 0.0
-    return ones, active, mass, x.size - decided
+        counted = wi if c == u else 0.0
+        active += counted
+        mass += counted * c
+        ones += wi if u >= one else 0.0
+        sure += 1 if c == u else 0
+        above += 1 if u >= one else 0
+        below += 1 if u <= lo else 0
+    return ones, active, mass, x.size - (sure + above + below)
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST)
+def count_undecided(x, anchor, scale, lo, hi):
+    """How many rows are 0, 1 or in between depending on where nu lies in (lo, hi)."""
+    count = 0
+    for i in range(x.size):
+        u = (np.float64(x[i]) - anchor) * scale
+        count += 1 if ((u > lo) & (u < hi)) | ((u > lo + 1.0) & (u < hi + 1.0)) else 0
+    return count
 
 
 @numba.njit(nogil=True, cache=True)
-def _keep_undecided(x, w, anchor, scale, lo, hi, keep_x, keep_w, kept):
-    """Append the undecided rows of one run to the block's store; stops when that is full."""
-    for i in range(x.size):
-        u = (np.float64(x[i]) - anchor) * scale
-        if ((u > lo) & (u < hi)) | ((u > lo + 1.0) & (u < hi + 1.0)):
-            if kept >= keep_x.size:
-                return kept + 1
-            keep_x[kept] = x[i]
-            if w is not None:
-                keep_w[kept] = w[i]
-            kept += 1
+def keep_undecided(x, w, anchor, scale, lo, hi, keep_x, keep_w):
+    """Copy the undecided rows of one block into its store; how many there were, or more than fit."""
+    kept = 0
+    for start in range(0, x.size, RUN):
+        run = x[start : start + RUN]
+        if count_undecided(run, anchor, scale, lo, hi) == 0:
+            continue
+        for i in range(run.size):
+            u = (np.float64(run[i]) - anchor) * scale
+            if ((u > lo) & (u < hi)) | ((u > lo + 1.0) & (u < hi + 1.0)):
+                if kept == keep_x.size:
+                    return kept + 1
+                keep_x[kept] = run[i]
+                if w is not None:
+                    keep_w[kept] = w[start + i]
+                kept += 1
     return kept
 
 
@@ -129,24 +161,16 @@ def _narrow(x, w, anchor, scale, lo, hi, keep_x, keep_w, out):
     """out[:, b] = (ones, active, mass, rows kept) of block b for any nu in (lo, hi); the undecided rows are kept."""
     n = x.size
     for b in prange(out.shape[1]):
-        start, stop = b * BLOCK, min(n, (b + 1) * BLOCK)
-        ones = active = mass = 0.0
-        kept = 0
-        for i in range(start, stop, RUN):
-            j = min(i + RUN, stop)
-            if w is None:
-                o, a, m, undecided = _run_sums(x[i:j], None, anchor, scale, lo, hi)
-            else:
-                o, a, m, undecided = _run_sums(x[i:j], w[i:j], anchor, scale, lo, hi)
-            ones += o
-            active += a
-            mass += m
-            if undecided > 0 and kept <= keep_x.shape[1]:
-                if w is None:
-                    kept = _keep_undecided(x[i:j], None, anchor, scale, lo, hi, keep_x[b], None, kept)
-                else:
-                    kept = _keep_undecided(x[i:j], w[i:j], anchor, scale, lo, hi, keep_x[b], keep_w[b], kept)
-        out[0, b], out[1, b], out[2, b], out[3, b] = ones, active, mass, kept
+        i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
+        if w is None:
+            ones, active, mass, undecided = block_decided(x[i:j], None, anchor, scale, lo, hi)
+            if undecided > 0:
+                undecided = keep_undecided(x[i:j], None, anchor, scale, lo, hi, keep_x[b], None)
+        else:
+            ones, active, mass, undecided = block_decided(x[i:j], w[i:j], anchor, scale, lo, hi)
+            if undecided > 0:
+                undecided = keep_undecided(x[i:j], w[i:j], anchor, scale, lo, hi, keep_x[b], keep_w[b])
+        out[0, b], out[1, b], out[2, b], out[3, b] = ones, active, mass, undecided
 
 
 sums = Kernel(_sums)

@@ -149,6 +149,12 @@ class HypersimplexLoss(Loss):
         makes the curvature of an active row its weight.
         """
         rows = self._rows(y_true, raw_prediction, sample_weight)
+        if self.k is None and not 0.0 < rows.mass < rows.total:
+            label = 0 if rows.mass <= 0.0 else 1
+            raise ValueError(
+                f"y_true must hold both 0 and 1 for k=None, got only {label} (LightGBM fills in 0 when a data set has "
+                "no label); pass the labels, or give k"
+            )
         start = None if state is None else (state.anchor, state.nu)
         where = self._threshold(rows, start)
         factor = 1.0 if self.hessian == "unit" else self.temperature**2 / self._per_row(rows)
