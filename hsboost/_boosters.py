@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array, issparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_feature_names, _get_feature_names, _num_samples
 
+from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import LossObjective
 
 
@@ -47,14 +51,29 @@ def fit(
     y: np.ndarray,
     weight: np.ndarray | None,
     eval_sets: list[tuple[Any, np.ndarray]],
+    metric: PrecisionAtK,
     fit_params: dict[str, Any],
 ) -> None:
-    """Train; XGBoost prints evaluation results unless told not to."""
+    """Train. Unless the user chose a metric, evaluation sets are watched with ``metric``.
+
+    The boosters' own default, log loss, would read raw scores as probabilities. XGBoost prints evaluation results
+    unless told not to.
+    """
     extra = dict(fit_params)
-    if eval_sets:
-        extra["eval_set"] = eval_sets
     if kind(estimator) == "xgboost":
         extra.setdefault("verbose", False)
+        if eval_sets:
+            extra["eval_set"] = eval_sets
+            if estimator.eval_metric is None:
+                estimator.set_params(eval_metric=metric, disable_default_eval_metric=True)
+    elif eval_sets:
+        if "eval_metric" not in extra and not ({"metric", "metrics"} & set(estimator.get_params())):
+            estimator.set_params(metric="None")
+            extra["eval_metric"] = metric.lightgbm
+        if "eval_X" in signature(estimator.fit).parameters:  # LightGBM 4.7 renamed eval_set
+            extra["eval_X"], extra["eval_y"] = (tuple(part) for part in zip(*eval_sets, strict=True))
+        else:
+            extra["eval_set"] = eval_sets
     estimator.fit(X, y, sample_weight=weight, **extra)
 
 
@@ -81,9 +100,18 @@ def check_inputs(X: Any, y: Any) -> tuple[int, np.ndarray]:
         )
     if labels.shape[:1] != (rows,):
         raise ValueError(f"y must have one label per row of X: expected {rows}, got {labels.shape}")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError("y must not contain NaN or infinity; drop the rows without a label")
+    check_labels(labels)
     return rows, labels
+
+
+def check_labels(labels: np.ndarray) -> None:
+    """No label is missing, in whichever way its dtype says so."""
+    missing = np.asarray(pd.isna(labels)) | (np.isinf(labels) if labels.dtype.kind == "f" else False)
+    if missing.any():
+        row = int(np.argmax(missing))
+        raise ValueError(
+            f"y must not contain NaN or infinity; drop the rows without a label (first: row {row}, {labels[row]!r})"
+        )
 
 
 def _check_matrix(X: Any) -> None:
@@ -120,5 +148,5 @@ def check_columns(estimator: Any, X: Any) -> None:
 
 
 def take_rows(X: Any, index: np.ndarray) -> Any:
-    """Rows of an array, data frame or sparse matrix."""
-    return _safe_indexing(X, index)
+    """Rows of an array, data frame or sparse matrix (as CSR: not every sparse format can be indexed)."""
+    return _safe_indexing(csr_array(X) if issparse(X) else X, index)

@@ -76,7 +76,7 @@ class Reducer(Protocol):
         ...
 
     def bounds(self) -> tuple[float, float]:
-        """Smallest and largest raw score."""
+        """Smallest and largest raw score of the rows with weight."""
         ...
 
     def nearest(self, nu: float) -> float:
@@ -88,7 +88,7 @@ class Reducer(Protocol):
         ...
 
     def gap(self, nu: float) -> tuple[float, float]:
-        """Largest raw score with value <= 1/2 and smallest with more."""
+        """Largest raw score with value <= 1/2 and smallest with more, of the rows with weight."""
         ...
 
 
@@ -113,15 +113,18 @@ def find_threshold(
         return Threshold(rows.bounds()[0], -1.0, rows.scale, True)
     slack = 8 * search.EPS * total
     rows.anchor, nu = start if start is not None else rows.guess(k)
-    for _ in range(4):
+    for attempt in range(3):
         nu = _root(rows, k, nu, bracket, slack)
         bracket = (-np.inf, np.inf)
         if abs(nu) <= search.FAR:
             break
         rows.widen()
+        at = rows.sums(nu)
+        if at.active == 0.0 and abs((at.ones - k) + at.mass) <= slack:
+            break  # in the middle of a flat stretch, where no anchor is near and none is needed
         closer = rows.nearest(nu)
-        if closer == rows.anchor:
-            break
+        if closer == rows.anchor or attempt == 2:
+            raise OverflowError
         rows.anchor, nu = closer, -0.5
     if rows.interior(nu) > 0.0:
         return Threshold(rows.anchor, nu, rows.scale, False)
@@ -132,7 +135,14 @@ def find_threshold(
 
 def flat_threshold(below: float, above: float, scale: float) -> Threshold:
     """The cut in the middle of the gap between the scores that get 0 and those that get 1."""
-    return Threshold(0.5 * below + 0.5 * above, -0.5, scale, True)
+    if above == np.inf:
+        return Threshold(below, 0.0, scale, True)
+    if below == -np.inf:
+        return Threshold(above, -1.0, scale, True)
+    middle = 0.5 * below + 0.5 * above
+    if below < middle < above:
+        return Threshold(middle, -0.5, scale, True)
+    return Threshold(below, 0.0, scale, True)  # neighbouring floats
 
 
 def _root(rows: Reducer, k: float, nu: float, bracket: tuple[float, float], slack: float) -> float:
@@ -145,6 +155,9 @@ def _root(rows: Reducer, k: float, nu: float, bracket: tuple[float, float], slac
         if at.active == 0.0 and abs(excess) <= slack:
             return nu
         lo, hi, following, status = search.advance(lo, hi, nu, excess, at.active, step)
+        if status == search.GAP:
+            below, above = ((edge - rows.anchor) * rows.scale for edge in rows.gap(nu))
+            lo, hi, following, status = search.across_gap(lo, hi, nu, excess, below, above, step)
         if status == search.DONE:
             return float(following)
         if status == search.UNBOUNDED:
@@ -253,7 +266,8 @@ class ArrayReducer:
         self._rest = None
 
     def bounds(self) -> tuple[float, float]:
-        return float(self.x.min()), float(self.x.max())
+        counted = self.x if self.w is None else self.x[self.w > 0.0]
+        return float(counted.min()), float(counted.max())
 
     def nearest(self, nu: float) -> float:
         return float(threshold.nearest(self.x, self.anchor, self.scale, nu))
@@ -266,7 +280,7 @@ class ArrayReducer:
         return float(out.sum())
 
     def gap(self, nu: float) -> tuple[float, float]:
-        below, above = threshold.gap(self.x, self.anchor, self.scale, nu)
+        below, above = threshold.gap(self.x, self.w, self.anchor, self.scale, nu)
         return float(below), float(above)
 
 
@@ -311,5 +325,5 @@ def _search_in_memory(
         raise OverflowError
     if threshold.block_interior(x, w, anchor, scale, nu, search.MARGIN) > 0.0:
         return Threshold(anchor, nu, scale, False)
-    below, above = threshold.gap(x, anchor, scale, nu)
+    below, above = threshold.gap(x, w, anchor, scale, nu)
     return flat_threshold(below, above, scale)

@@ -73,6 +73,8 @@ def bad_weights(weight: FloatArray) -> ValueError:
 
 def check_total_weight(total: float) -> None:
     """Some row must count."""
+    if total == np.inf:
+        raise ValueError("sample_weight must have a finite sum, got inf; divide the weights by a constant")
     if not total > 0.0:
         raise ValueError(
             f"sample_weight must have a positive sum, got {total}; with every weight zero no row would count"
@@ -91,18 +93,26 @@ def bad_labels(y: np.ndarray) -> ValueError:
 
 def check_temperature(temperature: float) -> float:
     """A positive finite number."""
-    if isinstance(temperature, numbers.Real) and not isinstance(temperature, bool):
-        value = float(temperature)
-        if 0.0 < value < np.inf:
-            return value
-    raise ValueError(f"temperature must be a positive finite number, got {temperature!r}")
+    return check_positive(temperature, "temperature")
 
 
 def check_positive(value: float, name: str) -> float:
     """A positive finite number (for example a floor)."""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and 0.0 < float(value) < np.inf:
-        return float(value)
+    number = _as_float(value)
+    if number is not None and 0.0 < number < np.inf:
+        return number
     raise ValueError(f"{name} must be a positive finite number, got {value!r}")
+
+
+def _as_float(value: Any) -> float | None:
+    """The number as a float, infinite when it is beyond floats; None for what is not a real number, NaN included."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return float(np.inf)  # a huge int or fraction; its sign is of no interest to anyone here
+    return None if np.isnan(number) else number
 
 
 def check_choice(value: str, name: str, choices: tuple[str, ...]) -> str:
@@ -115,9 +125,9 @@ def check_choice(value: str, name: str, choices: tuple[str, ...]) -> str:
 
 def check_mass(k: float, total: float) -> float:
     """k as a total mass: 0 <= k <= Σ w."""
-    if isinstance(k, bool) or not isinstance(k, numbers.Real) or not np.isfinite(float(k)):
+    mass = _as_float(k)
+    if mass is None or np.isinf(mass):
         raise ValueError(f"k must be a finite number, the total mass Σ w y; got {k!r}")
-    mass = float(k)
     if not 0.0 <= mass <= total * (1.0 + ROUNDING):
         raise ValueError(f"k must lie between 0 and the total weight {total:g}, got {k}; no projection has that mass")
     return min(mass, total)

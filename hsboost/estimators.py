@@ -10,13 +10,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from hsboost import _boosters, _calibration
 from hsboost import _validation as check
 from hsboost._validation import Budget
 from hsboost.losses.hypersimplex import DEFAULT_FLOOR
+from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import HypersimplexObjective
+from hsboost.projection import total_weight
 
 
 def _calibrated(self: HSClassifier) -> bool:
@@ -41,7 +43,8 @@ class HSClassifier(ClassifierMixin, BaseEstimator):
         How many rows to call positive in training. None: as many as are positive. int: a count of the rows passed to
         ``fit``, in units of weight. float: a share of their weight.
     temperature : float, default 1.0
-        Softness in units of the raw scores; with the exact Hessian it sets their unit and nothing else.
+        Softness in units of the raw scores; with the exact Hessian it sets their unit (see
+        :class:`hsboost.HypersimplexObjective`).
     hessian : {"exact", "unit"}, default "exact"
         See :class:`hsboost.HypersimplexLoss`.
     hessian_floor : float, default 1e-3
@@ -118,7 +121,8 @@ class HSClassifier(ClassifierMixin, BaseEstimator):
             Two classes, of any type; the greater one (in sorted order) is positive.
         sample_weight : array-like of shape (n_samples,), optional
         eval_set : (X, y) or list of them, optional
-            For early stopping (set on the booster) and calibration; the last one counts, as in the boosters.
+            For early stopping (set on the booster) and calibration; the last one counts, as in the boosters. Watched
+            with :class:`hsboost.PrecisionAtK` at the budget, unless you chose an ``eval_metric``.
         **fit_params
             Passed to the booster's ``fit``, for example ``eval_metric`` and ``callbacks`` of LightGBM.
 
@@ -133,8 +137,9 @@ class HSClassifier(ClassifierMixin, BaseEstimator):
         n_samples, labels = _boosters.check_inputs(X, y)
         self.classes_, encoded = _encode(labels)
         weight = check.check_weight(sample_weight, n_samples, "X")
+        total = total_weight(weight, n_samples)
         sets = _as_sets(eval_set)
-        encoded_sets = [(X_, _encode_known(y_, self.classes_)) for X_, y_ in sets]
+        encoded_sets = [(X_, _encode_known(X_, y_, self.classes_)) for X_, y_ in sets]
 
         train_X, train_y, train_w, held_out = X, encoded, weight, None
         if self.calibration is not None:
@@ -144,15 +149,16 @@ class HSClassifier(ClassifierMixin, BaseEstimator):
                 train_X, train_y, train_w, held_out = self._set_aside(X, encoded, weight)
         if isinstance(k, int):
             # A count of the rows passed in: the same share of those that are left for the trees.
-            total = float(n_samples) if weight is None else float(weight.sum(dtype=np.float64))
-            kept = float(len(train_y)) if train_w is None else float(train_w.sum(dtype=np.float64))
-            mass = check.budget_mass(k, total, 0.0)
-            k = k if kept == total else mass / total
+            kept = total_weight(train_w, len(train_y))
+            share = check.budget_mass(k, total, 0.0) / total
+            k = k if kept == total or share == 0.0 else min(share, float(np.nextafter(1.0, 0.0)))
         self.objective_ = HypersimplexObjective(
             k=k, temperature=self.temperature, hessian=self.hessian, hessian_floor=self.hessian_floor
         )
         self.estimator_ = _boosters.prepare(self.estimator, self.objective_)
-        _boosters.fit(self.estimator_, train_X, train_y, train_w, encoded_sets, fit_params)
+        # Evaluation sets have sizes of their own: a count becomes the share it is of the training rows.
+        watched = k if not isinstance(k, int) or not 0 < k < total else k / total
+        _boosters.fit(self.estimator_, train_X, train_y, train_w, encoded_sets, PrecisionAtK(watched), fit_params)
         self.n_features_in_ = int(self.estimator_.n_features_in_)
         names = _boosters.column_names(X)
         if names is not None:
@@ -161,6 +167,7 @@ class HSClassifier(ClassifierMixin, BaseEstimator):
             del self.feature_names_in_
         scores = _boosters.raw_scores(self.estimator_, train_X)
         self.threshold_ = self.objective_.fit_threshold(scores, train_y, train_w)
+        self.__dict__.pop("calibrator_", None)  # of an earlier fit
         if held_out is not None:
             held_X, held_y, held_w = held_out
             held_scores = _boosters.raw_scores(self.estimator_, held_X) - self.threshold_
@@ -227,6 +234,7 @@ class HSClassifier(ClassifierMixin, BaseEstimator):
         AttributeError
             Without ``calibration``: raw scores are not probabilities, and are not passed off as such.
         """
+        check_is_fitted(self, "calibrator_")
         scores = self.decision_function(X)
         positive = self.calibrator_.predict(scores)
         return np.column_stack([1.0 - positive, positive])
@@ -274,8 +282,10 @@ def _encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return classes, encoded.astype(np.int32)
 
 
-def _encode_known(y: ArrayLike, classes: np.ndarray) -> np.ndarray:
+def _encode_known(X: Any, y: ArrayLike, classes: np.ndarray) -> np.ndarray:
     labels = column_or_1d(np.asarray(y))
+    if labels.size != _num_samples(X):
+        raise ValueError(f"eval_set must have one label per row: got {_num_samples(X)} rows and {labels.size} labels")
     unknown = ~np.isin(labels, classes)
     if unknown.any():
         raise ValueError(
@@ -287,7 +297,7 @@ def _encode_known(y: ArrayLike, classes: np.ndarray) -> np.ndarray:
 def _as_sets(eval_set: Any) -> list[tuple[Any, Any]]:
     if eval_set is None:
         return []
-    if isinstance(eval_set, tuple) and len(eval_set) == 2:
+    if isinstance(eval_set, tuple) and len(eval_set) == 2 and not isinstance(eval_set[0], tuple):
         return [eval_set]
     if isinstance(eval_set, list) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in eval_set):
         return eval_set

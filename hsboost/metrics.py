@@ -94,7 +94,7 @@ def _ratio(hits: float, of: float, name: str, why: str) -> float:
     if of <= 0.0:
         warnings.warn(f"{name} is undefined because {why}; 0.0 is returned.", UndefinedMetricWarning, stacklevel=3)
         return 0.0
-    return hits / of
+    return min(hits / of, 1.0)  # sums of weights in different orders may differ in the last digit
 
 
 def _hits_at_k(

@@ -71,8 +71,10 @@ class HypersimplexProjection:
         ndarray of shape (n,), float64.
         """
         v = self._direction(v)
-        weight = np.ones_like(v) if self._weight is None else self._weight
-        return self._on_active(v, lambda a: np.dot(weight[a], v[a]) / weight[a].sum())
+        active, weight, total = self._active_weight()
+        out = np.zeros_like(v)
+        out[active] = v[active] - (np.dot(weight, v[active]) / total if total > 0.0 else 0.0)
+        return out / self.temperature
 
     def vjp(self, u: ArrayLike) -> np.ndarray:
         """Gradient with respect to the scores of a function whose gradient in the values is ``u``.
@@ -89,23 +91,20 @@ class HypersimplexProjection:
         ndarray of shape (n,), float64.
         """
         u = self._direction(u)
-        weight = np.ones_like(u) if self._weight is None else self._weight
-        return self._on_active(u, lambda a: weight[a] * (u[a].sum() / weight[a].sum()))
+        active, weight, total = self._active_weight()
+        out = np.zeros_like(u)
+        out[active] = u[active] - (weight * (u[active].sum() / total) if total > 0.0 else 0.0)
+        return out / self.temperature
 
     def _direction(self, v: ArrayLike) -> np.ndarray:
         v = np.asarray(v, dtype=np.float64)
         check.check_same_length(v, "the direction", self.values.size, "the projection")
         return v
 
-    def _on_active(self, v: np.ndarray, mean: object) -> np.ndarray:
-        out = np.zeros_like(v)
-        active = self.active if self._weight is None else self.active & (self._weight > 0)
-        if self._weight is not None:
-            # A row without weight moves with its own score and the threshold, but moves nobody else.
-            out[self.active & ~active] = v[self.active & ~active]
-        if active.any():
-            out[active] = v[active] - mean(active)  # type: ignore[operator]
-        return out / self.temperature
+    def _active_weight(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """The active set, its weights and their sum."""
+        weight = np.ones(self.active.sum()) if self._weight is None else self._weight[self.active].astype(np.float64)
+        return self.active, weight, float(weight.sum())
 
 
 def project_hypersimplex(
@@ -182,7 +181,7 @@ def total_weight(weight: FloatArray | None, n: int) -> float:
     if weight is None:
         return float(n)
     total = float(weight.sum(dtype=np.float64))
-    if not (np.isfinite(total) and weight.min() >= 0):
+    if not (np.isfinite(total) and weight.min() >= 0) and not (np.isfinite(weight) & (weight >= 0)).all():
         raise check.bad_weights(weight)
     check.check_total_weight(total)
     return total
@@ -213,6 +212,8 @@ def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> floa
     It lies in the middle between the last row in and the first row out, representable in the dtype of the scores so
     that comparing with them is exact. Rows tied there are taken or left together, whichever misses ``mass`` by less.
     """
+    if weight is not None:
+        scores, weight = scores[weight > 0.0], weight[weight > 0.0]
     n = scores.size
     if weight is None:
         place = min(int(np.ceil(mass)), n)
@@ -240,7 +241,7 @@ def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> floa
 def values_at(scores: FloatArray, where: Threshold) -> FloatArray:
     """clip((x - anchor) / temperature - nu, 0, 1), in the dtype of the scores."""
     out = np.empty_like(scores)
-    margin = 0.5 if where.flat else 0.0
+    margin = 2 * search.MARGIN if where.flat else 0.0
     n = scores.size
     if n <= BLOCK:
         kernels.block_values(scores, where.anchor, where.scale, where.nu, margin, out)
@@ -280,7 +281,8 @@ def _by_pav(
     else:
         # All values are 0 or 1: any threshold between the two groups will do, take the middle.
         kept = round(float(values[order].sum(dtype=np.float64)))
-        where = flat_threshold(float(z[kept]), float(z[kept - 1]), scale)
+        below = float(z[kept]) if kept < z.size else -np.inf
+        where = flat_threshold(below, float(z[kept - 1]) if kept > 0 else np.inf, scale)
     if weight is not None and order.size < scores.size:
         rest = weight == 0
         values[rest] = values_at(scores[rest], where)

@@ -140,7 +140,7 @@ class SlowObjective:
             among = w[active].sum()
             mean = (w * r)[active].sum() / among
             gradient[active] = self.temperature * (w * (r - mean))[active]
-            hessian[active] = (w * np.maximum(1.0 - w / among, self.floor))[active]
+            hessian[active] = w[active]
         return gradient.astype(np.float32), hessian.astype(np.float32)
 
 

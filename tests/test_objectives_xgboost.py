@@ -179,9 +179,9 @@ def test_weights_are_never_applied_for_you() -> None:
     train_xgb(weighted, xgb_data(X, y, weight=weight), rounds=1)
     share = (weight * y).sum() / weight.sum()
     np.testing.assert_allclose(weighted.outputs[0][0], weight * (share - y), rtol=1e-4)
-    np.testing.assert_allclose(weighted.outputs[0][1], weight * (1 - weight / weight.sum()), rtol=1e-5)
+    np.testing.assert_allclose(weighted.outputs[0][1], weight, rtol=1e-6)
     np.testing.assert_allclose(plain.outputs[0][0], y.mean() - y, rtol=1e-4)
-    np.testing.assert_allclose(plain.outputs[0][1], 1 - 1 / y.size, rtol=1e-6)
+    np.testing.assert_array_equal(plain.outputs[0][1], 1.0)
 
 
 def test_labels_and_weights_are_read_anew_when_the_same_matrix_is_trained_on_again() -> None:
@@ -284,15 +284,14 @@ def test_continued_training_goes_on_where_it_stopped() -> None:
 
 @pytest.mark.parametrize("temperature", [1.0, 8.0])
 def test_with_all_rows_active_it_grows_the_trees_of_squared_error(temperature: float) -> None:
-    # While every row is active ŷ - y = (x - mean x)/temperature - (y - mean y): up to the curvature 1 - 1/n
-    # this is squared error on temperature·y from the intercept temperature·mean(y). The learning rate makes
-    # up for 1 - 1/n, so that scores, and with them the next round's gradients, agree too.
+    # While every row is active ŷ - y = (x - mean x)/temperature - (y - mean y): this is squared error on
+    # temperature·y from the intercept temperature·mean(y).
     X, y = make_data()
-    n, rate, rounds = y.size, 0.125, 6
+    rate, rounds = 0.125, 6
     params = {"reg_lambda": 0.0, "min_child_weight": 4.5}
     ours = train_xgb(
         HypersimplexObjective(temperature=temperature), xgb_data(X, y), rounds,
-        **params, learning_rate=rate * (1 - 1 / n),
+        **params, learning_rate=rate,
     )  # fmt: skip
     squared = {**XGB, **params, "learning_rate": rate, "base_score": temperature * y.mean()}
     theirs = xgb.train(squared, xgb_data(X, temperature * y), rounds)
@@ -303,12 +302,3 @@ def test_with_all_rows_active_it_grows_the_trees_of_squared_error(temperature: f
     assert splits(ours) == splits(theirs)
     np.testing.assert_allclose(leaves(ours), leaves(theirs), rtol=2e-5, atol=2e-7 * temperature)
     np.testing.assert_allclose(raw(ours, X) + temperature * y.mean(), raw(theirs, X), rtol=1e-5)
-
-
-def test_exact_curvature_makes_leaves_larger_than_those_of_squared_error_by_one_row() -> None:
-    X, y = make_data(200)
-    params = {"reg_lambda": 0.0, "min_child_weight": 4.5}
-    ours = train_xgb(HypersimplexObjective(), xgb_data(X, y), 1, **params)
-    theirs = xgb.train({**XGB, **params, "base_score": y.mean()}, xgb_data(X, y), 1)
-    assert splits(ours) == splits(theirs)
-    np.testing.assert_allclose(leaves(ours) / leaves(theirs), 1 / (1 - 1 / y.size), rtol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,14 @@ _launch = threading.Lock()
 _owner_pid = os.getpid()
 
 
+def _renamed(function: Callable[..., None], form: str) -> Callable[..., None]:
+    """A copy under a name of its own: Numba's disk cache tells functions apart by name, not by compiler options."""
+    copy = types.FunctionType(function.__code__, function.__globals__, f"{function.__name__}_{form}")
+    copy.__qualname__ = copy.__name__
+    copy.__module__ = function.__module__
+    return copy
+
+
 class Kernel:
     """A loop over blocks (``numba.prange``) that runs serially or threaded, whichever is safe and faster.
 
@@ -31,8 +40,8 @@ class Kernel:
     """
 
     def __init__(self, function: Callable[..., None]) -> None:
-        self.serial = numba.njit(nogil=True, cache=True)(function)
-        self._parallel_source = function
+        self.serial = numba.njit(nogil=True, cache=True)(_renamed(function, "serial"))
+        self._parallel_source = _renamed(function, "parallel")
         self._parallel: Any = None
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
@@ -45,7 +54,8 @@ class Kernel:
         return self._parallel
 
     def __call__(self, n: int, *args: Any) -> None:
-        worth_it = n >= PARALLEL_FROM and numba.get_num_threads() > 1 and os.getpid() == _owner_pid
+        # The process comes first: in a forked child even asking for the number of threads may hang.
+        worth_it = n >= PARALLEL_FROM and os.getpid() == _owner_pid and numba.get_num_threads() > 1
         if worth_it and _launch.acquire(blocking=False):
             try:
                 self.parallel(*args)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from hsboost._kernels.threshold import block_sums, nearest
+from hsboost._kernels.threshold import block_sums, gap, nearest
 
 EPS = 2.220446049250313e-16
 
@@ -18,7 +18,7 @@ MARGIN = 64 * EPS
 #: Scores further apart than this (in units of the temperature) do not fit one anchor chosen at random.
 WIDEST = 1e300
 
-DONE, NEWTON, BISECT, UNBOUNDED = 0, 1, 2, 3
+DONE, NEWTON, BISECT, UNBOUNDED, GAP = 0, 1, 2, 3, 4
 SOLVED, NOT_FINITE, TOO_WIDE = 0, 1, 2
 
 
@@ -27,7 +27,8 @@ def advance(lo, hi, nu, excess, active, step):
     """One step towards the root of the non-increasing F inside [lo, hi].
 
     ``excess`` = F(nu) and ``-active`` its slope there. Newton's step is exact once the active rows are the right
-    ones; outside the bracket, or when it creeps, the bracket is halved. Returns (lo, hi, next nu, status).
+    ones; outside the bracket, or when it creeps, the bracket is halved. Returns (lo, hi, next nu, status), where GAP
+    asks for `across_gap` and UNBOUNDED for the ends of the scores.
     """
     if excess > 0.0:
         lo = nu
@@ -35,18 +36,40 @@ def advance(lo, hi, nu, excess, active, step):
         hi = nu
     else:
         return lo, hi, nu, DONE
-    if active > 0.0:
-        newton = nu + excess / active
-        if abs(newton - nu) <= 2.0 * EPS * max(1.0, abs(nu)):
-            return lo, hi, newton, DONE
-        if lo < newton < hi and (step < 8 or step % 3 != 2):
-            return lo, hi, newton, NEWTON
+    if active == 0.0:
+        return lo, hi, nu, GAP
+    newton = nu + excess / active
+    if abs(newton - nu) <= 2.0 * EPS * max(1.0, abs(nu)):
+        return lo, hi, newton, DONE
+    if lo < newton < hi and (step < 8 or step % 3 != 2):
+        return lo, hi, newton, NEWTON
     if lo == -np.inf or hi == np.inf:
         return lo, hi, nu, UNBOUNDED
+    return bisect(lo, hi)
+
+
+@numba.njit(nogil=True, cache=True)
+def bisect(lo, hi):
+    """The middle of the bracket; DONE when there is nothing left to halve."""
     middle = 0.5 * lo + 0.5 * hi
     if hi - lo <= EPS * max(1.0, abs(middle)):
         return lo, hi, hi, DONE
     return lo, hi, middle, BISECT
+
+
+@numba.njit(nogil=True, cache=True)
+def across_gap(lo, hi, nu, excess, below, above, step):
+    """Where no row is active F is flat but not 0: go straight to the rows at the far edge of the gap.
+
+    ``below`` and ``above`` are the edges as shifted scores (x - anchor) * scale. A quarter inside, so that the rows
+    there are active whatever rounding does.
+    """
+    edge = above - 0.75 if excess > 0.0 else below - 0.25
+    if lo < edge < hi and step % 4 != 3:
+        return lo, hi, edge, NEWTON
+    if lo == -np.inf or hi == np.inf:
+        return lo, hi, nu, UNBOUNDED
+    return bisect(lo, hi)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -56,7 +79,7 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
     [lo, hi] is a bracket for nu at the first anchor, infinite when none is known. ``slack`` is the rounding error of
     Σ w that a flat stretch of F may hide. Needs 0 < k < Σ w.
     """
-    for _ in range(4):
+    for attempt in range(3):
         step = 0
         while True:
             ones, active, mass, check = block_sums(x, w, anchor, scale, nu)
@@ -66,6 +89,10 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
             if active == 0.0 and abs(excess) <= slack:
                 break
             lo, hi, nu, status = advance(lo, hi, nu, excess, active, step)
+            if status == GAP:
+                below, above = gap(x, w, anchor, scale, nu)
+                below, above = (below - anchor) * scale, (above - anchor) * scale
+                lo, hi, nu, status = across_gap(lo, hi, nu, excess, below, above, step)
             if status == DONE:
                 break
             if status == UNBOUNDED:
@@ -79,9 +106,11 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
             step += 1
         if abs(nu) <= FAR:
             break
+        if active == 0.0 and abs(excess) <= slack:
+            break  # in the middle of a flat stretch, where no anchor is near and none is needed
         closer = nearest(x, anchor, scale, nu)
-        if closer == anchor:
-            break
+        if closer == anchor or attempt == 2:
+            return anchor, nu, TOO_WIDE
         anchor = closer
         nu = -0.5
         lo = -np.inf

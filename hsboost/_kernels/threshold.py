@@ -179,11 +179,14 @@ narrow = Kernel(_narrow)
 
 
 @numba.njit(nogil=True, cache=True)
-def gap(x, anchor, scale, nu):
-    """(largest score with v <= 1/2, smallest with v > 1/2): the edges of a flat stretch of F around nu."""
+def gap(x, w, anchor, scale, nu):
+    """(largest score with v <= 1/2, smallest with v > 1/2) of rows with weight: the edges of a flat stretch of F."""
     below = -np.inf
     above = np.inf
     for i in range(x.size):
+        if w is not None:  # a test of its own: Numba drops it when there are no weights
+            if w[i] <= 0.0:
+                continue
         xi = np.float64(x[i])
         if (xi - anchor) * scale - nu <= 0.5:
             below = max(below, xi)

@@ -56,7 +56,7 @@ class HypersimplexLoss(Loss):
         ``"sum"``: ½ Σ w (ŷ - y)². ``"mean"``: Σ w (ŷ - y)² / Σ w, as in the paper's code (no ½).
     hessian_floor : float, default 1e-3
         Least curvature of a row, as a share of what an active row has: max(1 - w / Σ_A w, hessian_floor) on A and
-        hessian_floor off A, so that no leaf divides by nothing. Larger values make leaves without active rows move
+        hessian_floor off A, so that no leaf divides by nothing. Larger values make leaves with few active rows move
         less. Rows of zero weight keep zero curvature: they are not there.
 
     Raises
@@ -138,28 +138,36 @@ class HypersimplexLoss(Loss):
         gradient, hessian : ndarrays of shape (n,), float32 for float32 scores, else float64.
         """
         rows = self._rows(y_true, raw_prediction, sample_weight)
-        return self._derivatives(rows, self._threshold(rows), rows.x.dtype, 1.0)
+        where = self._threshold(rows)
+        slope = self._per_row(rows) / self.temperature
+        if self.hessian == "unit":
+            return self._derivatives(rows, where, rows.x.dtype, slope, 0.0, 1.0, 1.0)
+        return self._derivatives(rows, where, rows.x.dtype, slope, 1.0, slope / self.temperature, self.hessian_floor)
 
     def boosting_step(
         self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None, state: Any
     ) -> tuple[np.ndarray, np.ndarray, Threshold]:
         """float32 gradient and curvature as boosters take them, and the threshold, the next round's starting point.
 
-        With the exact Hessian both are multiplied by temperature² (and by Σ w / 2 when ``reduction="mean"``), which
-        makes the curvature of an active row its weight.
+        With ``hessian="exact"`` both are multiplied by temperature² (and by Σ w / 2 when ``reduction="mean"``), and the
+        curvature of an active row is its weight: diag(w), which bounds the Hessian diag(w) - w wᵀ / Σ_A w of the
+        active block. A tree adds curvature up over a leaf's rows; with diag(w) a row of weight 2 adds what two rows
+        add, which the diagonal alone, w (1 - w / Σ_A w), does not.
         """
         rows = self._rows(y_true, raw_prediction, sample_weight)
+        start = None if state is None else (state.anchor, state.nu)
+        where = self._threshold(rows, start)
         if self.k is None and not 0.0 < rows.mass < rows.total:
             label = 0 if rows.mass <= 0.0 else 1
             raise ValueError(
-                f"y_true must hold both 0 and 1 for k=None, got only {label} (LightGBM fills in 0 when a data set has "
-                "no label); pass the labels, or give k"
+                f"y_true must hold both classes, 0 and 1, when k is None; got only {label} (LightGBM fills in 0 when "
+                "a data set has no label); pass the labels, or give k"
             )
-        start = None if state is None else (state.anchor, state.nu)
-        where = self._threshold(rows, start)
-        factor = 1.0 if self.hessian == "unit" else self.temperature**2 / self._per_row(rows)
-        gradient, hessian = self._derivatives(rows, where, np.dtype(np.float32), factor)
-        return gradient, hessian, where
+        if self.hessian == "unit":
+            slope, floor = self._per_row(rows) / self.temperature, 1.0
+        else:
+            slope, floor = self.temperature, self.hessian_floor
+        return *self._derivatives(rows, where, np.dtype(np.float32), slope, 0.0, 1.0, floor), where
 
     def threshold(
         self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None
@@ -185,33 +193,30 @@ class HypersimplexLoss(Loss):
         if y.dtype.kind not in "biuf":
             raise ValueError(f"y_true must hold 0 and 1, got dtype {y.dtype}; encode the labels first")
         w = check.check_weight(sample_weight, x.size, "raw_prediction")
-        y32 = np.ascontiguousarray(y, dtype=np.float32)
-        total, positive, wrong_labels, wrong_weights = _block_totals(kernels.labels, 4, x.size, y32, w)
+        # Looked at as they came: rounding to float32 would make 1e-60 a label.
+        own = np.ascontiguousarray(y if y.dtype in (np.float32, np.float64) else y.astype(np.float32))
+        total, positive, wrong_labels, wrong_weights = _block_totals(kernels.labels, 4, x.size, own, w)
         if wrong_labels:
             raise check.bad_labels(y)
         if wrong_weights and w is not None:
             raise check.bad_weights(w)
         check.check_total_weight(total)
-        return Rows(x, y32, w, total, check.budget_mass(self.k, total, positive))
+        return Rows(x, own.astype(np.float32, copy=False), w, total, check.budget_mass(self.k, total, positive))
 
     def _threshold(self, rows: Rows, start: tuple[float, float] | None = None) -> Threshold:
         return solve_threshold(rows.x, rows.w, rows.mass, rows.total, self.temperature, "raw_prediction", start)
 
     def _derivatives(
-        self, rows: Rows, where: Threshold, dtype: np.dtype[Any], factor: float
+        self, rows: Rows, where: Threshold, dtype: np.dtype[Any], slope: float, own: float, bend: float, floor: float
     ) -> tuple[np.ndarray, np.ndarray]:
+        """gradient = slope w (r - mean) on A; hessian = bend w max(1 - own w / Σ_A w, floor), bend w floor off A."""
         active, residual, _ = _residual_sums(rows, where)
         mean = residual / active if active > 0.0 else 0.0
-        per_row = factor * self._per_row(rows)
+        share = own / active if active > 0.0 else 0.0
         gradient, hessian = np.empty(rows.x.size, dtype), np.empty(rows.x.size, dtype)
-        if self.hessian == "unit":
-            share, bend, floor = 0.0, factor, 1.0
-        else:
-            share = 1.0 / active if active > 0.0 else 0.0
-            bend, floor = per_row / self.temperature**2, self.hessian_floor
         kernels.gradient(
             rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu,
-            mean, share, per_row / self.temperature, bend, floor, gradient, hessian,
+            mean, share, slope, bend, floor, gradient, hessian,
         )  # fmt: skip
         return gradient, hessian
 

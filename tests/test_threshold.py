@@ -1,0 +1,211 @@
+"""The search needs nothing of the rows but a reducer's sums, and few of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import problems
+
+from hsboost._threshold import ArrayReducer, Sums, find_threshold, threshold_of
+
+
+class PlainReducer:
+    """Rows in NumPy arrays, each answer one expression; keeps every promise that `Reducer` asks for.
+
+    ``guesses``: what to answer to `guess`. ``narrows``: "never", or "always" (however many rows stay undecided: a
+    narrowed reducer then refuses to answer outside its bracket).
+    """
+
+    def __init__(self, x, w, scale, guesses=None, narrows="never"):
+        self.x, self.w, self.scale, self.anchor = x, w, scale, 0.0
+        self.guesses = (float(x[0]), -0.5) if guesses is None else guesses
+        self.narrows, self.bracket, self.narrowed = narrows, None, 0
+
+    def _v(self, nu):
+        return (self.x - self.anchor) * self.scale - nu
+
+    def guess(self, k):
+        return self.guesses
+
+    def sums(self, nu):
+        if self.bracket is not None:
+            assert self.bracket[0] <= nu <= self.bracket[1], "asked outside the promised bracket"
+        if not np.isfinite(self.x).all():
+            raise FloatingPointError
+        v = self._v(nu)
+        active = (v >= 0) & (v <= 1)
+        w = self.w
+        return Sums(float(w[v > 1].sum()), float(w[active].sum()), float((w * v)[active].sum()))
+
+    def narrow(self, lo, hi):
+        if self.narrows == "never":
+            return False
+        self.bracket = (lo, hi)
+        self.narrowed += 1
+        return True
+
+    def widen(self):
+        self.bracket = None
+
+    def bounds(self):
+        return float(self.x[self.w > 0].min()), float(self.x[self.w > 0].max())
+
+    def nearest(self, nu):
+        return float(self.x[np.argmin(np.abs(self._v(nu) - 0.5))])
+
+    def interior(self, nu):
+        v = self._v(nu)
+        return float(self.w[(v > 1e-14) & (v < 1 - 1e-14)].sum())
+
+    def gap(self, nu):
+        counted = self.w > 0
+        upper = self._v(nu) > 0.5
+        below, above = self.x[counted & ~upper], self.x[counted & upper]
+        return float(below.max(initial=-np.inf)), float(above.min(initial=np.inf))
+
+
+def values(rows, where):
+    v = np.clip((rows.x - where.anchor) * where.scale - where.nu, 0, 1)
+    return np.round(v) if where.flat else v
+
+
+GUESSES = {
+    "none": None,
+    "far": (1e6, 0.0),
+    "far nu": (0.0, -1e5),
+    "opposite": (-3.0, 7.0),
+    "huge": (1e25, 0.0),
+}
+
+
+@pytest.mark.parametrize("narrows", ["never", "always"])
+@pytest.mark.parametrize("guess", GUESSES)
+@given(p=problems(moderate=True))
+def test_small_any_reducer_and_any_guess_find_the_root(guess, narrows, p):
+    rows = PlainReducer(p.x, p.w, 1 / p.temperature, GUESSES[guess], narrows)
+    where = find_threshold(rows, p.k, p.total)
+    truth = reference.project(p.x, p.k, p.temperature, p.weight)
+    counted = p.w > 0
+    np.testing.assert_allclose(values(rows, where)[counted], truth.values[counted], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("narrows", ["never", "always"])
+def test_small_start_beats_guess_and_does_not_change_the_root(narrows, rng):
+    x, w = rng.normal(size=300), rng.uniform(0, 2, 300)
+    roots = []
+    for start in (None, (0.3, 0.0), (x[0], -0.5), (-50.0, 3.0), (1e20, 0.0)):
+        rows = PlainReducer(x, w, 2.0, narrows=narrows)
+        where = find_threshold(rows, 0.3 * w.sum(), float(w.sum()), start)
+        assert not where.flat
+        roots.append(where.total)
+        assert where.cut == pytest.approx((where.total + 0.5) / 2.0, abs=1e-12)
+        if narrows == "always":
+            assert rows.narrowed > 0
+    np.testing.assert_allclose(roots, roots[0], rtol=0, atol=1e-13)
+
+
+class Watched(PlainReducer):
+    """Narrows to every bracket, and counts those given up because the sums at their ends put the root elsewhere."""
+
+    given_up = 0
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, narrows="always", **kwargs)
+
+    def widen(self):
+        self.given_up += self.bracket is not None
+        super().widen()
+
+
+def test_small_a_bracket_that_misses_the_root_is_given_up(rng):
+    given_up = 0
+    for _ in range(200):
+        # Few rows with kinks everywhere: Newton's error does not shrink eightfold, so some brackets miss.
+        x, k = rng.normal(size=12) * 2, float(rng.uniform(1, 11))
+        rows = Watched(x, np.ones(12), 1.0, guesses=(float(x[0]), float(rng.normal())))
+        where = find_threshold(rows, k, 12.0)
+        np.testing.assert_allclose(values(rows, where), reference.project(x, k).values, rtol=0, atol=1e-12)
+        given_up += rows.given_up
+    assert given_up > 0  # else this test has lost its point
+
+
+@given(problems(moderate=True, max_size=60), st.booleans())
+def test_small_array_reducer_agrees_with_plain_numpy(p, single):
+    """The compiled passes against one NumPy expression each, at thresholds on and off the rows."""
+    x = p.x.astype(np.float32).astype(np.float64)  # the same numbers in both widths
+    plain = PlainReducer(x, p.w, 1 / p.temperature)
+    fast = ArrayReducer(x.astype(np.float32) if single else x, p.weight, 1 / p.temperature)
+    assert fast.bounds() == plain.bounds()
+    for anchor, nu in ((0.0, 0.1), (float(x[0]), 0.0), (float(x[0]), -1.0), (1.0, -0.3)):
+        fast.anchor = plain.anchor = anchor
+        np.testing.assert_allclose(fast.sums(nu), plain.sums(nu), rtol=0, atol=1e-12 * (1 + p.total))
+        assert fast.interior(nu) == pytest.approx(plain.interior(nu), abs=1e-12 * (1 + p.total))
+        assert abs(plain._v(nu)[x == fast.nearest(nu)][0] - 0.5) == np.abs(plain._v(nu) - 0.5).min()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_narrowed_sums_equal_full_sums(weighted, rng):
+    x = rng.normal(size=20_000)
+    rows = ArrayReducer(x, rng.uniform(0, 2, x.size) if weighted else None, 1.0)
+    rows.anchor = 0.25
+    inside = np.linspace(-0.51, -0.49, 9)
+    full = [rows.sums(nu) for nu in inside]
+    assert rows.narrow(-0.51, -0.49)
+    np.testing.assert_allclose([rows.sums(nu) for nu in inside], full, rtol=1e-12)
+    rows.widen()
+    assert rows.sums(3.0).mass < full[0].mass
+    assert not rows.narrow(-0.5, 0.5)  # too many undecided rows
+
+
+class Counting(ArrayReducer):
+    """Counts the passes over all rows."""
+
+    passes = 0
+
+    def sums(self, nu):
+        self.passes += self._rest is None
+        return super().sums(nu)
+
+    def narrow(self, lo, hi):
+        self.passes += 1
+        return super().narrow(lo, hi)
+
+    def interior(self, nu):
+        self.passes += self._rest is None
+        return super().interior(nu)
+
+
+def test_a_warm_start_needs_few_passes(rng):
+    x = rng.normal(size=1_000_000)
+    k = 0.3 * x.size
+    cold = Counting(x, None, 1.0)
+    before = find_threshold(cold, k, float(x.size))
+    assert cold.passes <= 6
+    x = x + 0.02 * rng.normal(size=x.size) + 0.01  # what one boosting round does
+    warm = Counting(x, None, 1.0)
+    where = find_threshold(warm, k, float(x.size), (before.anchor, before.nu))
+    assert warm.passes <= 4
+    assert np.clip(x - where.total, 0, 1).sum() == pytest.approx(k, rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [5000, 20_000, 70_000])
+def test_any_start_finds_the_gap_between_two_confident_clusters(n, rng):
+    upper = rng.random(n) < 0.3
+    x = rng.normal(size=n) * 0.01 + np.where(upper, 50.0, -50.0)
+    for start in (None, (0.0, -0.5), (-60.0, 0.0), (55.0, 0.0), (-50.0, -0.5), (50.0, -0.5), (1e9, 0.0)):
+        where = threshold_of(x, None, float(upper.sum()), float(n), 1.0, start)
+        assert where.flat
+        assert where.cut == (x[upper].min() + x[~upper].max()) / 2
+
+
+@pytest.mark.parametrize("n", [10, 20_000])
+def test_small_scores_that_are_not_finite_are_noticed(n):
+    for bad in (np.nan, np.inf, -np.inf):
+        for row in (0, n // 2, n - 1):
+            x = np.zeros(n)
+            x[row] = bad
+            with pytest.raises(FloatingPointError):
+                threshold_of(x, None, n / 3, float(n), 1.0)
