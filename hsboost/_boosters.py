@@ -149,4 +149,5 @@ def check_columns(estimator: Any, X: Any) -> None:
 
 def take_rows(X: Any, index: np.ndarray) -> Any:
     """Rows of an array, data frame or sparse matrix (as CSR: not every sparse format can be indexed)."""
-    return _safe_indexing(csr_array(X) if issparse(X) else X, index)
+    rows: Any = X
+    return _safe_indexing(csr_array(rows) if issparse(X) else rows, index)

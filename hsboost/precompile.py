@@ -1,0 +1,50 @@
+"""Compile every kernel ahead of time: ``python -m hsboost.precompile``, for images and clusters."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from hsboost._kernels._compile import PARALLEL_FROM
+from hsboost.losses import HypersimplexLoss
+from hsboost.projection import project_hypersimplex
+
+
+def precompile(report: Callable[[str], object] | None = None) -> None:
+    """Fill Numba's on-disk cache, so that no later process waits for the compiler (a minute or two, once).
+
+    The cache lies beside the package or, where that is read-only, in the user's cache directory; set
+    ``NUMBA_CACHE_DIR`` to choose (for example a folder of the container image). It holds for the same package files,
+    Numba and processor.
+
+    Parameters
+    ----------
+    report : callable taking a str, optional
+        Called with one line for each form compiled.
+    """
+    for name, call in _forms():
+        begin = time.perf_counter()
+        call()
+        if report is not None:
+            report(f"{name}: {time.perf_counter() - begin:.1f} s")
+
+
+def _forms() -> Iterator[tuple[str, Callable[[], object]]]:
+    """One call for each combination of dtypes, weights and size that reaches a different compiled form."""
+    for n, size in ((64, "small"), (PARALLEL_FROM - 1, "one thread"), (PARALLEL_FROM, "threads")):
+        x = np.linspace(-3.0, 3.0, n)
+        for dtype in (np.float32, np.float64):
+            scores, labels = x.astype(dtype), (x > 0).astype(np.float32)
+            for weight in (None, np.ones(n, np.float32), np.ones(n)):
+                kind = f"{dtype.__name__}, {'no' if weight is None else weight.dtype} weights, {size}"
+                yield f"projection, {kind}", partial(project_hypersimplex, scores, 7, sample_weight=weight)
+                yield f"gradient, {kind}", partial(HypersimplexLoss().boosting_step, labels, scores, weight, None)
+    yield "pool adjacent violators", partial(project_hypersimplex, np.arange(64.0), 7, method="pav")
+
+
+if __name__ == "__main__":
+    precompile(lambda line: print(line, file=sys.stderr, flush=True))
