@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -51,27 +52,119 @@ def tabular(
     environment.let_waiting_threads_sleep()
     from benchmarks.tabular import plan, run
 
+    request = plan.Request(
+        datasets=datasets,
+        boosters=boosters,
+        losses=losses,
+        seeds=seeds,
+        rows=rows,
+        rounds=rounds,
+        selection=selection,
+        data_dir=data_dir,
+        out=out,
+        threads=threads,
+        report_only=report_only,
+        fresh=fresh,
+    )
+    raise typer.Exit(_carried_out(lambda: run.main(request)))
+
+
+@app.command()
+def kernels(
+    sizes: Annotated[
+        str | None, typer.Option(help="Rows, separated by commas: 1000,1e6. Default: 1e3 to 1e7 by powers of ten.")
+    ] = None,
+    dtypes: Annotated[str | None, typer.Option(help="float64, float32. Default: both.")] = None,
+    distributions: Annotated[
+        str | None, typer.Option(help="normal, heavy_tails, ties, margins, saturated. Default: all.")
+    ] = None,
+    budgets: Annotated[str | None, typer.Option(help="k: small (1 %), half, near (99 %). Default: all.")] = None,
+    rivals: Annotated[
+        str | None,
+        typer.Option(
+            help="numpy_newton, jaxopt, scipy_isotonic, pav, entmax, or none. Default: all that are installed."
+        ),
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Samples per method (hsboost and the floors: three times as many).")] = 7,
+    rival_seconds: Annotated[float, typer.Option(help="Seconds granted to each rival in each case.")] = 5.0,
+    threads: Annotated[int | None, typer.Option(help="Threads. Default: every core available.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every size with every distribution, k and weighting.")] = False,
+    large: Annotated[bool, typer.Option("--large", help="Also 1e8 rows (about 8 GB of memory).")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the report and the finished cases.")] = Path("results/kernels"),
+    report_only: Annotated[bool, typer.Option("--report-only", help="Redraw from the finished cases.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the finished cases in --out first.")] = False,
+) -> None:
+    """Time the projection and the loss's step beside other solvers and the cost of touching memory.
+
+    By default one shape of scores at all sizes, and all shapes at a million rows. Writes table.md, results.json,
+    kernels.png and runs.jsonl into --out. Every finished case is kept: the same command goes on where it stopped.
+    """
+    from benchmarks import environment
+
+    environment.let_waiting_threads_sleep()
+    from benchmarks.kernels import plan, run
+
+    request = plan.Request(
+        sizes=sizes,
+        dtypes=dtypes,
+        distributions=distributions,
+        budgets=budgets,
+        rivals=rivals,
+        repeats=repeats,
+        rival_seconds=rival_seconds,
+        threads=threads,
+        full=full,
+        large=large,
+        out=out,
+        report_only=report_only,
+        fresh=fresh,
+    )
+    raise typer.Exit(_carried_out(lambda: run.main(request)))
+
+
+@app.command()
+def training(
+    rows: Annotated[str | None, typer.Option(help="Rows, separated by commas. Default: 1e5,1e6.")] = None,
+    boosters: Annotated[str | None, typer.Option(help="xgboost, lightgbm. Default: both.")] = None,
+    rounds: Annotated[int, typer.Option(help="Boosting rounds.")] = 100,
+    repeats: Annotated[int, typer.Option(help="Trainings of each objective.")] = 3,
+    threads: Annotated[int | None, typer.Option(help="Threads. Default: every core available.")] = None,
+    large: Annotated[bool, typer.Option("--large", help="Also 5e6 rows.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the report and the finished turns.")] = Path("results/training"),
+    report_only: Annotated[bool, typer.Option("--report-only", help="Redraw from the finished turns.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the finished turns in --out first.")] = False,
+) -> None:
+    """Time training with HyperSimplex beside log loss, L2 and the cheapest custom objective, with both boosters.
+
+    Writes table.md, results.json, training.png and runs.jsonl into --out. Every finished turn (each objective
+    trained once) is kept: the same command goes on where it stopped.
+    """
+    from benchmarks import environment
+
+    environment.let_waiting_threads_sleep()
+    from benchmarks.training import plan, run
+
+    request = plan.Request(
+        rows=rows,
+        boosters=boosters,
+        rounds=rounds,
+        repeats=repeats,
+        threads=threads,
+        large=large,
+        out=out,
+        report_only=report_only,
+        fresh=fresh,
+    )
+    raise typer.Exit(_carried_out(lambda: run.main(request)))
+
+
+def _carried_out(command: Callable[[], int]) -> int:
+    """Run a command; an OptionError becomes one line and exit code 2."""
     try:
-        code = run.main(
-            plan.Request(
-                datasets=datasets,
-                boosters=boosters,
-                losses=losses,
-                seeds=seeds,
-                rows=rows,
-                rounds=rounds,
-                selection=selection,
-                data_dir=data_dir,
-                out=out,
-                threads=threads,
-                report_only=report_only,
-                fresh=fresh,
-            )
-        )
+        return command()
     except OptionError as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
-    raise typer.Exit(code)
+        return 2
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import environment
-from benchmarks.errors import OptionError, unknown
+from benchmarks.errors import OptionError
+from benchmarks.options import choose
 from benchmarks.tabular import evaluate
 from benchmarks.tabular.boosters import BOOSTERS
 from benchmarks.tabular.losses import LOSSES
@@ -90,18 +90,6 @@ def make_plan(request: Request) -> Plan:
         seeds=request.seeds,
         settings=settings,
     )
-
-
-def choose(option: str, what: str, text: str | None, choices: Iterable[str]) -> list[str]:
-    """Read a list separated by commas (None: all choices). Raises OptionError for an unknown name."""
-    choices = list(choices)
-    if text is None:
-        return choices
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names or [text]:
-        if name not in choices:
-            raise unknown(option, what, name, choices)
-    return list(dict.fromkeys(names))
 
 
 def shared_facts(settings: Settings) -> Record:

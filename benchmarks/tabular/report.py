@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
 
+from benchmarks.output import Cell, Table, markdown_table, print_table
 from benchmarks.tabular.aggregate import Case, Difference, Estimate, Statistics
 from benchmarks.tabular.boosters import BOOSTERS
 from benchmarks.tabular.evaluate import METRICS, Metric
@@ -20,29 +17,6 @@ from benchmarks.tabular.store import Record
 
 WIDE = 170
 MARKS = {"better": " ▲", "worse": " ▼", "within noise": "", "one seed": ""}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A table's cell; ``strong`` is printed in bold, ``brief`` stands in for the text on narrow terminals."""
-
-    text: str
-    strong: bool = False
-    brief: str | None = None
-
-    def shown(self, brief: bool) -> str:
-        """Return the text, or its brief form where one is asked for and there is one."""
-        return self.brief if brief and self.brief is not None else self.text
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table ready for either renderer; the first ``labels`` columns are words, the others figures."""
-
-    title: str
-    header: list[Cell]
-    rows: list[list[Cell]]
-    labels: int = 2
 
 
 @dataclass(frozen=True)
@@ -187,7 +161,7 @@ def to_markdown(result: Result) -> str:
     lines += [f"* {note}" for note in notes(result.statistics, result.shared["settings"])] + [""]
     lines += ["## Data", "", *(f"* {line}" for line in data_lines(result.statistics)), ""]
     for table in tables(result):
-        lines += [f"## {table.title}", "", *_markdown_table(table), ""]
+        lines += [f"## {table.title}", "", *markdown_table(table), ""]
     lines += [
         "## Made with",
         "",
@@ -200,26 +174,11 @@ def to_markdown(result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _markdown_table(table: Table) -> Iterable[str]:
-    yield "| " + " | ".join(cell.text for cell in table.header) + " |"
-    yield "|" + "".join("---|" if i < table.labels else "---:|" for i in range(len(table.header)))
-    for row in table.rows:
-        yield "| " + " | ".join(f"**{cell.text}**" if cell.strong else cell.text for cell in row) + " |"
-
-
 def print_tables(result: Result, console: Console) -> None:
     """Print the tables and the notes; a narrow terminal gets means without deviations and intervals."""
     brief = console.width < WIDE
     for table in tables(result):
-        shown = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for i, cell in enumerate(table.header):
-            shown.add_column(cell.shown(brief), justify="left" if i < table.labels else "right", no_wrap=brief)
-        for row, following in zip(table.rows, [*table.rows[1:], None], strict=True):
-            # A rule between groups: where the last label but one changes.
-            here, there = ([cell.text for cell in r[: table.labels - 1]] if r else None for r in (row, following))
-            cells = [Text(cell.shown(brief), style="bold green" if cell.strong else "") for cell in row]
-            shown.add_row(*cells, end_section=here != there)
-        console.print(shown)
+        print_table(table, console, brief)
     for note in notes(result.statistics, result.shared["settings"]):
         console.print(f"• {note}", highlight=False)
     if brief:

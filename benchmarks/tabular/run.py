@@ -9,26 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from benchmarks import environment
 from benchmarks.errors import OptionError
+from benchmarks.options import choose
+from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
 from benchmarks.tabular import evaluate, report
 from benchmarks.tabular.boosters import BOOSTERS, Prepared
 from benchmarks.tabular.data import Splits
 from benchmarks.tabular.losses import LOSSES, Loss
-from benchmarks.tabular.plan import Plan, Request, choose, make_plan, shared_facts
+from benchmarks.tabular.plan import Plan, Request, make_plan, shared_facts
 from benchmarks.tabular.store import Key, Record, RunStore
 
-INTERRUPTED = 130
-PIPED_WIDTH = 120
 WARM_UP_ROUNDS = 2
 
 
@@ -39,7 +31,7 @@ def main(request: Request, console: Console | None = None) -> int:
     if request.report_only:
         return _report_only(request, store_path, console)
     plan = make_plan(request)
-    _check_writable(request.out)
+    check_writable(request.out)
     if request.fresh:
         store_path.unlink(missing_ok=True)
     store = RunStore(store_path)
@@ -64,37 +56,13 @@ def main(request: Request, console: Console | None = None) -> int:
     return 0
 
 
-def _check_writable(out: Path) -> None:
-    probe = out / ".probe"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OptionError(f"--out: cannot write to {str(out)!r} ({error.strerror}); choose another folder") from None
-
-
-def default_console() -> Console:
-    """Open the terminal; output that goes elsewhere is laid out wide enough for the tables' brief form."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, PIPED_WIDTH))
-
-
 def execute(plan: Plan, missing: list[Key], store: RunStore, console: Console) -> None:
     """Train the missing runs in order and append each to the store as soon as it is finished."""
     if not missing:
         return
     _pin_threads(plan.settings.threads)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-    )
     warmed: set[tuple[str, str, str]] = set()
-    with Progress(*columns, console=console, speed_estimate_period=600) as progress:
+    with progress_bar(console) as progress:
         task = progress.add_task("starting", total=len(missing))
         for (dataset, seed), group in _grouped(missing):
             progress.update(task, description=f"{dataset}, seed {seed}: loading")
@@ -165,7 +133,7 @@ def _report_only(request: Request, store_path: Path, console: Console) -> int:
         present = list(dict.fromkeys(str(key[position]) for key in store.runs))
         chosen = choose(option, what, text, present)
         keys = {key for key in keys if key[position] in chosen}
-    _check_writable(request.out)
+    check_writable(request.out)
     _write_report(store, keys, request.out, console)
     return 0
 
@@ -176,15 +144,8 @@ def _write_report(store: RunStore, keys: set[Key], out: Path, console: Console) 
     runs = [record for key, record in store.runs.items() if key in keys]
     assert store.header is not None
     result = report.build(runs, store.header, environment.describe(store.header["settings"]["threads"]))
-    _replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
-    _replace(out / "table.md", report.to_markdown(result))
+    replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
+    replace(out / "table.md", report.to_markdown(result))
     report.print_tables(result, console)
     written = plots.draw(result, out)
     console.print(f"Wrote {out}: table.md, results.json, runs.jsonl, {', '.join(written)}.")
-
-
-def _replace(path: Path, text: str) -> None:
-    # Written beside and moved over, so that an interrupt never leaves half a report.
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -1,0 +1,144 @@
+"""Measure one case: time in rounds over all methods, errors against the reference, memory, thread independence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from time import perf_counter
+from typing import Any
+
+import numba
+import numpy as np
+
+from benchmarks import measure
+from benchmarks.kernels import reference
+from benchmarks.kernels.cases import Case, make_rows
+from benchmarks.kernels.methods import STEPS, Method, foretold, own_methods, possible, rival_method
+from benchmarks.kernels.plan import Settings
+from benchmarks.rivals import DidNotConverge
+from benchmarks.store import Record
+from hsboost.losses.hypersimplex import DEFAULT_FLOOR
+
+#: Below so many rows what a call allocates disappears in what the process holds anyway.
+MEMORY_FROM = 1_000_000
+#: Our own calls and the floors are cheap: more samples make their ratios steadier.
+OWN_SAMPLES = 3
+#: Off the line through all sizes a rival's time only has to be told from ours.
+RIVAL_SAMPLES_ELSEWHERE = 3
+
+
+class _Bench:
+    """A case's rows and truth, and the methods that have been found fit to be timed."""
+
+    def __init__(self, case: Case, settings: Settings) -> None:
+        self.case, self.settings = case, settings
+        self.rows = make_rows(case)
+        self.nu = reference.threshold(self.rows.x, self.rows.w, self.rows.k)
+        self.calls: dict[str, Callable[[], Any]] = {}
+        self.each: dict[str, int] = {}
+        self.repeats: dict[str, int] = {}
+        self.found: dict[str, Record] = {}
+
+    def admit(self, method: Method, samples: int, most_seconds: float | None = None) -> str | None:
+        """Measure everything but a method's time and put it in line for the timing; or say why not.
+
+        ``most_seconds`` bounds the seconds of one call, and of all samples together.
+        """
+        method.call()  # compiles
+        start = perf_counter()
+        result = method.call()
+        once = perf_counter() - start
+        if most_seconds is not None:
+            if once > most_seconds:
+                return f"needs {once:.2g} s a call (limit {most_seconds:g} s)"
+            samples = max(1, min(samples, int(most_seconds / once)))
+        facts = self._accuracy(method, result)
+        del result
+        if self.case.n >= MEMORY_FROM and self.case.on_line:
+            peak = measure.extra_peak_bytes(method.call)
+            if peak is not None:
+                facts |= {"peak_bytes": peak[0], "output_bytes": peak[1]}
+        if method.name in STEPS or method.name == "projection":
+            facts["same_bits_with_one_thread"] = _same_bits(method.call)
+        self.found[method.name] = facts
+        self.calls[method.name], self.repeats[method.name] = method.call, samples
+        self.each[method.name] = measure.calls_per_sample(once)
+        return None
+
+    def admit_rival(self, name: str, earlier: list[Record]) -> str | None:
+        """Take a rival in, with as many samples as its seconds allow; or say why not."""
+        reason = _why_not(name, self.case, self.settings, earlier)
+        if reason is not None:
+            return reason
+        samples = self.settings.repeats
+        if not self.case.on_line:
+            samples = min(samples, RIVAL_SAMPLES_ELSEWHERE)
+        try:
+            return self.admit(rival_method(name, self.case, self.rows), samples, self.settings.rival_seconds)
+        except (DidNotConverge, MemoryError) as error:
+            return f"failed: {error or 'out of memory'}"
+
+    def _accuracy(self, method: Method, result: Any) -> Record:
+        x, w = self.rows.x, self.rows.w
+        if method.name in STEPS:
+            return reference.check_step(result, self.rows.y, x, w, self.nu, DEFAULT_FLOOR)._asdict()
+        if method.name == "projection" or method.is_rival:
+            return reference.check_projection(result, x, w, self.rows.k, self.nu)._asdict()
+        return {}
+
+
+def run_case(
+    case: Case, settings: Settings, earlier: list[Record], say: Callable[[str], None] = lambda name: None
+) -> Record:
+    """Measure a case and return its record; ``earlier`` are records of smaller cases, to foretell slow rivals.
+
+    ``say`` is told what is being done.
+    """
+    say("rows and reference")
+    bench = _Bench(case, settings)
+    for method in own_methods(case, bench.rows):
+        say(method.name)
+        bench.admit(method, OWN_SAMPLES * settings.repeats)
+    for name in settings.rivals:
+        say(name)
+        reason = bench.admit_rival(name, earlier)
+        if reason is not None:
+            bench.found[name] = {"skipped": reason}
+    say("timing")
+    for name, seconds in measure.interleaved(bench.calls, bench.each, bench.repeats).items():
+        bench.found[name] |= {"seconds": seconds, "calls": bench.each[name]}
+    return {
+        "case": case.key,
+        **asdict(case),
+        "k": bench.rows.k,
+        "threshold": float(bench.nu),
+        "input_bytes": sum(a.nbytes for a in (bench.rows.x, bench.rows.w) if a is not None),
+        "label_bytes": bench.rows.y.nbytes,
+        "methods": bench.found,
+    }
+
+
+def _why_not(name: str, case: Case, settings: Settings, earlier: list[Record]) -> str | None:
+    can = possible(name, case)
+    if not can.ok:
+        return can.reason
+    expected = foretold(name, case, earlier)
+    if expected is not None and expected > settings.rival_seconds:
+        return f"would need about {expected:.2g} s a call (limit {settings.rival_seconds:g} s)"
+    return None
+
+
+def _same_bits(call: Callable[[], Any]) -> bool | None:
+    """Whether one thread gives the same bytes as all of them; None where there is only one."""
+    threads = numba.get_num_threads()
+    if threads < 2:
+        return None
+    many = call()
+    numba.set_num_threads(1)
+    try:
+        one = call()
+    finally:
+        numba.set_num_threads(threads)
+    pairs = zip(many, one, strict=True) if isinstance(many, tuple) else [(many, one)]
+    # As integers: equal NaN would differ, and 0.0 equal -0.0. In place, because a hundred million rows have no copy.
+    return all(bool(np.array_equal(a.view(f"i{a.itemsize}"), b.view(f"i{b.itemsize}"))) for a, b in pairs)

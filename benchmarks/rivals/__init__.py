@@ -1,0 +1,14 @@
+"""Other solvers of the same projection, one adapter each, all optional but those that come with hsboost's needs."""
+
+from __future__ import annotations
+
+from benchmarks.rivals._base import Availability, DidNotConverge, Rival
+from benchmarks.rivals.entmax import Entmax
+from benchmarks.rivals.jaxopt import Jaxopt
+from benchmarks.rivals.numpy_newton import NumpyNewton
+from benchmarks.rivals.pav import Pav
+from benchmarks.rivals.scipy_isotonic import ScipyIsotonic
+
+RIVALS: dict[str, Rival] = {rival.name: rival for rival in (NumpyNewton(), Jaxopt(), ScipyIsotonic(), Pav(), Entmax())}
+
+__all__ = ["RIVALS", "Availability", "DidNotConverge", "Rival"]

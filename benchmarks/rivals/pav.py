@@ -1,0 +1,21 @@
+"""The method of the paper in this package: sort, then pool adjacent violators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.rivals._base import FloatArray, Rival
+
+
+class Pav(Rival):
+    """``project_hypersimplex(…, method="pav")``."""
+
+    name = "pav"
+    label = "hsboost, method='pav'"
+    sorts = True
+
+    def prepare(self, x: FloatArray, k: float, w: FloatArray | None) -> Callable[[], FloatArray]:
+        """See :class:`Rival`."""
+        from hsboost import project_hypersimplex
+
+        return lambda: project_hypersimplex(x, k, sample_weight=w, method="pav").values
