@@ -18,8 +18,11 @@ from hsboost._kernels._compile import BLOCK
 #: Up to this many rows one compiled call on one thread beats the passes below.
 SMALL = 16_384
 
-#: The first guess comes from this many runs of eight neighbouring rows (one cache line of float64 each).
-SAMPLE_RUNS, SAMPLE_WIDTH = 1024, 8
+#: The first guess comes from runs of eight neighbouring rows (one cache line of float64 each), this many at least and
+#: at most. Their places are irregular (golden-ratio steps) but fixed: repeatable, and no period in the data hides.
+FEWEST_RUNS, MOST_RUNS = 128, 1024
+_PLACES = (np.arange(MOST_RUNS) * 0.6180339887498949) % 1.0
+_RUN = np.arange(8)
 
 
 class Threshold(NamedTuple):
@@ -205,33 +208,31 @@ def _try_narrow(
 class ArrayReducer:
     """Rows in this machine's memory: Numba passes, threaded when there are many."""
 
-    def __init__(self, x: np.ndarray, w: np.ndarray | None, scale: float) -> None:
-        self.x, self.w, self.scale = x, w, scale
+    def __init__(self, x: np.ndarray, w: np.ndarray | None, scale: float, total: float) -> None:
+        self.x, self.w, self.scale, self.total = x, w, scale, total
         self.anchor = 0.0
         self._rest: tuple[np.ndarray, np.ndarray | None, Sums] | None = None
+        self._room: tuple[np.ndarray, np.ndarray | None] | None = None
         self._blocks = (x.size + BLOCK - 1) // BLOCK
 
     def guess(self, k: float) -> tuple[float, float]:
         n = self.x.size
-        width = min(n, SAMPLE_WIDTH)
-        # Fixed irregular places (golden-ratio steps): repeatable, and no period in the data can hide from them.
-        places = (np.arange(SAMPLE_RUNS) * 0.6180339887498949) % 1.0
-        starts = (places * (n - width + 1)).astype(np.intp)
-        index = (starts[:, None] + np.arange(width)).ravel()
-        x = np.ascontiguousarray(self.x[index])
-        w = None if self.w is None else np.ascontiguousarray(self.w[index])
-        share = x.size / n if w is None else float(w.sum(dtype=np.float64)) / self._total
-        mass = k * share
+        if n < 2 * _RUN.size:
+            return float(self.x[0]), -0.5
+        runs = min(MOST_RUNS, max(FEWEST_RUNS, n // 1024))
+        starts = (_PLACES[:runs] * (n - _RUN.size)).astype(np.intp)
+        index = (starts[:, None] + _RUN).ravel()
+        x = self.x[index]
+        w = None if self.w is None else self.w[index]
         full = float(x.size) if w is None else float(w.sum(dtype=np.float64))
+        mass = k * (full / self.total)
         if not np.isfinite(x).all() or not 0.0 < mass < full:
             return float(x[0]), -0.5
-        anchor, nu, _ = search.solve(x, w, self.scale, mass, float(x[0]), -0.5, -np.inf, np.inf, 0.0)
+        anchor, nu, status = search.solve(x, w, self.scale, mass, float(x[0]), -0.5, -np.inf, np.inf, 0.0)
+        if status != search.SOLVED:
+            return float(x[0]), -0.5
         closest = search.nearest(x, anchor, self.scale, nu)
         return closest, nu + (anchor - closest) * self.scale
-
-    @property
-    def _total(self) -> float:
-        return float(self.x.size) if self.w is None else float(self.w.sum(dtype=np.float64))
 
     def sums(self, nu: float) -> Sums:
         if self._rest is not None:
@@ -249,9 +250,11 @@ class ArrayReducer:
     def narrow(self, lo: float, hi: float) -> bool:
         if not lo < hi < lo + 1.0 or self.x.size <= BLOCK:
             return False
-        room = BLOCK // threshold.KEEP_ONE_IN
-        keep_x = np.empty((self._blocks, room), self.x.dtype)
-        keep_w = None if self.w is None else np.empty((self._blocks, room), self.w.dtype)
+        room = threshold.ROOM
+        if self._room is None:
+            weights = None if self.w is None else np.empty((self._blocks, room), self.w.dtype)
+            self._room = np.empty((self._blocks, room), self.x.dtype), weights
+        keep_x, keep_w = self._room
         out = np.empty((4, self._blocks))
         threshold.narrow(self.x.size, self.x, self.w, self.anchor, self.scale, lo, hi, keep_x, keep_w, out)
         if out[3].max() > room:
@@ -280,8 +283,9 @@ class ArrayReducer:
         return float(out.sum())
 
     def gap(self, nu: float) -> tuple[float, float]:
-        below, above = threshold.gap(self.x, self.w, self.anchor, self.scale, nu)
-        return float(below), float(above)
+        out = np.empty((2, self._blocks))
+        threshold.gaps(self.x.size, self.x, self.w, self.anchor, self.scale, nu, out)
+        return float(out[0].max()), float(out[1].min())
 
 
 def threshold_of(
@@ -303,7 +307,7 @@ def threshold_of(
             weight = np.ones(x.size) if w is None else w[order].astype(np.float64)
             at = min(int(np.searchsorted(np.cumsum(weight), k)), x.size - 1)
             return _search_in_memory(x, w, k, total, scale, (float(x[order[at]]), -0.5), (-1.0, 0.0))
-    return find_threshold(ArrayReducer(x, w, scale), k, total)
+    return find_threshold(ArrayReducer(x, w, scale, total), k, total)
 
 
 def _search_in_memory(
@@ -316,7 +320,7 @@ def _search_in_memory(
     bracket: tuple[float, float] = (-np.inf, np.inf),
 ) -> Threshold:
     if x.size > SMALL:
-        return find_threshold(ArrayReducer(x, w, scale), k, total, start, bracket)
+        return find_threshold(ArrayReducer(x, w, scale, total), k, total, start, bracket)
     anchor, nu = start if start is not None else (float(x[0]), -0.5)
     anchor, nu, status = search.solve(x, w, scale, k, anchor, nu, *bracket, 8 * search.EPS * total)
     if status == search.NOT_FINITE:

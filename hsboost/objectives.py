@@ -79,14 +79,17 @@ class LossObjective:
         else:
             raw = y_pred
         _refuse_distributed()
-        state = self._states.get(key) if key is not None else self._last_of_size.get(len(raw))
+        # Taken out while in use: a second thread on the same data set starts afresh instead of sharing arrays.
+        with self._lock:
+            state = self._states.pop(key, None) if key is not None else self._last_of_size.pop(len(raw), None)
         gradient, hessian, state = self.loss.boosting_step(y_true, raw, sample_weight, state)
+        lean = self.loss.without_arrays(state)
         with self._lock:
             if key is not None:
                 self._states[key] = state
             else:
-                self._last_of_size = {len(raw): state}
-            self._last = state
+                self._last_of_size = {len(raw): lean}  # nothing says when these rows are done with
+            self._last = lean
         return gradient, hessian
 
     def __repr__(self) -> str:
@@ -161,13 +164,13 @@ class HypersimplexObjective(LossObjective):
         """The raw score that got ŷ = 1/2 in the last round, before that round's tree was added."""
         if self._last is None:
             raise AttributeError("threshold_ exists after training; for given scores use fit_threshold(scores, y)")
-        return float(self._last.cut)
+        return float(self._last.where.cut)
 
     def threshold_for(self, dataset: Any) -> float:
         """:attr:`threshold_` of one ``DMatrix`` or ``Dataset`` (say, one fold), if this objective has seen it."""
         if dataset not in self._states:
             raise ValueError("this objective was never called with that data set; train on it first")
-        return float(self._states[dataset].cut)
+        return float(self._states[dataset].where.cut)
 
     def fit_threshold(
         self, raw_prediction: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None

@@ -274,7 +274,7 @@ def _by_pav(
     if row >= 0:
         where = Threshold(float(z[row]), level, scale, False)
         if abs(level) > search.FAR:
-            rows = ArrayReducer(scores, weight, scale)
+            rows = ArrayReducer(scores, weight, scale, total)
             rows.anchor = where.anchor
             closest = rows.nearest(level)
             where = Threshold(closest, level + (where.anchor - closest) * scale, scale, False)

@@ -294,7 +294,7 @@ def test_small_boosting_step_makes_the_curvature_the_weight(weighted, reduction,
     x = x / 0.9 * temperature
     plain = HypersimplexLoss(temperature=temperature)
     loss = HypersimplexLoss(temperature=temperature, reduction=reduction)
-    gradient, hessian, where = loss.boosting_step(y, x, w, None)
+    gradient, hessian, (where, *_) = loss.boosting_step(y, x, w, None)
     assert gradient.dtype == hessian.dtype == np.float32
     exact = plain.gradient(y, x, w)
     np.testing.assert_allclose(gradient, exact * temperature**2, rtol=3e-7, atol=3e-7 * temperature)
@@ -325,4 +325,24 @@ def test_a_warm_start_changes_nothing(n, rng):
         cold, warm = (loss.boosting_step(y, x, None, s) for s in (None, state))
         for a, b in zip(cold[:2], warm[:2], strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
-        assert warm[2].cut == pytest.approx(cold[2].cut, abs=1e-9 * max(1, np.abs(x).max()))
+        assert warm[2].where.cut == pytest.approx(cold[2].where.cut, abs=1e-9 * max(1, np.abs(x).max()))
+
+
+def test_the_last_rounds_arrays_are_reused_only_when_nobody_holds_them(rng):
+    loss, n = HypersimplexLoss(), 1000
+    y, x = rng.integers(0, 2, n), rng.normal(size=n)
+    gradient, hessian, state = loss.boosting_step(y, x, None, None)
+    kept = gradient.copy(), hessian.copy()
+    again = loss.boosting_step(y, x + y, None, state)
+    assert not np.shares_memory(again[0], gradient)  # held by this function
+    assert not np.shares_memory(again[1], hessian)
+    for held, copy in zip((gradient, hessian), kept, strict=True):
+        np.testing.assert_array_equal(held, copy)
+    view = again[0][10:20]
+    state, address = again[2], again[0].ctypes.data
+    del again
+    other = loss.boosting_step(y, x, None, state)
+    assert other[0].ctypes.data != address  # a view holds it
+    del other, view
+    assert loss.boosting_step(y, x, None, state)[0].ctypes.data == address
+    assert loss.boosting_step(y[:9], x[:9], None, state)[0].size == 9  # other rows: the arrays do not fit

@@ -136,8 +136,8 @@ def test_small_a_bracket_that_misses_the_root_is_given_up(rng):
 def test_small_array_reducer_agrees_with_plain_numpy(p, single):
     """The compiled passes against one NumPy expression each, at thresholds on and off the rows."""
     x = p.x.astype(np.float32).astype(np.float64)  # the same numbers in both widths
-    plain = PlainReducer(x, p.w, 1 / p.temperature)
-    fast = ArrayReducer(x.astype(np.float32) if single else x, p.weight, 1 / p.temperature)
+    plain = PlainReducer(x, p.w, 1 / p.temperature, p.total)
+    fast = ArrayReducer(x.astype(np.float32) if single else x, p.weight, 1 / p.temperature, p.total)
     assert fast.bounds() == plain.bounds()
     for anchor, nu in ((0.0, 0.1), (float(x[0]), 0.0), (float(x[0]), -1.0), (1.0, -0.3)):
         fast.anchor = plain.anchor = anchor
@@ -149,7 +149,8 @@ def test_small_array_reducer_agrees_with_plain_numpy(p, single):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_narrowed_sums_equal_full_sums(weighted, rng):
     x = rng.normal(size=20_000)
-    rows = ArrayReducer(x, rng.uniform(0, 2, x.size) if weighted else None, 1.0)
+    w = rng.uniform(0, 2, x.size) if weighted else None
+    rows = ArrayReducer(x, w, 1.0, x.size if w is None else w.sum())
     rows.anchor = 0.25
     inside = np.linspace(-0.51, -0.49, 9)
     full = [rows.sums(nu) for nu in inside]
@@ -181,11 +182,11 @@ class Counting(ArrayReducer):
 def test_a_warm_start_needs_few_passes(rng):
     x = rng.normal(size=1_000_000)
     k = 0.3 * x.size
-    cold = Counting(x, None, 1.0)
+    cold = Counting(x, None, 1.0, float(x.size))
     before = find_threshold(cold, k, float(x.size))
     assert cold.passes <= 6
     x = x + 0.02 * rng.normal(size=x.size) + 0.01  # what one boosting round does
-    warm = Counting(x, None, 1.0)
+    warm = Counting(x, None, 1.0, float(x.size))
     where = find_threshold(warm, k, float(x.size), (before.anchor, before.nu))
     assert warm.passes <= 4
     assert np.clip(x - where.total, 0, 1).sum() == pytest.approx(k, rel=1e-12)

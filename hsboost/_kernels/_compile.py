@@ -14,7 +14,7 @@ import numba
 BLOCK = 4096
 
 #: Below this many rows one thread is faster than waking the others (measured with ``benchmarks kernels``).
-PARALLEL_FROM = 65_536
+PARALLEL_FROM = 131_072
 
 #: Reassociation lets sums use vector lanes. NaN and inf keep their IEEE meaning: the finiteness check needs it.
 FAST = {"reassoc", "contract", "nsz"}

@@ -16,8 +16,8 @@ from hsboost._kernels._compile import BLOCK, FAST, Kernel
 #: Rows per test inside `keep_undecided`: whole runs without an undecided row are skipped.
 RUN = 64
 
-#: At most one row in this many may stay undecided; beyond that narrowing would not pay for its memory.
-KEEP_ONE_IN = 4
+#: At most so many rows of a block may stay undecided; beyond that narrowing would not pay for its memory.
+ROOM = 256
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
@@ -193,6 +193,20 @@ def gap(x, w, anchor, scale, nu):
         else:
             above = min(above, xi)
     return below, above
+
+
+def _gaps(x, w, anchor, scale, nu, out):
+    """out[:, b] = `gap` of block b."""
+    n = x.size
+    for b in prange(out.shape[1]):
+        i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
+        if w is None:
+            out[0, b], out[1, b] = gap(x[i:j], None, anchor, scale, nu)
+        else:
+            out[0, b], out[1, b] = gap(x[i:j], w[i:j], anchor, scale, nu)
+
+
+gaps = Kernel(_gaps)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -41,3 +41,7 @@ class Loss(ABC):
         """
         gradient, hessian = self.gradient_hessian(y_true, raw_prediction, sample_weight)
         return gradient.astype(np.float32, copy=False), hessian.astype(np.float32, copy=False), None
+
+    def without_arrays(self, state: Any) -> Any:
+        """The part of a state that takes no memory to keep."""
+        return state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import getrefcount
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,6 +19,9 @@ from hsboost.projection import hard_cut, solve_threshold
 HESSIANS = ("exact", "unit")
 REDUCTIONS = ("sum", "mean")
 
+#: References to an array that only its `Round` holds: the tuple's, and the argument of getrefcount.
+_UNSHARED = 2
+
 #: Share of an active row's curvature that rows outside the active set keep.
 DEFAULT_FLOOR = 1e-3
 
@@ -30,6 +34,24 @@ class Rows(NamedTuple):
     w: FloatArray | None
     total: float
     mass: float
+
+
+class Round(NamedTuple):
+    """What one boosting round leaves for the next: where it cut, and arrays to write into."""
+
+    where: Threshold
+    gradient: np.ndarray | None
+    hessian: np.ndarray | None
+
+    def spare(self, n: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """The last round's arrays, if nobody else holds them any more (views count as holding).
+
+        Fresh memory costs more than the pass that fills it: the operating system clears every page first.
+        """
+        if self.gradient is None or self.hessian is None or self.gradient.size != n:
+            return None
+        unused = getrefcount(self.gradient) == _UNSHARED and getrefcount(self.hessian) == _UNSHARED
+        return (self.gradient, self.hessian) if unused else None
 
 
 class HypersimplexLoss(Loss):
@@ -146,8 +168,8 @@ class HypersimplexLoss(Loss):
 
     def boosting_step(
         self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None, state: Any
-    ) -> tuple[np.ndarray, np.ndarray, Threshold]:
-        """float32 gradient and curvature as boosters take them, and the threshold, the next round's starting point.
+    ) -> tuple[np.ndarray, np.ndarray, Round]:
+        """float32 gradient and curvature as boosters take them, and the state for the next round of the same rows.
 
         With ``hessian="exact"`` both are multiplied by temperature² (and by Σ w / 2 when ``reduction="mean"``), and the
         curvature of an active row is its weight: diag(w), which bounds the Hessian diag(w) - w wᵀ / Σ_A w of the
@@ -155,7 +177,7 @@ class HypersimplexLoss(Loss):
         add, which the diagonal alone, w (1 - w / Σ_A w), does not.
         """
         rows = self._rows(y_true, raw_prediction, sample_weight)
-        start = None if state is None else (state.anchor, state.nu)
+        start = None if state is None else (state.where.anchor, state.where.nu)
         where = self._threshold(rows, start)
         if self.k is None and not 0.0 < rows.mass < rows.total:
             label = 0 if rows.mass <= 0.0 else 1
@@ -167,7 +189,13 @@ class HypersimplexLoss(Loss):
             slope, floor = self._per_row(rows) / self.temperature, 1.0
         else:
             slope, floor = self.temperature, self.hessian_floor
-        return *self._derivatives(rows, where, np.dtype(np.float32), slope, 0.0, 1.0, floor), where
+        out = None if state is None else state.spare(rows.x.size)
+        gradient, hessian = self._derivatives(rows, where, np.dtype(np.float32), slope, 0.0, 1.0, floor, out)
+        return gradient, hessian, Round(where, gradient, hessian)
+
+    def without_arrays(self, state: Round) -> Round:
+        """The threshold alone, without the last round's arrays."""
+        return Round(state.where, None, None)
 
     def threshold(
         self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None
@@ -207,13 +235,21 @@ class HypersimplexLoss(Loss):
         return solve_threshold(rows.x, rows.w, rows.mass, rows.total, self.temperature, "raw_prediction", start)
 
     def _derivatives(
-        self, rows: Rows, where: Threshold, dtype: np.dtype[Any], slope: float, own: float, bend: float, floor: float
+        self,
+        rows: Rows,
+        where: Threshold,
+        dtype: np.dtype[Any],
+        slope: float,
+        own: float,
+        bend: float,
+        floor: float,
+        out: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """gradient = slope w (r - mean) on A; hessian = bend w max(1 - own w / Σ_A w, floor), bend w floor off A."""
         active, residual, _ = _residual_sums(rows, where)
         mean = residual / active if active > 0.0 else 0.0
         share = own / active if active > 0.0 else 0.0
-        gradient, hessian = np.empty(rows.x.size, dtype), np.empty(rows.x.size, dtype)
+        gradient, hessian = out or (np.empty(rows.x.size, dtype), np.empty(rows.x.size, dtype))
         kernels.gradient(
             rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu,
             mean, share, slope, bend, floor, gradient, hessian,
