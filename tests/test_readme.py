@@ -149,3 +149,12 @@ def test_every_page_is_in_the_navigation() -> None:
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     listed = set(re.findall(r"^ +- [^:\n]+: (\S+\.md)$", text, re.MULTILINE))
     assert listed == {page.name for page in PAGES if page.parent.name == "docs"}
+
+
+def test_the_readmes_figures_are_those_of_the_committed_report() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("<!-- table: begin -->")[1].split("<!-- table: end -->")[0]
+    figures = [line for line in section.splitlines() if line.startswith("|")]
+    report = (ROOT / "docs/results/tabular/table.md").read_text(encoding="utf-8").splitlines()
+    assert len(figures) > 10
+    assert [line for line in figures if line not in report] == []
