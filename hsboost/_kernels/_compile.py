@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 import types
@@ -21,6 +22,11 @@ FAST = {"reassoc", "contract", "nsz"}
 
 _launch = threading.Lock()
 _owner_pid = os.getpid()
+_openmp_maximum: Any = None
+
+_setting = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+#: Kept, because Numba's OpenMP layer overrules it with its own number when it starts.
+_OMP_NUM_THREADS = int(_setting) if _setting.isdigit() and int(_setting) > 0 else 1 << 30
 
 
 def _renamed(function: Callable[..., None], form: str) -> Callable[..., None]:
@@ -29,6 +35,26 @@ def _renamed(function: Callable[..., None], form: str) -> Callable[..., None]:
     copy.__qualname__ = copy.__name__
     copy.__module__ = function.__module__
     return copy
+
+
+def thread_count() -> int:
+    """Threads that a kernel may use now: the least of Numba's number and OpenMP's.
+
+    Numba's is ``NUMBA_NUM_THREADS`` or ``numba.set_num_threads``. OpenMP's is ``OMP_NUM_THREADS`` or what
+    ``threadpoolctl``, joblib or a booster (``n_jobs``) sets on the OpenMP library that Numba uses.
+    """
+    return max(1, min(numba.get_num_threads(), _openmp_threads()))
+
+
+def _openmp_threads() -> int:
+    global _openmp_maximum
+    if _openmp_maximum is None:
+        try:
+            loaded = ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+        except (OSError, AttributeError):  # nobody has used it yet, or a platform without it
+            return _OMP_NUM_THREADS
+        _openmp_maximum = loaded.omp_get_max_threads
+    return min(_OMP_NUM_THREADS, int(_openmp_maximum()))
 
 
 class Kernel:
@@ -55,11 +81,14 @@ class Kernel:
 
     def __call__(self, n: int, *args: Any) -> None:
         # The process comes first: in a forked child even asking for the number of threads may hang.
-        worth_it = n >= PARALLEL_FROM and os.getpid() == _owner_pid and numba.get_num_threads() > 1
-        if worth_it and _launch.acquire(blocking=False):
-            try:
-                self.parallel(*args)
-            finally:
-                _launch.release()
-        else:
+        threads = thread_count() if n >= PARALLEL_FROM and os.getpid() == _owner_pid else 1
+        if threads == 1 or not _launch.acquire(blocking=False):
             self.serial(*args)
+            return
+        usual = numba.get_num_threads()
+        try:
+            numba.set_num_threads(threads)
+            self.parallel(*args)
+        finally:
+            numba.set_num_threads(usual)
+            _launch.release()
