@@ -9,11 +9,9 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-Float32 = NDArray[np.float32]
+from hsboost._kernels._compile import BLOCK, PARALLEL_FROM
 
-#: As in hsboost: rows per block, and the size from which threads are used.
-BLOCK = 4096
-PARALLEL_FROM = 65_536
+Float32 = NDArray[np.float32]
 
 
 @numba.njit(nogil=True, cache=True)
