@@ -123,7 +123,7 @@ def find_threshold(
             break
         rows.widen()
         at = rows.sums(nu)
-        if at.active == 0.0 and abs((at.ones - k) + at.mass) <= slack:
+        if at.active == 0.0 and abs((at.ones - k) + at.mass) <= slack and abs(nu) < search.COARSE:
             break  # in the middle of a flat stretch, where no anchor is near and none is needed
         closer = rows.nearest(nu)
         if closer == rows.anchor or attempt == 2:
@@ -185,7 +185,7 @@ def _try_narrow(
 ) -> tuple[bool, float, float, float]:
     """Narrow to a bracket that Newton's next error should fit in; learn from the attempt when it does not."""
     # Newton's error goes down quadratically where F is smooth; a bracket that misses costs one pass and still teaches.
-    reach = max(error * min(0.125, max(4.0 * error, 1.0 / 64.0)), 64 * search.EPS)
+    reach = max(error * min(0.125, max(2.5 * error, 1.0 / 256.0)), 64 * search.EPS)
     left, right = max(lo, nu - reach), min(hi, nu + reach)
     if not rows.narrow(left, right):
         return False, lo, hi, nu
@@ -259,10 +259,10 @@ class ArrayReducer:
         threshold.narrow(self.x.size, self.x, self.w, self.anchor, self.scale, lo, hi, keep_x, keep_w, out)
         if out[3].max() > room:
             return False
-        kept = np.arange(room) < out[3][:, None]
         ones, active, mass, _ = out.sum(axis=1)
-        rest_w = None if keep_w is None else keep_w[kept]
-        self._rest = keep_x[kept], rest_w, Sums(float(ones), float(active), float(mass))
+        counts = out[3].astype(np.intp)
+        rest_w = None if keep_w is None else _collect(keep_w, counts)
+        self._rest = _collect(keep_x, counts), rest_w, Sums(float(ones), float(active), float(mass))
         return True
 
     def widen(self) -> None:
@@ -286,6 +286,12 @@ class ArrayReducer:
         out = np.empty((2, self._blocks))
         threshold.gaps(self.x.size, self.x, self.w, self.anchor, self.scale, nu, out)
         return float(out[0].max()), float(out[1].min())
+
+
+def _collect(store: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    out = np.empty(counts.sum(), store.dtype)
+    threshold.collect(store, counts, out)
+    return out
 
 
 def threshold_of(

@@ -346,3 +346,27 @@ def test_the_last_rounds_arrays_are_reused_only_when_nobody_holds_them(rng):
     del other, view
     assert loss.boosting_step(y, x, None, state)[0].ctypes.data == address
     assert loss.boosting_step(y[:9], x[:9], None, state)[0].size == 9  # other rows: the arrays do not fit
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n", [40, 20_000])
+def test_labels_and_weights_that_changed_since_the_last_round_are_noticed(weighted, n, rng):
+    loss = HypersimplexLoss()
+    x = rng.normal(size=n).astype(np.float32)
+    y, w = (rng.random(n) < 0.3).astype(np.float32), rng.random(n).astype(np.float32) if weighted else None
+    state = loss.boosting_step(y, x, w, None)[2]
+    same = loss.boosting_step(y, x, w, state)[2]
+    assert same.where.nu == pytest.approx(state.where.nu, abs=1e-6)
+    for y_new, w_new in ((1 - y, w), (y, None if w is None else w[::-1].copy()), (y, np.ones(n, np.float32))):
+        cold, warm = (loss.boosting_step(y_new, x, w_new, s) for s in (None, state))
+        np.testing.assert_allclose(warm[0], cold[0], rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(warm[1], cold[1], rtol=1e-5)
+    wrong = y.copy()
+    wrong[np.flatnonzero(y)[:2]] = 2, 0  # the same sum, but not labels
+    with pytest.raises(ValueError, match="y_true must be 0 or 1"):
+        loss.boosting_step(wrong, x, w, state)
+    if w is not None:
+        negative = w.copy()
+        negative[0] = -1.0
+        with pytest.raises(ValueError, match="sample_weight must be finite and >= 0"):
+            loss.boosting_step(y, x, negative, state)

@@ -49,6 +49,54 @@ def _residuals(x, y, w, anchor, scale, nu, out):
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
+def block_residuals_and_labels(x, y, w, anchor, scale, nu):
+    """(Σ_A w, Σ_A w r) and, of the same rows, what `block_labels` returns: one load for both."""
+    residual = 0.0
+    positive = 0.0
+    good_labels = 0
+    if w is None:
+        count = 0
+        for i in range(x.size):
+            yi = np.float64(y[i])
+            v = (np.float64(x[i]) - anchor) * scale - nu
+            inside = (v > 0.0) & (v < 1.0)
+            count += 1 if inside else 0
+            residual += v - yi if inside else 0.0
+            positive += yi
+            good_labels += 1 if (yi == 0.0) | (yi == 1.0) else 0
+        n = np.float64(x.size)
+        return np.float64(count), residual, n, positive, n - good_labels, 0.0
+    active = 0.0
+    total = 0.0
+    good_weights = 0
+    for i in range(x.size):
+        yi = np.float64(y[i])
+        wi = np.float64(w[i])
+        v = (np.float64(x[i]) - anchor) * scale - nu
+        counted = wi if (v > 0.0) & (v < 1.0) else 0.0
+        active += counted
+        residual += counted * (min(max(v, 0.0), 1.0) - yi)
+        total += wi
+        positive += wi * yi
+        good_labels += 1 if (yi == 0.0) | (yi == 1.0) else 0
+        good_weights += 1 if (wi >= 0.0) & (wi < np.inf) else 0
+    n = np.float64(x.size)
+    return active, residual, total, positive, n - good_labels, n - good_weights
+
+
+def _residuals_and_labels(x, y, w, anchor, scale, nu, out):
+    """out[:, b] = `block_residuals_and_labels` of block b."""
+    n = x.size
+    for b in prange(out.shape[1]):
+        i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
+        if w is None:
+            s = block_residuals_and_labels(x[i:j], y[i:j], None, anchor, scale, nu)
+        else:
+            s = block_residuals_and_labels(x[i:j], y[i:j], w[i:j], anchor, scale, nu)
+        out[0, b], out[1, b], out[2, b], out[3, b], out[4, b], out[5, b] = s
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST)
 def block_gradient(x, y, w, anchor, scale, nu, mean, share, slope, bend, floor, grad, hess):
     """grad = slope w (r - mean) and hess = bend w max(1 - w share, floor) on A; 0 and bend w floor off A."""
     for i in range(x.size):
@@ -133,6 +181,7 @@ def _labels(y, w, out):
 
 
 residuals = Kernel(_residuals)
+residuals_and_labels = Kernel(_residuals_and_labels)
 gradient = Kernel(_gradient)
 values = Kernel(_values)
 labels = Kernel(_labels)

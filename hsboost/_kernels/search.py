@@ -12,6 +12,9 @@ EPS = 2.220446049250313e-16
 #: A solution further than this from its anchor (in units of the temperature) has lost digits: choose a new anchor.
 FAR = 4.0
 
+#: This far from its anchor a score's place in [0, 1] begins to drown in rounding.
+COARSE = 1e12
+
 #: Rows closer than this to 0 or 1 do not make the threshold unique: rounding put them there.
 MARGIN = 64 * EPS
 
@@ -106,7 +109,7 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
             step += 1
         if abs(nu) <= FAR:
             break
-        if active == 0.0 and abs(excess) <= slack:
+        if active == 0.0 and abs(excess) <= slack and abs(nu) < COARSE:
             break  # in the middle of a flat stretch, where no anchor is near and none is needed
         closer = nearest(x, anchor, scale, nu)
         if closer == anchor or attempt == 2:

@@ -13,6 +13,9 @@ from numba import prange
 
 from hsboost._kernels._compile import BLOCK, FAST, Kernel
 
+#: Rows decided at a time inside `narrow`: chunks without an undecided row are not looked at again.
+CHUNK = 512
+
 #: Rows per test inside `keep_undecided`: whole runs without an undecided row are skipped.
 RUN = 64
 
@@ -114,9 +117,8 @@ def count_undecided(x, anchor, scale, lo, hi):
 
 
 @numba.njit(nogil=True, cache=True)
-def keep_undecided(x, w, anchor, scale, lo, hi, keep_x, keep_w):
-    """Copy the undecided rows of one block into its store; how many there were, or more than fit."""
-    kept = 0
+def keep_undecided(x, w, anchor, scale, lo, hi, keep_x, keep_w, kept):
+    """Append the undecided rows of one chunk to its block's store; how many there are now, or more than fit."""
     for start in range(0, x.size, RUN):
         run = x[start : start + RUN]
         if count_undecided(run, anchor, scale, lo, hi) == 0:
@@ -131,6 +133,16 @@ def keep_undecided(x, w, anchor, scale, lo, hi, keep_x, keep_w):
                     keep_w[kept] = w[start + i]
                 kept += 1
     return kept
+
+
+@numba.njit(nogil=True, cache=True)
+def collect(store, counts, out):
+    """The filled front of each row of the store, one after the other."""
+    at = 0
+    for b in range(counts.size):
+        for i in range(counts[b]):
+            out[at] = store[b, i]
+            at += 1
 
 
 def _sums(x, w, anchor, scale, nus, out):
@@ -162,15 +174,22 @@ def _narrow(x, w, anchor, scale, lo, hi, keep_x, keep_w, out):
     n = x.size
     for b in prange(out.shape[1]):
         i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
-        if w is None:
-            ones, active, mass, undecided = block_decided(x[i:j], None, anchor, scale, lo, hi)
-            if undecided > 0:
-                undecided = keep_undecided(x[i:j], None, anchor, scale, lo, hi, keep_x[b], None)
-        else:
-            ones, active, mass, undecided = block_decided(x[i:j], w[i:j], anchor, scale, lo, hi)
-            if undecided > 0:
-                undecided = keep_undecided(x[i:j], w[i:j], anchor, scale, lo, hi, keep_x[b], keep_w[b])
-        out[0, b], out[1, b], out[2, b], out[3, b] = ones, active, mass, undecided
+        ones = active = mass = 0.0
+        kept = 0
+        for p in range(i, j, CHUNK):
+            q = min(j, p + CHUNK)
+            if w is None:
+                o, a, m, undecided = block_decided(x[p:q], None, anchor, scale, lo, hi)
+                if undecided > 0 and kept <= ROOM:
+                    kept = keep_undecided(x[p:q], None, anchor, scale, lo, hi, keep_x[b], None, kept)
+            else:
+                o, a, m, undecided = block_decided(x[p:q], w[p:q], anchor, scale, lo, hi)
+                if undecided > 0 and kept <= ROOM:
+                    kept = keep_undecided(x[p:q], w[p:q], anchor, scale, lo, hi, keep_x[b], keep_w[b], kept)
+            ones += o
+            active += a
+            mass += m
+        out[0, b], out[1, b], out[2, b], out[3, b] = ones, active, mass, kept
 
 
 sums = Kernel(_sums)

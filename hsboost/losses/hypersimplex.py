@@ -27,19 +27,23 @@ DEFAULT_FLOOR = 1e-3
 
 
 class Rows(NamedTuple):
-    """Validated rows: scores, labels, weights, Σ w and the total mass that k means here."""
+    """Rows of the right shape: scores, labels, weights, Σ w, Σ w y and the total mass that k means here."""
 
     x: FloatArray
     y: FloatArray
     w: FloatArray | None
     total: float
+    positive: float
     mass: float
+    checked: bool = True
 
 
 class Round(NamedTuple):
-    """What one boosting round leaves for the next: where it cut, and arrays to write into."""
+    """What one boosting round leaves for the next: where it cut, Σ w and Σ w y, and arrays to write into."""
 
     where: Threshold
+    total: float
+    positive: float
     gradient: np.ndarray | None
     hessian: np.ndarray | None
 
@@ -176,9 +180,15 @@ class HypersimplexLoss(Loss):
         active block. A tree adds curvature up over a leaf's rows; with diag(w) a row of weight 2 adds what two rows
         add, which the diagonal alone, w (1 - w / Σ_A w), does not.
         """
-        rows = self._rows(y_true, raw_prediction, sample_weight)
+        rows = self._rows(y_true, raw_prediction, sample_weight, state)
         start = None if state is None else (state.where.anchor, state.where.nu)
         where = self._threshold(rows, start)
+        active, residual, *seen = _residuals_and_labels(rows, where)
+        if not rows.checked and seen != [rows.total, rows.positive, 0.0, 0.0]:
+            # Labels or weights are not those of the last round: look again, trusting nothing.
+            rows = self._rows(y_true, raw_prediction, sample_weight)
+            where = self._threshold(rows, start)
+            active, residual, *seen = _residuals_and_labels(rows, where)
         if self.k is None and not 0.0 < rows.mass < rows.total:
             label = 0 if rows.mass <= 0.0 else 1
             raise ValueError(
@@ -190,12 +200,14 @@ class HypersimplexLoss(Loss):
         else:
             slope, floor = self.temperature, self.hessian_floor
         out = None if state is None else state.spare(rows.x.size)
-        gradient, hessian = self._derivatives(rows, where, np.dtype(np.float32), slope, 0.0, 1.0, floor, out)
-        return gradient, hessian, Round(where, gradient, hessian)
+        gradient, hessian = out or (np.empty(rows.x.size, np.float32), np.empty(rows.x.size, np.float32))
+        mean = residual / active if active > 0.0 else 0.0
+        _write_derivatives(rows, where, mean, 0.0, slope, 1.0, floor, gradient, hessian)
+        return gradient, hessian, Round(where, seen[0], seen[1], gradient, hessian)
 
     def without_arrays(self, state: Round) -> Round:
         """The threshold alone, without the last round's arrays."""
-        return Round(state.where, None, None)
+        return state._replace(gradient=None, hessian=None)
 
     def threshold(
         self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None
@@ -214,13 +226,24 @@ class HypersimplexLoss(Loss):
         """The factor before w in the loss's derivatives."""
         return 2.0 / rows.total if self.reduction == "mean" else 1.0
 
-    def _rows(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None) -> Rows:
+    def _rows(
+        self,
+        y_true: ArrayLike,
+        raw_prediction: ArrayLike,
+        sample_weight: ArrayLike | None,
+        last: Round | None = None,
+    ) -> Rows:
+        """Check the rows. With ``last``, float32 labels and weights are taken to be the last round's: check later."""
         x = check.check_scores(raw_prediction, "raw_prediction")
         y = np.asarray(y_true)
         check.check_same_length(y, "y_true", x.size, "raw_prediction")
         if y.dtype.kind not in "biuf":
             raise ValueError(f"y_true must hold 0 and 1, got dtype {y.dtype}; encode the labels first")
         w = check.check_weight(sample_weight, x.size, "raw_prediction")
+        if last is not None and y.dtype == np.float32:
+            y = np.ascontiguousarray(y)
+            mass = check.budget_mass(self.k, last.total, last.positive)
+            return Rows(x, y, w, last.total, last.positive, mass, checked=False)
         # Looked at as they came: rounding to float32 would make 1e-60 a label.
         own = np.ascontiguousarray(y if y.dtype in (np.float32, np.float64) else y.astype(np.float32))
         total, positive, wrong_labels, wrong_weights = _block_totals(kernels.labels, 4, x.size, own, w)
@@ -229,32 +252,46 @@ class HypersimplexLoss(Loss):
         if wrong_weights and w is not None:
             raise check.bad_weights(w)
         check.check_total_weight(total)
-        return Rows(x, own.astype(np.float32, copy=False), w, total, check.budget_mass(self.k, total, positive))
+        mass = check.budget_mass(self.k, total, positive)
+        return Rows(x, own.astype(np.float32, copy=False), w, total, positive, mass)
 
     def _threshold(self, rows: Rows, start: tuple[float, float] | None = None) -> Threshold:
         return solve_threshold(rows.x, rows.w, rows.mass, rows.total, self.temperature, "raw_prediction", start)
 
     def _derivatives(
-        self,
-        rows: Rows,
-        where: Threshold,
-        dtype: np.dtype[Any],
-        slope: float,
-        own: float,
-        bend: float,
-        floor: float,
-        out: tuple[np.ndarray, np.ndarray] | None = None,
+        self, rows: Rows, where: Threshold, dtype: np.dtype[Any], slope: float, own: float, bend: float, floor: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """gradient = slope w (r - mean) on A; hessian = bend w max(1 - own w / Σ_A w, floor), bend w floor off A."""
         active, residual, _ = _residual_sums(rows, where)
         mean = residual / active if active > 0.0 else 0.0
         share = own / active if active > 0.0 else 0.0
-        gradient, hessian = out or (np.empty(rows.x.size, dtype), np.empty(rows.x.size, dtype))
-        kernels.gradient(
-            rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu,
-            mean, share, slope, bend, floor, gradient, hessian,
-        )  # fmt: skip
+        gradient, hessian = np.empty(rows.x.size, dtype), np.empty(rows.x.size, dtype)
+        _write_derivatives(rows, where, mean, share, slope, bend, floor, gradient, hessian)
         return gradient, hessian
+
+
+def _write_derivatives(
+    rows: Rows,
+    where: Threshold,
+    mean: float,
+    share: float,
+    slope: float,
+    bend: float,
+    floor: float,
+    gradient: np.ndarray,
+    hessian: np.ndarray,
+) -> None:
+    kernels.gradient(
+        rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu,
+        mean, share, slope, bend, floor, gradient, hessian,
+    )  # fmt: skip
+
+
+def _residuals_and_labels(rows: Rows, where: Threshold) -> tuple[float, ...]:
+    """(Σ_A w, Σ_A w r, Σ w, Σ w y, rows with a wrong label, rows with a wrong weight)."""
+    return _block_totals(
+        kernels.residuals_and_labels, 6, rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu
+    )
 
 
 def _residual_sums(rows: Rows, where: Threshold) -> tuple[float, float, float]:
