@@ -35,7 +35,9 @@ def launches(monkeypatch):
             return run(*args)
 
         monkeypatch.setattr(kernel, "_parallel", noted)
-    return made
+    # LightGBM's n_jobs=1 in an earlier test sets OpenMP's number for the whole process.
+    with threadpool_limits(numba.config.NUMBA_NUM_THREADS):
+        yield made
 
 
 def _module():
