@@ -35,9 +35,12 @@ def launches(monkeypatch):
             return run(*args)
 
         monkeypatch.setattr(kernel, "_parallel", noted)
-    # LightGBM's n_jobs=1 in an earlier test sets OpenMP's number for the whole process.
+    # Earlier tests in this process may have set either number: LightGBM's n_jobs=1 OpenMP's, the benchmarks Numba's.
+    before = numba.get_num_threads()
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
     with threadpool_limits(numba.config.NUMBA_NUM_THREADS):
         yield made
+    numba.set_num_threads(before)
 
 
 def _module():
