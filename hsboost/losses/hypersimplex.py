@@ -75,7 +75,8 @@ class HypersimplexLoss(Loss):
     temperature : float, default 1.0
         Softness, in units of the raw scores.
     hessian : {"exact", "unit"}, default "exact"
-        Curvature of :meth:`gradient_hessian`. ``"exact"``: the diagonal of the Hessian, (w / temperature²)
+        Curvature of :meth:`gradient_hessian` (boosters get it without the last factor, see
+        :meth:`boosting_step`). ``"exact"``: the diagonal of the Hessian, (w / temperature²)
         (1 - w / Σ_A w) on the active set A, floored elsewhere. ``"unit"``: w for every row, as in the paper's code;
         temperature then acts as a step size.
     reduction : {"sum", "mean"}, default "sum"
