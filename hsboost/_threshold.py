@@ -21,6 +21,8 @@ SMALL = 16_384
 #: The first guess comes from runs of eight neighbouring rows (one cache line of float64 each), this many at least and
 #: at most. Their places are irregular (golden-ratio steps) but fixed: repeatable, and no period in the data hides.
 FEWEST_RUNS, MOST_RUNS = 128, 1024
+#: With fewer active rows than this share a sample may be sitting at the edge of a gap.
+FEW_ACTIVE = 0.05
 _PLACES = (np.arange(MOST_RUNS) * 0.6180339887498949) % 1.0
 _RUN = np.arange(8)
 
@@ -62,8 +64,11 @@ class Reducer(Protocol):
     scale: float
     anchor: float
 
-    def guess(self, k: float) -> tuple[float, float]:
-        """A cheap (anchor, nu) near the solution; any values are correct, good ones are fast."""
+    def guess(self, k: float) -> tuple[float, float, float | None]:
+        """A cheap (anchor, nu) near the solution, and perhaps a nu where no row is active that may solve it at once.
+
+        Any values are correct, good ones are fast.
+        """
         ...
 
     def sums(self, nu: float) -> Sums:
@@ -79,7 +84,7 @@ class Reducer(Protocol):
         ...
 
     def bounds(self) -> tuple[float, float]:
-        """Smallest and largest raw score of the rows with weight."""
+        """Smallest and largest raw score of the rows with weight; raises FloatingPointError as `sums` does."""
         ...
 
     def nearest(self, nu: float) -> float:
@@ -115,11 +120,11 @@ def find_threshold(
     if k >= total:
         return Threshold(rows.bounds()[0], -1.0, rows.scale, True)
     slack = 8 * search.EPS * total
-    rows.anchor, nu = start if start is not None else rows.guess(k)
+    rows.anchor, nu, gap = (*start, None) if start is not None else rows.guess(k)
     for attempt in range(3):
-        nu = _root(rows, k, nu, bracket, slack)
-        bracket = (-np.inf, np.inf)
-        if abs(nu) <= search.FAR:
+        nu, empty = _root(rows, k, nu, gap, bracket, slack)
+        bracket, gap = (-np.inf, np.inf), None
+        if abs(nu) <= search.FAR or (empty and abs(nu) < search.COARSE):
             break
         rows.widen()
         at = rows.sums(nu)
@@ -129,40 +134,38 @@ def find_threshold(
         if closer == rows.anchor or attempt == 2:
             raise OverflowError
         rows.anchor, nu = closer, -0.5
-    if rows.interior(nu) > 0.0:
+    if not empty and rows.interior(nu) > 0.0:
         return Threshold(rows.anchor, nu, rows.scale, False)
     rows.widen()
-    below, above = rows.gap(nu)
-    return flat_threshold(below, above, rows.scale)
+    anchor, nu = search.flat_cut(*rows.gap(nu), rows.scale)
+    return Threshold(anchor, nu, rows.scale, True)
 
 
-def flat_threshold(below: float, above: float, scale: float) -> Threshold:
-    """The cut in the middle of the gap between the scores that get 0 and those that get 1."""
-    if above == np.inf:
-        return Threshold(below, 0.0, scale, True)
-    if below == -np.inf:
-        return Threshold(above, -1.0, scale, True)
-    middle = 0.5 * below + 0.5 * above
-    if below < middle < above:
-        return Threshold(middle, -0.5, scale, True)
-    return Threshold(below, 0.0, scale, True)  # neighbouring floats
-
-
-def _root(rows: Reducer, k: float, nu: float, bracket: tuple[float, float], slack: float) -> float:
-    """A root of F for the present anchor."""
+def _root(
+    rows: Reducer, k: float, nu: float, gap: float | None, bracket: tuple[float, float], slack: float
+) -> tuple[float, bool]:
+    """A root of F for the present anchor, and whether it is known that no row is active there."""
     lo, hi = bracket
     narrowed = False
+    if gap is not None:
+        at = rows.sums(gap)
+        excess = (at.ones - k) + at.mass
+        if at.active == 0.0 and abs(excess) <= slack:
+            return gap, True
+        lo, hi = (gap, hi) if excess > 0.0 else (lo, gap)
+        if not lo < nu < hi:
+            nu = gap
     for step in range(10_000):  # bisection every third step ends far earlier
         at = rows.sums(nu)
         excess = (at.ones - k) + at.mass
         if at.active == 0.0 and abs(excess) <= slack:
-            return nu
+            return nu, True
         lo, hi, following, status = search.advance(lo, hi, nu, excess, at.active, step)
         if status == search.GAP:
             below, above = ((edge - rows.anchor) * rows.scale for edge in rows.gap(nu))
             lo, hi, following, status = search.across_gap(lo, hi, nu, excess, below, above, step)
         if status == search.DONE:
-            return float(following)
+            return float(following), False
         if status == search.UNBOUNDED:
             lo, hi, following = _bracket(rows, lo, hi)
         elif not narrowed and status == search.NEWTON and abs(following - nu) < 0.5:
@@ -215,10 +218,10 @@ class ArrayReducer:
         self._room: tuple[np.ndarray, np.ndarray | None] | None = None
         self._blocks = (x.size + BLOCK - 1) // BLOCK
 
-    def guess(self, k: float) -> tuple[float, float]:
+    def guess(self, k: float) -> tuple[float, float, float | None]:
         n = self.x.size
         if n < 2 * _RUN.size:
-            return float(self.x[0]), -0.5
+            return float(self.x[0]), -0.5, None
         runs = min(MOST_RUNS, max(FEWEST_RUNS, n // 1024))
         starts = (_PLACES[:runs] * (n - _RUN.size)).astype(np.intp)
         index = (starts[:, None] + _RUN).ravel()
@@ -227,12 +230,41 @@ class ArrayReducer:
         full = float(x.size) if w is None else float(w.sum(dtype=np.float64))
         mass = k * (full / self.total)
         if not np.isfinite(x).all() or not 0.0 < mass < full:
-            return float(x[0]), -0.5
+            return float(x[0]), -0.5, None
         anchor, nu, status = search.solve(x, w, self.scale, mass, float(x[0]), -0.5, -np.inf, np.inf, 0.0)
         if status != search.SOLVED:
-            return float(x[0]), -0.5
+            return float(x[0]), -0.5, None
         closest = search.nearest(x, anchor, self.scale, nu)
-        return closest, nu + (anchor - closest) * self.scale
+        nu += (anchor - closest) * self.scale
+        gap = None
+        if threshold.block_sums(x, w, closest, self.scale, nu)[1] < FEW_ACTIVE * full:
+            middle = self._middle_of_gap(x, w, mass / full)
+            gap = None if middle is None else (middle - closest) * self.scale - 0.5
+        return closest, nu, gap
+
+    def _middle_of_gap(self, x: np.ndarray, w: np.ndarray | None, share: float) -> float | None:
+        """The middle of the widest gap where the sample's running weight passes k, give or take its sampling error.
+
+        Scores that training has driven apart leave a gap there in which no row is active: Newton's method would creep
+        up to it through the tail of a cluster.
+        """
+        if w is None:
+            best_first, running = np.sort(x)[::-1], np.arange(1.0, x.size + 1.0)
+        else:
+            order = np.argsort(-x)
+            best_first, running = x[order], np.cumsum(w[order], dtype=np.float64)
+        # Rows come in runs of neighbours, which may resemble each other: count the runs, not the rows.
+        error = 4.0 * np.sqrt(share * (1.0 - share) * _RUN.size / x.size) + 2.0 * _RUN.size / x.size
+        first, last = np.searchsorted(running, np.array([share - error, share + error]) * running[-1])
+        ranked = best_first[max(int(first) - 1, 0) : int(last) + 2].astype(np.float64)
+        drops = ranked[:-1] - ranked[1:]
+        if drops.size < 2:
+            return None
+        widest = int(np.argmax(drops))
+        ordinary = np.partition(drops, -2)[-2]
+        if not drops[widest] > max(1.0 / self.scale, 4.0 * ordinary):  # thin tails have wide gaps everywhere
+            return None
+        return float(0.5 * ranked[widest] + 0.5 * ranked[widest + 1])
 
     def sums(self, nu: float) -> Sums:
         if self._rest is not None:
@@ -269,6 +301,8 @@ class ArrayReducer:
         self._rest = None
 
     def bounds(self) -> tuple[float, float]:
+        if not np.isfinite(self.x).all():
+            raise FloatingPointError
         counted = self.x if self.w is None else self.x[self.w > 0.0]
         return float(counted.min()), float(counted.max())
 
@@ -303,17 +337,20 @@ def threshold_of(
     start: tuple[float, float] | None = None,
 ) -> Threshold:
     """The threshold of scores in memory; the way is chosen by size. Raises FloatingPointError on NaN or inf."""
-    scale = min(1.0 / temperature, np.finfo(np.float64).max)
-    if 0.0 < k < total:
-        try:
-            return _search_in_memory(x, w, k, total, scale, start)
-        except OverflowError:
-            # Relative to the score at which the running weight passes k the solution lies in [-1, 0].
-            order = np.argsort(-x, kind="stable")
-            weight = np.ones(x.size) if w is None else w[order].astype(np.float64)
-            at = min(int(np.searchsorted(np.cumsum(weight), k)), x.size - 1)
-            return _search_in_memory(x, w, k, total, scale, (float(x[order[at]]), -0.5), (-1.0, 0.0))
-    return find_threshold(ArrayReducer(x, w, scale, total), k, total)
+    scale = scale_of(temperature)
+    try:
+        return _search_in_memory(x, w, k, total, scale, start)
+    except OverflowError:
+        # Relative to the score at which the running weight passes k the solution lies in [-1, 0].
+        order = np.argsort(-x, kind="stable")
+        weight = np.ones(x.size) if w is None else w[order].astype(np.float64)
+        at = min(int(np.searchsorted(np.cumsum(weight), k)), x.size - 1)
+        return _search_in_memory(x, w, k, total, scale, (float(x[order[at]]), -0.5), (-1.0, 0.0))
+
+
+def scale_of(temperature: float) -> float:
+    """1 / temperature, kept finite."""
+    return min(1.0 / temperature, float(np.finfo(np.float64).max))
 
 
 def _search_in_memory(
@@ -328,12 +365,9 @@ def _search_in_memory(
     if x.size > SMALL:
         return find_threshold(ArrayReducer(x, w, scale, total), k, total, start, bracket)
     anchor, nu = start if start is not None else (float(x[0]), -0.5)
-    anchor, nu, status = search.solve(x, w, scale, k, anchor, nu, *bracket, 8 * search.EPS * total)
+    anchor, nu, flat, status = search.settle(x, w, scale, k, total, anchor, nu, *bracket)
     if status == search.NOT_FINITE:
         raise FloatingPointError
     if status == search.TOO_WIDE:
         raise OverflowError
-    if threshold.block_interior(x, w, anchor, scale, nu, search.MARGIN) > 0.0:
-        return Threshold(anchor, nu, scale, False)
-    below, above = threshold.gap(x, w, anchor, scale, nu)
-    return flat_threshold(below, above, scale)
+    return Threshold(anchor, nu, scale, flat)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +13,9 @@ FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 #: k as the objectives and estimators read it: None, a count (int) or a share of the total weight (float in (0, 1)).
 Budget: TypeAlias = int | float | None
+
+#: k where there are several projections: one budget for each, or a mapping from the group's (or class's) label.
+Budgets: TypeAlias = Budget | Mapping[Any, Any]
 
 #: k may exceed Σ w by this share and still mean "all": sums of float weights depend on their order.
 ROUNDING = 1e-12
@@ -33,12 +37,23 @@ def check_scores(x: ArrayLike, name: str) -> FloatArray:
     return np.ascontiguousarray(array)
 
 
+def check_score_columns(x: ArrayLike, name: str) -> FloatArray:
+    """Scores of shape (n,), or of shape (n, C) with C > 1 in any memory order: :func:`check_scores` by column."""
+    array = np.asarray(x)
+    if array.ndim != 2 or array.shape[1] == 1:
+        return check_scores(array, name)
+    if array.size == 0:
+        raise ValueError(f"{name} is empty, shape {array.shape}; pass at least one row and one column")
+    return check_scores(array.T.reshape(-1), name).reshape(array.T.shape).T
+
+
 def not_finite(x: FloatArray, name: str) -> ValueError:
     """The error for scores with NaN or infinity, with the first such row."""
     bad = ~np.isfinite(x)
-    row = int(np.argmax(bad))
+    row = int(np.argmax(bad if x.ndim == 1 else bad.any(axis=1)))
+    value = x[row] if x.ndim == 1 else x[row][bad[row]][0]
     return ValueError(
-        f"{name} must be finite, got {x[row]} at row {row} ({int(bad.sum())} such rows in all); "
+        f"{name} must be finite, got {value} at row {row} ({int(bad.sum())} such rows in all); "
         "if this happens in training, look for a diverging learning rate or for NaN in init_score / base_margin"
     )
 
@@ -123,7 +138,7 @@ def check_choice(value: str, name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def check_mass(k: float, total: float) -> float:
+def check_mass(k: Any, total: float) -> float:
     """k as a total mass: 0 <= k <= Σ w."""
     mass = _as_float(k)
     if mass is None or np.isinf(mass):
@@ -131,6 +146,43 @@ def check_mass(k: float, total: float) -> float:
     if not 0.0 <= mass <= total * (1.0 + ROUNDING):
         raise ValueError(f"k must lie between 0 and the total weight {total:g}, got {k}; no projection has that mass")
     return min(mass, total)
+
+
+def check_masses(k: Any, labels: list[Any] | None, columns: tuple[int, ...]) -> np.ndarray:
+    """k as masses of shape (columns, groups)."""
+    if isinstance(k, Mapping):
+        if labels is None:
+            raise ValueError("k is a mapping, which goes from group labels to masses; pass groups=, or k as an array")
+        missing = [label for label in labels if label not in k]
+        if missing:
+            raise ValueError(f"k has no mass for group {missing[0]!r} ({len(missing)} such groups in all); add it")
+        k = [k[label] for label in labels]
+    shape = (columns[0] if columns else 1, 1 if labels is None else len(labels))
+    of = "one entry per " + ("column and group" if columns and labels else "column" if columns else "group")
+    try:
+        masses = np.asarray(k, dtype=np.float64)
+        if labels is None and masses.ndim == 1:
+            masses = masses[:, None]
+        return np.broadcast_to(masses, shape)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"k must be a number or have {of}, shape {shape if columns and labels else max(shape)}; "
+            f"got {k if np.ndim(k) == 0 else f'shape {np.shape(k)}'!r}"
+        ) from None
+
+
+def check_masses_fit(masses: np.ndarray, totals: np.ndarray, labels: list[Any] | None) -> None:
+    """0 <= k <= Σ w in every column and group."""
+    good = (masses >= 0.0) & (masses <= totals * (1.0 + ROUNDING))
+    if not good.all():
+        c, g = np.argwhere(~good)[0].tolist()
+        where = (
+            f"column {c}" if labels is None else f"group {labels[g]!r}" + (f", column {c}" if len(masses) > 1 else "")
+        )
+        raise ValueError(
+            f"k must lie between 0 and the total weight {totals[g]:g}, got {masses[c, g]} for {where}; "
+            "no projection has that mass"
+        )
 
 
 def check_budget(k: Budget) -> Budget:
@@ -151,6 +203,106 @@ def check_budget(k: Budget) -> Budget:
             f"for a count pass an int, for example k={int(k) if np.isfinite(float(k)) and float(k) >= 1 else 1}"
         )
     raise ValueError(f"k must be None, an int (a count) or a float in (0, 1) (a share), got {k!r}")
+
+
+def check_budgets(k: Budgets) -> Budgets:
+    """One budget, or a mapping from labels of groups or classes to budgets (a class may map to groups again)."""
+    if not isinstance(k, Mapping):
+        return check_budget(k)
+    if not k:
+        raise ValueError("k is an empty mapping; give each group or class a budget")
+    checked = {}
+    for label, budget in k.items():
+        try:
+            checked[label] = check_budgets(budget)
+        except ValueError as error:
+            raise ValueError(f"k[{label!r}]: {error}") from None
+    return checked
+
+
+def single_budget(k: Budgets) -> Budget:
+    """The budget of rows that are one group and one class."""
+    if isinstance(k, Mapping):
+        raise ValueError(
+            f"k is a mapping of {len(k)} labels, but there is one projection only; pass groups=, scores with one "
+            "column per class, or a single budget"
+        )
+    return k
+
+
+def check_classes(y_true: ArrayLike, n: int, n_classes: int) -> np.ndarray:
+    """Class indices 0 … C-1 as an integer array of length n."""
+    y = np.asarray(y_true)
+    check_same_length(y, "y_true", n, "raw_prediction")
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"y_true must hold the classes 0 … {n_classes - 1}, got dtype {y.dtype}; encode them first")
+    good = (y >= 0) & (y < n_classes)
+    if y.dtype.kind == "f":
+        good &= y == np.floor(y)
+    if not good.all():
+        row = int(np.argmax(~good))
+        raise ValueError(
+            f"y_true must hold the classes 0 … {n_classes - 1} when scores have {n_classes} columns, got {y[row]} at "
+            f"row {row} ({int((~good).sum())} such rows in all); encode the labels first"
+        )
+    return y.astype(np.int64, copy=False)
+
+
+def class_budgets(k: Budgets, n_classes: int) -> list[Budgets]:
+    """The budget of each class."""
+    if not isinstance(k, Mapping):
+        return [k] * n_classes
+    missing = [c for c in range(n_classes) if c not in k]
+    if missing:
+        raise ValueError(f"k has no budget for class {missing[0]} (of {n_classes}); add it to the mapping")
+    return [k[c] for c in range(n_classes)]
+
+
+def wrong_groups(found: int, expected: int) -> ValueError:
+    """The error for groups of other rows."""
+    return ValueError(
+        f"groups describes {found} rows, but the scores have {expected}; pass one label per row of this data set "
+        '(for data sets of several sizes keep the groups in them and use groups="dataset")'
+    )
+
+
+class BudgetRule(NamedTuple):
+    """Budgets of several groups as arrays: mass = fixed + share Σ w + own Σ w y."""
+
+    fixed: np.ndarray
+    share: np.ndarray
+    own: np.ndarray
+    labels: list[Any]
+
+    @classmethod
+    def of(cls, k: Budgets, labels: list[Any]) -> BudgetRule:
+        """The rule for groups with these labels."""
+        if isinstance(k, Mapping):
+            missing = [label for label in labels if label not in k]
+            if missing:
+                raise ValueError(
+                    f"k has no budget for group {missing[0]!r} ({len(missing)} such groups in all); "
+                    "add it to the mapping, or pass one budget for all groups"
+                )
+            budgets = [single_budget(k[label]) for label in labels]
+        else:
+            budgets = [k] * len(labels)
+        fixed = np.array([float(b) if isinstance(b, int) else 0.0 for b in budgets])
+        share = np.array([b if isinstance(b, float) else 0.0 for b in budgets])
+        own = np.array([1.0 if b is None else 0.0 for b in budgets])
+        return cls(fixed, share, own, labels)
+
+    def masses(self, total: np.ndarray, positive: np.ndarray) -> np.ndarray:
+        """Each group's mass; a count above a group's weight is an error."""
+        over = self.fixed > total * (1.0 + ROUNDING)
+        if over.any():
+            g = int(np.argmax(over))
+            raise ValueError(
+                f"k={self.fixed[g]:g} is more than the total weight {total[g]:g} of group {self.labels[g]!r} "
+                f"({int(over.sum())} such groups in all); pass a mapping with a count that each group can hold, or a "
+                "float in (0, 1) for a share"
+            )
+        return np.minimum(self.fixed + self.share * total + self.own * positive, total)
 
 
 def budget_mass(k: Budget, total: float, positive: float) -> float:

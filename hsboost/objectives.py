@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hsboost._validation import Budget
+from hsboost._segments import Segments
+from hsboost._validation import Budgets
 from hsboost.losses import HypersimplexLoss, Loss
 from hsboost.losses.hypersimplex import DEFAULT_FLOOR
 
@@ -47,17 +49,20 @@ class LossObjective:
         self._states: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._last_of_size: dict[int, Any] = {}
         self._last: Any = None
+        #: Called with the state after each round; not copied, not pickled.
+        self.on_round: Callable[[Any], object] | None = None
 
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and curvature, float32, one entry per row.
+        """Gradient and curvature, float32, in the shape of the raw scores.
 
         Parameters
         ----------
         y_true, y_pred
             Either labels and raw scores (the scikit-learn wrappers' order), or raw scores and an ``xgboost.DMatrix``
-            or ``lightgbm.Dataset`` (the order of ``xgb.train`` and ``lgb.train``).
+            or ``lightgbm.Dataset`` (the order of ``xgb.train`` and ``lgb.train``). Raw scores have the shape (n,), or
+            (n, C) for C classes, in any memory order.
         sample_weight : array-like of shape (n,), optional
             Given by the scikit-learn wrappers; taken from the data set otherwise.
 
@@ -82,7 +87,7 @@ class LossObjective:
         # Taken out while in use: a second thread on the same data set starts afresh instead of sharing arrays.
         with self._lock:
             state = self._states.pop(key, None) if key is not None else self._last_of_size.pop(len(raw), None)
-        gradient, hessian, state = self.loss.boosting_step(y_true, raw, sample_weight, state)
+        gradient, hessian, state = self._step(y_true, raw, sample_weight, state, key)
         lean = self.loss.without_arrays(state)
         with self._lock:
             if key is not None:
@@ -90,7 +95,13 @@ class LossObjective:
             else:
                 self._last_of_size = {len(raw): lean}  # nothing says when these rows are done with
             self._last = lean
+        if self.on_round is not None:
+            self.on_round(lean)
         return gradient, hessian
+
+    def _step(self, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any) -> tuple[Any, Any, Any]:
+        """One round of the loss; ``dataset`` is the DMatrix or Dataset where there is one."""
+        return self.loss.boosting_step(y_true, raw, sample_weight, state)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.loss!r})"
@@ -116,12 +127,16 @@ class HypersimplexObjective(LossObjective):
     k, temperature, hessian, reduction, hessian_floor
         As for :class:`hsboost.HypersimplexLoss`. k = None (the default) is the number of positives of each training
         set, a float in (0, 1) a share of its weight: both are right in cross-validation. An int is a count in every
-        set it meets, folds included.
+        set it meets, folds included. With groups, or several classes, each has that budget, or its own from a mapping.
+    groups : None, "dataset" or array-like of shape (n,), default None
+        One budget and one threshold per group (branch, day, region, query). ``"dataset"``: the query groups that the
+        ``DMatrix`` (``qid``, ``group``) or ``Dataset`` (``group``) carries, labelled 0, 1, 2 … in a mapping. An array:
+        a label per training row, in any order.
 
     Attributes
     ----------
-    threshold_ : float
-        The raw score that got ŷ = 1/2 in the last round.
+    threshold_ : float or ndarray
+        The raw score that got ŷ = 1/2 in the last round; one per group (sorted labels), per class (C,), or (C, G).
 
     Notes
     -----
@@ -151,47 +166,113 @@ class HypersimplexObjective(LossObjective):
 
     def __init__(
         self,
-        k: Budget = None,
+        k: Budgets = None,
         temperature: float = 1.0,
         hessian: Literal["exact", "unit"] = "exact",
         reduction: Literal["sum", "mean"] = "sum",
         hessian_floor: float = DEFAULT_FLOOR,
+        groups: ArrayLike | Literal["dataset"] | None = None,
     ) -> None:
         super().__init__(HypersimplexLoss(k, temperature, hessian, reduction, hessian_floor))
+        self._set_groups(groups)
+
+    @classmethod
+    def of(cls, loss: HypersimplexLoss, groups: ArrayLike | Literal["dataset"] | None = None) -> HypersimplexObjective:
+        """The objective of a loss that is there already, its convex sibling for example."""
+        objective = cls(groups=groups)
+        objective.loss = loss
+        return objective
+
+    def _set_groups(self, groups: Any) -> None:
+        if isinstance(groups, str) and groups != "dataset":
+            raise ValueError(f"groups must be None, 'dataset' or one label per row, got {groups!r}")
+        self.groups = groups
+        by_label = groups is not None and not isinstance(groups, str)
+        self._segments = Segments.by_label(groups) if by_label else None
+
+    def _step(self, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any) -> tuple[Any, Any, Any]:
+        segments = self._segments
+        if isinstance(self.groups, str):
+            segments = _query_groups(dataset)
+        return self.loss.boosting_step(y_true, raw, sample_weight, state, segments)
+
+    def __repr__(self) -> str:
+        if self.groups is None:
+            return super().__repr__()
+        groups = "'dataset'" if self._segments is None else f"<{len(self._segments.labels)} groups>"
+        return f"{type(self).__name__}({self.loss!r}, groups={groups})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"loss": self.loss, "groups": self.groups}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._set_groups(state["groups"])
 
     @property
-    def threshold_(self) -> float:
+    def threshold_(self) -> Any:
         """The raw score that got ŷ = 1/2 in the last round, before that round's tree was added."""
         if self._last is None:
             raise AttributeError("threshold_ exists after training; for given scores use fit_threshold(scores, y)")
-        return float(self._last.where.cut)
+        return _cut(self._last)
 
-    def threshold_for(self, dataset: Any) -> float:
+    def threshold_for(self, dataset: Any) -> Any:
         """:attr:`threshold_` of one ``DMatrix`` or ``Dataset`` (say, one fold), if this objective has seen it."""
         if dataset not in self._states:
             raise ValueError("this objective was never called with that data set; train on it first")
-        return float(self._states[dataset].where.cut)
+        return _cut(self._states[dataset])
 
     def fit_threshold(
-        self, raw_prediction: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
+        self,
+        raw_prediction: ArrayLike,
+        y_true: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Any:
         """The raw score that the k highest of the given scores exceed: call rows above it positive.
 
         Parameters
         ----------
-        raw_prediction : array-like of shape (n,)
+        raw_prediction : array-like of shape (n,) or (n, C)
             Raw scores: ``booster.predict(dtrain, output_margin=True)``, ``booster.predict(X, raw_score=True)``. Use
             the rounds that you will predict with (early stopping).
         y_true : array-like of shape (n,)
-            Labels, 0 or 1; with k = None their (weighted) number of positives is the budget.
+            Labels, 0 or 1 (classes 0 … C-1 for scores of shape (n, C)); with k = None their (weighted) number of
+            positives is the budget.
         sample_weight : array-like of shape (n,), optional
+        groups : array-like of shape (n,), optional
+            Groups of these rows: needed if the objective has groups, as the rows here may be others.
 
         Returns
         -------
-        float
+        float, or ndarray with one entry per group (sorted labels), per class (C,), or (C, G)
             In the middle between the last row in and the first row out; tied rows are taken or left together.
         """
-        return self.loss.budget_cut(y_true, raw_prediction, sample_weight)
+        if self.groups is not None and groups is None:
+            raise ValueError("this objective has a budget per group; pass groups=, one label for each of these rows")
+        return self.loss.budget_cut(y_true, raw_prediction, sample_weight, groups)
+
+
+def _cut(state: Any) -> Any:
+    """Where a round cut: a float, or an array of groups, of classes, of both."""
+    return np.array([one.cut for one in state]) if type(state) is tuple else state.cut
+
+
+def _query_groups(dataset: Any) -> Segments:
+    """The query groups of an XGBoost DMatrix or a LightGBM Dataset."""
+    if dataset is None:
+        raise ValueError(
+            "groups='dataset' works in xgb.train and lgb.train, which hand over the data set; "
+            "with the scikit-learn wrappers pass groups as one label per row, or use HSClassifier"
+        )
+    if hasattr(dataset, "get_uint_info"):
+        pointer = dataset.get_uint_info("group_ptr")
+    else:
+        sizes = dataset.get_group()
+        pointer = [] if sizes is None else np.concatenate([[0], np.cumsum(sizes)])
+    if len(pointer) < 2:
+        raise ValueError("groups='dataset', but the data set carries no query groups; build it with qid= or group=")
+    return Segments.by_size(pointer)
 
 
 def _refuse_distributed() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +12,10 @@ from hsboost import _validation as check
 from hsboost._kernels import gradient as kernels
 from hsboost._kernels import pav, search
 from hsboost._kernels._compile import BLOCK
-from hsboost._threshold import ArrayReducer, Threshold, flat_threshold, threshold_of
+from hsboost._kernels.segments import segment_values
+from hsboost._projected import HypersimplexProjection
+from hsboost._segments import Segments, Thresholds, find_thresholds
+from hsboost._threshold import ArrayReducer, Threshold, scale_of, threshold_of
 from hsboost._validation import FloatArray
 
 #: Subnormal temperatures have no finite reciprocal: scores below _ROOM are multiplied, exactly, by 2**_SHIFT first.
@@ -20,117 +23,39 @@ _TINY = float(np.finfo(np.float64).tiny)
 _SHIFT, _ROOM = 128, 1e250
 
 
-class HypersimplexProjection:
-    """The result of :func:`project_hypersimplex`: soft 0/1 assignments and the one threshold behind them.
-
-    Attributes
-    ----------
-    values : ndarray of shape (n,)
-        The projection y, in [0, 1], with Σ w y = k; dtype of the scores.
-    threshold : float
-        The multiplier ν, in units of x / temperature: y = clip(x / temperature - ν, 0, 1). Where several ν give the
-        same y, the middle of their interval.
-    cut : float
-        The raw score that gets y = 1/2, temperature (ν + 1/2), in units of x. ``x > cut`` is the hard assignment.
-    temperature : float
-        The temperature used.
-    """
-
-    def __init__(
-        self, values: FloatArray, where: Threshold, temperature: float, weight: FloatArray | None, shift: int = 0
-    ) -> None:
-        self.values = values
-        self.temperature = temperature
-        self.threshold = where.total
-        self.cut = float(np.ldexp(where.cut, -shift))
-        self._weight = weight
-
-    def __repr__(self) -> str:
-        return (
-            f"HypersimplexProjection(n={self.values.size}, threshold={self.threshold:.6g}, cut={self.cut:.6g}, "
-            f"active={int(self.active.sum())})"
-        )
-
-    @cached_property
-    def active(self) -> np.ndarray:
-        """Boolean mask of the active set A, the rows with 0 < y < 1: the only ones through which gradients flow."""
-        return (self.values > 0) & (self.values < 1)
-
-    def jvp(self, v: ArrayLike) -> np.ndarray:
-        """Derivative of the values when the scores move in direction ``v``.
-
-        J v = (v - Σ_A w v / Σ_A w) / temperature on A, 0 elsewhere: a shift of all active scores moves nothing.
-
-        Parameters
-        ----------
-        v : array-like of shape (n,)
-            Direction, in units of x.
-
-        Returns
-        -------
-        ndarray of shape (n,), float64.
-        """
-        v = self._direction(v)
-        active, weight, total = self._active_weight()
-        out = np.zeros_like(v)
-        out[active] = v[active] - (np.dot(weight, v[active]) / total if total > 0.0 else 0.0)
-        return out / self.temperature
-
-    def vjp(self, u: ArrayLike) -> np.ndarray:
-        """Gradient with respect to the scores of a function whose gradient in the values is ``u``.
-
-        Jᵀ u = (u - w Σ_A u / Σ_A w) / temperature on A, 0 elsewhere. Equal to :meth:`jvp` for equal weights.
-
-        Parameters
-        ----------
-        u : array-like of shape (n,)
-            Gradient with respect to the values.
-
-        Returns
-        -------
-        ndarray of shape (n,), float64.
-        """
-        u = self._direction(u)
-        active, weight, total = self._active_weight()
-        out = np.zeros_like(u)
-        out[active] = u[active] - (weight * (u[active].sum() / total) if total > 0.0 else 0.0)
-        return out / self.temperature
-
-    def _direction(self, v: ArrayLike) -> np.ndarray:
-        v = np.asarray(v, dtype=np.float64)
-        check.check_same_length(v, "the direction", self.values.size, "the projection")
-        return v
-
-    def _active_weight(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """The active set, its weights and their sum."""
-        weight = np.ones(self.active.sum()) if self._weight is None else self._weight[self.active].astype(np.float64)
-        return self.active, weight, float(weight.sum())
+__all__ = ["HypersimplexProjection", "project_hypersimplex"]
 
 
 def project_hypersimplex(
     x: ArrayLike,
-    k: float,
+    k: float | ArrayLike | Mapping[Any, float],
     *,
     temperature: float = 1.0,
     sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     method: Literal["threshold", "pav"] = "threshold",
 ) -> HypersimplexProjection:
     """Soft top-k: turn scores into assignments in [0, 1] whose (weighted) sum is exactly k.
 
     Solves argmin ½ Σ wᵢ (yᵢ - xᵢ / temperature)² over { y in [0,1]^n : Σ wᵢ yᵢ = k }. The answer is
-    y = clip(x / temperature - ν, 0, 1) with one scalar ν.
+    y = clip(x / temperature - ν, 0, 1) with one scalar ν; with ``groups``, one problem and one ν per group; for scores
+    of shape (n, C), one per column.
 
     Parameters
     ----------
-    x : array-like of shape (n,)
+    x : array-like of shape (n,) or (n, C)
         Raw scores, finite. float32 stays float32 (all sums are float64); other number types become float64.
-    k : float
+    k : float; with groups or columns also an array or a mapping
         Total mass Σ w y, whole or fractional, 0 <= k <= Σ w. Never a proportion: for "the best 5 %" of unweighted
-        rows pass ``0.05 * n``.
+        rows pass ``0.05 * n``. One number goes for every group and column. An array has one entry per group (in the
+        order of the sorted labels) or per column, shape (C, G) for both; a mapping goes from group labels to masses.
     temperature : float, default 1.0
         Softness, in units of x. Towards 0 the result is the indicator of the k largest scores.
     sample_weight : array-like of shape (n,), optional
         Finite, >= 0, not all 0. An integer weight means exactly what repeating the row would mean.
+    groups : array-like of shape (n,), optional
+        Label of each row's group (branch, day, region, query): numbers, texts, dates or categories, in any order. Rows
+        sorted by group save the time of gathering them.
     method : {"threshold", "pav"}, default "threshold"
         ``"threshold"``: safeguarded Newton on the piecewise linear equation for ν, O(n), a few passes, no sort.
         ``"pav"``: the paper's reduction to isotonic regression after a sort, O(n log n). Same answer.
@@ -139,6 +64,7 @@ def project_hypersimplex(
     -------
     HypersimplexProjection
         With ``values``, ``threshold``, ``cut``, ``active`` and the derivative as ``jvp(v)`` and ``vjp(u)``.
+        ``threshold`` and ``cut`` are floats, or arrays with one entry per group and column.
 
     Raises
     ------
@@ -157,23 +83,140 @@ def project_hypersimplex(
     array([1.  , 0.65, 0.35, 0.  ])
     >>> round(p.cut, 3)
     1.05
+    >>> p = project_hypersimplex([2.0, 1.2, 0.9, -3.0], k={"a": 1, "b": 1}, groups=["a", "b", "a", "b"])
+    >>> p.values
+    array([1., 1., 0., 0.])
+    >>> p.cut
+    array([ 1.45, -0.9 ])
     """
-    scores = check.check_scores(x, "x")
+    scores = check.check_score_columns(x, "x")
     temperature = check.check_temperature(temperature)
     check.check_choice(method, "method", ("threshold", "pav"))
-    weight = check.check_weight(sample_weight, scores.size, "x")
-    total = total_weight(weight, scores.size)
-    mass = check.check_mass(k, total)
+    n = scores.shape[0]
+    weight = check.check_weight(sample_weight, n, "x")
+    total = total_weight(weight, n)
     shift = 0
     unit = temperature
     if temperature < _TINY and np.abs(scores).max() < _ROOM:
         scores, unit, shift = np.ldexp(scores.astype(np.float64), _SHIFT), float(np.ldexp(temperature, _SHIFT)), _SHIFT
+    segments = None if groups is None else Segments.by_label(groups, n, "x")
+    if scores.ndim == 1 and segments is None:
+        mass = check.check_mass(k, total)
+        values, where = _project(scores, weight, mass, total, unit, method)
+        return HypersimplexProjection(values, where.total, _unshift(where.cut, shift), temperature, weight)
+    columns = np.ascontiguousarray(np.atleast_2d(scores.T))
+    values, threshold, cut = _project_columns(columns, weight, k, total, unit, method, segments, scores.shape[1:])
+    if segments is None:
+        threshold, cut = threshold[:, 0], cut[:, 0]
+    if scores.ndim == 1:
+        values, threshold, cut = values[0], threshold[0], cut[0]
+    labels, codes = (None, None) if segments is None else (segments.labels, segments.codes)
+    return HypersimplexProjection(values.T, threshold, _unshift(cut, shift), temperature, weight, labels, codes)
+
+
+def _project_columns(
+    columns: FloatArray,
+    weight: FloatArray | None,
+    k: Any,
+    total: float,
+    temperature: float,
+    method: str,
+    segments: Segments | None,
+    shape: tuple[int, ...],
+) -> tuple[FloatArray, np.ndarray, np.ndarray]:
+    """Every column's projection or projections: values (C, n), multipliers and cuts (C, groups or 1)."""
+    labels = None if segments is None else segments.labels
+    by_group = None if weight is None or segments is None else segments.sort(weight)
+    totals = np.array([total]) if segments is None else group_weights(segments, by_group)
+    masses = check.check_masses(k, labels, shape)
+    check.check_masses_fit(masses, totals, labels)
+    masses = np.minimum(masses, totals)
+    values, multiplier, cut = np.empty_like(columns), np.empty(masses.shape), np.empty(masses.shape)
+    where: Threshold | Thresholds
+    for c, column in enumerate(columns):
+        if segments is None:
+            values[c], where = _project(column, weight, float(masses[c, 0]), total, temperature, method)
+        else:
+            sorted_scores = segments.sort(column)
+            found, where = _project_groups(segments, sorted_scores, by_group, masses[c], totals, temperature, method)
+            values[c] = segments.unsort(found)
+        multiplier[c], cut[c] = where.total, where.cut
+    return values, multiplier, cut
+
+
+def _unshift(cut: Any, shift: int) -> Any:
+    """Undo the power of two that keeps subnormal temperatures out of trouble."""
+    return np.ldexp(cut, -shift) if np.ndim(cut) else float(np.ldexp(cut, -shift))
+
+
+def _project(
+    scores: FloatArray, weight: FloatArray | None, mass: float, total: float, temperature: float, method: str
+) -> tuple[FloatArray, Threshold]:
+    """One projection, by the method asked for."""
     if method == "pav":
-        values, where = _by_pav(scores, weight, mass, total, unit)
-    else:
-        where = solve_threshold(scores, weight, mass, total, unit, "x")
-        values = values_at(scores, where)
-    return HypersimplexProjection(values, where, temperature, weight, shift)
+        return _by_pav(scores, weight, mass, total, temperature)
+    where = solve_threshold(scores, weight, mass, total, temperature, "x")
+    return values_at(scores, where), where
+
+
+def _project_groups(
+    segments: Segments,
+    scores: FloatArray,
+    weight: FloatArray | None,
+    mass: np.ndarray,
+    total: np.ndarray,
+    temperature: float,
+    method: str,
+) -> tuple[FloatArray, Thresholds]:
+    """One projection per group; arrays sorted by group."""
+    if method == "threshold":
+        where = solve_thresholds(segments, scores, weight, mass, total, temperature, "x")
+        return grouped_values_at(segments, scores, where), where
+    values = np.empty_like(scores)
+    found = []
+    for g, (k, weight_of) in enumerate(zip(mass.tolist(), total.tolist(), strict=True)):
+        rows = segments.slice(g)
+        values[rows], one = _by_pav(scores[rows], None if weight is None else weight[rows], k, weight_of, temperature)
+        found.append(one)
+    anchor, nu, _, flat = (np.array(part) for part in zip(*found, strict=True))
+    return values, Thresholds(anchor, nu, flat, scale_of(temperature))
+
+
+def group_weights(segments: Segments, weight: FloatArray | None) -> np.ndarray:
+    """Σ w of each group; ``weight`` is sorted by group."""
+    if weight is None:
+        return np.diff(segments.offsets).astype(np.float64)
+    return np.add.reduceat(weight, segments.offsets[:-1], dtype=np.float64)
+
+
+def solve_thresholds(
+    segments: Segments,
+    scores: FloatArray,
+    weight: FloatArray | None,
+    mass: np.ndarray,
+    total: np.ndarray,
+    temperature: float,
+    name: str,
+    start: Thresholds | None = None,
+) -> Thresholds:
+    """:func:`hsboost._segments.find_thresholds`, with the error that users see for scores that are not finite."""
+    try:
+        return find_thresholds(segments, scores, weight, mass, total, temperature, start)
+    except FloatingPointError:
+        raise check.not_finite(segments.unsort(scores), name) from None
+
+
+def grouped_values_at(segments: Segments, scores: FloatArray, where: Thresholds) -> FloatArray:
+    """:func:`values_at` with one threshold per group."""
+    out = np.empty_like(scores)
+    segment_values(
+        segments.n, scores, segments.offsets, segments.tasks, where.scale, where.anchor, where.nu, where.flat,
+        2 * search.MARGIN, out,
+    )  # fmt: skip
+    for g in segments.large:
+        rows = segments.slice(g)
+        out[rows] = values_at(scores[rows], where.at(g))
+    return out
 
 
 def total_weight(weight: FloatArray | None, n: int) -> float:
@@ -198,12 +241,9 @@ def solve_threshold(
 ) -> Threshold:
     """:func:`hsboost._threshold.threshold_of`, with the error that users see for scores that are not finite."""
     try:
-        where = threshold_of(scores, weight, mass, total, temperature, start)
+        return threshold_of(scores, weight, mass, total, temperature, start)
     except FloatingPointError:
         raise check.not_finite(scores, name) from None
-    if where.flat and not np.isfinite(scores).all():  # k = 0 and k = Σ w never look at the sums
-        raise check.not_finite(scores, name)
-    return where
 
 
 def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> float:
@@ -256,7 +296,7 @@ def _by_pav(
     """Sort, subtract the vertex of the polytope, regress isotonically, subtract (weighted generalisation)."""
     if not np.isfinite(scores).all():
         raise check.not_finite(scores, "x")
-    scale = min(1.0 / temperature, np.finfo(np.float64).max)
+    scale = scale_of(temperature)
     if mass <= 0.0 or mass >= total:
         where = threshold_of(scores, weight, mass, total, temperature)
         return values_at(scores, where), where
@@ -282,7 +322,8 @@ def _by_pav(
         # All values are 0 or 1: any threshold between the two groups will do, take the middle.
         kept = round(float(values[order].sum(dtype=np.float64)))
         below = float(z[kept]) if kept < z.size else -np.inf
-        where = flat_threshold(below, float(z[kept - 1]) if kept > 0 else np.inf, scale)
+        anchor, nu = search.flat_cut(below, float(z[kept - 1]) if kept > 0 else np.inf, scale)
+        where = Threshold(anchor, nu, scale, True)
     if weight is not None and order.size < scores.size:
         rest = weight == 0
         values[rest] = values_at(scores[rest], where)

@@ -147,7 +147,7 @@ def test_small_floor(floor, rng):
 def test_small_k_is_positives_count_or_share(rng):
     x, y = rng.normal(size=20) * 0.4, (np.arange(20) < 6).astype(float)
     w = rng.integers(1, 4, 20).astype(float)
-    cut = {k: HypersimplexLoss(k).threshold(y, x, w).cut for k in (None, 7, np.int64(7), 0.25)}
+    cut = {k: HypersimplexLoss(k).soft_cut(y, x, w) for k in (None, 7, np.int64(7), 0.25)}
     for k, mass in ((None, w[:6].sum()), (7, 7.0), (0.25, 0.25 * w.sum())):
         assert cut[k] == pytest.approx(project_hypersimplex(x, mass, sample_weight=w).cut, abs=1e-13)
     assert HypersimplexLoss(0).loss(y, x) == 3.0  # nobody is called positive: half of six mistakes
@@ -303,7 +303,7 @@ def test_small_boosting_step_makes_the_curvature_the_weight(weighted, reduction,
     assert not active.all()
     weights = np.ones(x.size) if w is None else w
     np.testing.assert_allclose(hessian, weights * np.where(active, 1.0, plain.hessian_floor), rtol=3e-7)
-    assert where.cut == pytest.approx(plain.threshold(y, x, w).cut, abs=1e-12 * temperature)
+    assert where.cut == pytest.approx(plain.soft_cut(y, x, w), abs=1e-12 * temperature)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)

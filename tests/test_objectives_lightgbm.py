@@ -150,10 +150,10 @@ def test_cv_equals_separately_trained_folds() -> None:
         assert trees(booster) == trees(alone)
 
 
-def test_multiclass_shaped_predictions_raise_a_clear_error() -> None:
+def test_labels_that_do_not_fit_the_columns_raise_a_clear_error() -> None:
     X, y = make_data()
-    with pytest.raises(ValueError, match=r"raw_prediction must be one-dimensional, got shape \(500, 3\)"):
-        train_lgb(hypersimplex_obj, lgb_data(X, y), num_class=3)
+    with pytest.raises(ValueError, match=r"y_true must hold the classes 0 … 2 .* got 3.0"):
+        train_lgb(hypersimplex_obj, lgb_data(X, y * 3), num_class=3)
 
 
 def test_data_without_a_label_raises_a_clear_error() -> None:

@@ -94,11 +94,11 @@ def test_base_score_passes_through_the_nominal_objectives_link() -> None:
     np.testing.assert_allclose(seen.inputs[0], np.log(0.2 / 0.8), rtol=1e-5)
 
 
-def test_num_class_alone_and_matrix_labels_raise_a_clear_error() -> None:
+def test_labels_that_do_not_fit_the_columns_raise_a_clear_error() -> None:
     X, y = make_data()
-    with pytest.raises(ValueError, match=r"raw_prediction must be one-dimensional, got shape \(500, 3\)"):
-        xgb.train({"num_class": 3, "nthread": 1}, xgb_data(X, y), 2, obj=hypersimplex_obj)
-    with pytest.raises(ValueError, match=r"must be one-dimensional, got shape \(500, 2\)"):
+    with pytest.raises(ValueError, match=r"y_true must hold the classes 0 … 2 .* got 3.0"):
+        xgb.train({"num_class": 3, "nthread": 1}, xgb_data(X, y * 3), 2, obj=hypersimplex_obj)
+    with pytest.raises(ValueError, match=r"y_true must have one entry per row .* got \(500, 2\)"):
         train_xgb(hypersimplex_obj, xgb_data(X, np.column_stack([y, 1 - y])))
 
 

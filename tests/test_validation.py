@@ -29,7 +29,7 @@ LOSS_CALLS = {
     "gradient": lambda *a: HypersimplexLoss().gradient(*a),
     "gradient_hessian": lambda *a: HypersimplexLoss().gradient_hessian(*a),
     "boosting_step": lambda y, x, w=None: HypersimplexLoss().boosting_step(y, x, w, None),
-    "threshold": lambda *a: HypersimplexLoss().threshold(*a),
+    "threshold": lambda *a: HypersimplexLoss().soft_cut(*a),
 }
 each_call = pytest.mark.parametrize("call", LOSS_CALLS.values(), ids=LOSS_CALLS)
 each_method = pytest.mark.parametrize("method", METHODS)
@@ -60,7 +60,7 @@ def test_loss_scores_not_finite(call, bad, shown, n):
     x[-1] = bad
     with refused("raw_prediction must be finite", f"got {shown} at row {n - 1}"):
         call(y, x)
-    for method in ("loss", "gradient", "threshold"):  # k = 0 needs no search, which is no excuse
+    for method in ("loss", "gradient", "soft_cut", "budget_cut"):  # k = 0 needs no search, which is no excuse
         with refused("raw_prediction must be finite", f"got {shown} at row {n - 1}"):
             getattr(HypersimplexLoss(0), method)(y, x)
 
@@ -76,7 +76,8 @@ def test_bad_scores_of_rows_without_weight_are_noticed():
     ("x", "parts"),
     [
         ([], ("x is empty",)),
-        (np.zeros((3, 2)), ("x must be one-dimensional", "(3, 2)")),
+        (np.zeros((3, 0)), ("x is empty",)),
+        (np.zeros((3, 2, 2)), ("x must be one-dimensional", "(3, 2, 2)")),
         (3.0, ("x must be one-dimensional", "()")),
         (["a", "b"], ("x must hold numbers", "<U1")),
         ([1j, 2.0], ("x must hold numbers", "complex128")),

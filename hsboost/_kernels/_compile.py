@@ -20,6 +20,9 @@ PARALLEL_FROM = 131_072
 #: Reassociation lets sums use vector lanes. NaN and inf keep their IEEE meaning: the finiteness check needs it.
 FAST = {"reassoc", "contract", "nsz"}
 
+#: For scores known to be free of NaN: minima and maxima use vector lanes too. Infinities keep their meaning.
+FINITE = FAST | {"nnan"}
+
 _launch = threading.Lock()
 _owner_pid = os.getpid()
 _openmp_maximum: Any = None

@@ -97,34 +97,67 @@ def _residuals_and_labels(x, y, w, anchor, scale, nu, out):
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
-def block_gradient(x, y, w, anchor, scale, nu, mean, share, slope, bend, floor, grad, hess):
-    """grad = slope w (r - mean) and hess = bend w max(1 - w share, floor) on A; 0 and bend w floor off A."""
+def block_gradient(x, y, w, anchor, scale, nu, mean, share, slope, outer, bend, floor, grad, hess):
+    """grad = slope w (r - mean), hess = bend w max(1 - w share, floor) on A; outer w (r - mean), bend w floor off A."""
     for i in range(x.size):
         v = (np.float64(x[i]) - anchor) * scale - nu
-        r = v - np.float64(y[i]) - mean
+        r = min(max(v, 0.0), 1.0) - np.float64(y[i]) - mean
         inside = (v > 0.0) & (v < 1.0)
         if w is None:
-            grad[i] = slope * r if inside else 0.0
+            grad[i] = slope * r if inside else outer * r
             hess[i] = bend * max(1.0 - share, floor) if inside else bend * floor
         else:
             wi = np.float64(w[i])
-            grad[i] = slope * wi * r if inside else 0.0
+            grad[i] = slope * wi * r if inside else outer * wi * r
             hess[i] = bend * wi * max(1.0 - wi * share, floor) if inside else bend * wi * floor
 
 
-def _gradient(x, y, w, anchor, scale, nu, mean, share, slope, bend, floor, grad, hess):
+def _gradient(x, y, w, anchor, scale, nu, mean, share, slope, outer, bend, floor, grad, hess):
     """`block_gradient` over all blocks, straight into the output arrays."""
     n = x.size
     for b in prange((n + BLOCK - 1) // BLOCK):
         i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
         if w is None:
             block_gradient(
-                x[i:j], y[i:j], None, anchor, scale, nu, mean, share, slope, bend, floor, grad[i:j], hess[i:j]
-            )
+                x[i:j], y[i:j], None, anchor, scale, nu,
+                mean, share, slope, outer, bend, floor, grad[i:j], hess[i:j],
+            )  # fmt: skip
         else:
             block_gradient(
-                x[i:j], y[i:j], w[i:j], anchor, scale, nu, mean, share, slope, bend, floor, grad[i:j], hess[i:j]
-            )
+                x[i:j], y[i:j], w[i:j], anchor, scale, nu,
+                mean, share, slope, outer, bend, floor, grad[i:j], hess[i:j],
+            )  # fmt: skip
+
+
+@numba.njit(nogil=True, cache=True)
+def block_conjugate(x, y, w, anchor, scale, nu):
+    """(Σ w u (ŷ - y), Σ w u, Σ w (y² - ŷ²)) of one block, u = (x - anchor) scale: the Fenchel-Young loss's sums."""
+    inner = 0.0
+    position = 0.0
+    squares = 0.0
+    for i in range(x.size):
+        wi = 1.0 if w is None else np.float64(w[i])
+        yi = np.float64(y[i])
+        u = (np.float64(x[i]) - anchor) * scale
+        c = min(max(u - nu, 0.0), 1.0)
+        if wi > 0.0:
+            position += wi * u
+            squares += wi * (yi - c) * (yi + c)
+            if c != yi:  # u may be infinite where the score is settled
+                inner += wi * u * (c - yi)
+    return inner, position, squares
+
+
+def _conjugate(x, y, w, anchor, scale, nu, out):
+    """out[:, b] = `block_conjugate` of block b."""
+    n = x.size
+    for b in prange(out.shape[1]):
+        i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
+        if w is None:
+            s = block_conjugate(x[i:j], y[i:j], None, anchor, scale, nu)
+        else:
+            s = block_conjugate(x[i:j], y[i:j], w[i:j], anchor, scale, nu)
+        out[0, b], out[1, b], out[2, b] = s
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
@@ -183,5 +216,6 @@ def _labels(y, w, out):
 residuals = Kernel(_residuals)
 residuals_and_labels = Kernel(_residuals_and_labels)
 gradient = Kernel(_gradient)
+conjugate = Kernel(_conjugate)
 values = Kernel(_values)
 labels = Kernel(_labels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from hsboost._kernels.threshold import block_sums, gap, nearest
+from hsboost._kernels.threshold import block_interior, block_sums, ends, gap, nearest
 
 EPS = 2.220446049250313e-16
 
@@ -119,3 +119,35 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
         lo = -np.inf
         hi = np.inf
     return anchor, nu, SOLVED
+
+
+@numba.njit(nogil=True, cache=True)
+def flat_cut(below, above, scale):
+    """(anchor, nu) in the middle of the gap between the scores that get 0 and those that get 1."""
+    if above == np.inf:
+        return below, 0.0
+    if below == -np.inf:
+        return above, -1.0
+    middle = 0.5 * below + 0.5 * above
+    if below < middle < above:
+        return middle, -0.5
+    return below, 0.0  # neighbouring floats
+
+
+@numba.njit(nogil=True, cache=True)
+def settle(x, w, scale, k, total, anchor, nu, lo, hi):
+    """Threshold for any 0 <= k <= total on one thread: (anchor, nu, whether all values are 0 or 1, status).
+
+    [lo, hi] is a bracket for nu at the first anchor; both infinite when none is known.
+    """
+    if k <= 0.0 or k >= total:
+        smallest, largest, check = ends(x, w)
+        if check != 0.0:
+            return anchor, nu, True, NOT_FINITE
+        return (largest, 0.0, True, SOLVED) if k <= 0.0 else (smallest, -1.0, True, SOLVED)
+    anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * total)
+    if status != SOLVED or block_interior(x, w, anchor, scale, nu, MARGIN) > 0.0:
+        return anchor, nu, False, status
+    below, above = gap(x, w, anchor, scale, nu)
+    anchor, nu = flat_cut(below, above, scale)
+    return anchor, nu, True, SOLVED

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, Kernel
+from hsboost._kernels._compile import BLOCK, FAST, FINITE, Kernel
 
 #: Rows decided at a time inside `narrow`: chunks without an undecided row are not looked at again.
 CHUNK = 512
@@ -197,21 +197,43 @@ interior = Kernel(_interior)
 narrow = Kernel(_narrow)
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, fastmath=FINITE)
 def gap(x, w, anchor, scale, nu):
     """(largest score with v <= 1/2, smallest with v > 1/2) of rows with weight: the edges of a flat stretch of F."""
     below = -np.inf
     above = np.inf
     for i in range(x.size):
-        if w is not None:  # a test of its own: Numba drops it when there are no weights
+        xi = np.float64(x[i])
+        v = (xi - anchor) * scale - nu
+        # Two comparisons, and a min and a max that change nothing: so LLVM selects where it would branch, and
+        # mispredict on every other row.
+        if w is None:
+            below = max(below, min(xi, xi if v <= 0.5 else -np.inf))
+            above = min(above, max(xi, xi if v > 0.5 else np.inf))
+        else:
+            counts = w[i] > 0.0
+            below = max(below, min(xi, xi if (v <= 0.5) & counts else -np.inf))
+            above = min(above, max(xi, xi if (v > 0.5) & counts else np.inf))
+    return below, above
+
+
+@numba.njit(nogil=True, cache=True)
+def ends(x, w):
+    """(smallest, largest) score of the rows with weight (of all rows if none has any), and 0 or NaN for all scores."""
+    smallest = np.inf
+    largest = -np.inf
+    check = 0.0
+    for i in range(x.size):
+        xi = np.float64(x[i])
+        check += xi * 0.0
+        if w is not None:
             if w[i] <= 0.0:
                 continue
-        xi = np.float64(x[i])
-        if (xi - anchor) * scale - nu <= 0.5:
-            below = max(below, xi)
-        else:
-            above = min(above, xi)
-    return below, above
+        smallest = min(smallest, xi)
+        largest = max(largest, xi)
+    if smallest > largest:
+        return np.float64(x.min()), np.float64(x.max()), check
+    return smallest, largest, check
 
 
 def _gaps(x, w, anchor, scale, nu, out):

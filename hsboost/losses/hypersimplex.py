@@ -2,60 +2,25 @@
 
 from __future__ import annotations
 
-from sys import getrefcount
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
-from hsboost._kernels import gradient as kernels
-from hsboost._kernels._compile import BLOCK
-from hsboost._threshold import Threshold
-from hsboost._validation import Budget, FloatArray
+from hsboost._segments import Segments
+from hsboost._validation import Budgets, FloatArray
+from hsboost.losses import _grouped, _single
 from hsboost.losses._base import Loss
-from hsboost.projection import hard_cut, solve_threshold
+from hsboost.losses._single import Slopes
+from hsboost.projection import hard_cut
 
 HESSIANS = ("exact", "unit")
 REDUCTIONS = ("sum", "mean")
 
-#: References to an array that only its `Round` holds: the tuple's, and the argument of getrefcount.
-_UNSHARED = 2
-
 #: Share of an active row's curvature that rows outside the active set keep.
 DEFAULT_FLOOR = 1e-3
-
-
-class Rows(NamedTuple):
-    """Rows of the right shape: scores, labels, weights, Σ w, Σ w y and the total mass that k means here."""
-
-    x: FloatArray
-    y: FloatArray
-    w: FloatArray | None
-    total: float
-    positive: float
-    mass: float
-    checked: bool = True
-
-
-class Round(NamedTuple):
-    """What one boosting round leaves for the next: where it cut, Σ w and Σ w y, and arrays to write into."""
-
-    where: Threshold
-    total: float
-    positive: float
-    gradient: np.ndarray | None
-    hessian: np.ndarray | None
-
-    def spare(self, n: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """The last round's arrays, if nobody else holds them any more (views count as holding).
-
-        Fresh memory costs more than the pass that fills it: the operating system clears every page first.
-        """
-        if self.gradient is None or self.hessian is None or self.gradient.size != n:
-            return None
-        unused = getrefcount(self.gradient) == _UNSHARED and getrefcount(self.hessian) == _UNSHARED
-        return (self.gradient, self.hessian) if unused else None
 
 
 class HypersimplexLoss(Loss):
@@ -67,11 +32,16 @@ class HypersimplexLoss(Loss):
     (the default), and for accuracy only when k is where accuracy peaks. Rows that are confidently right or
     confidently wrong have no gradient: the loss is robust to label noise, and not convex.
 
+    With ``groups`` (branch, day, region, query) there is one projection per group, each with its own budget: rows
+    compete within their group only. With scores of shape (n, C) and classes 0 … C-1 as labels there is one projection
+    per class column against the indicator of its class, and the loss is their sum.
+
     Parameters
     ----------
-    k : None, int or float in (0, 1), default None
-        How many positives the projection hands out. None: as many as there are (Σ w y). int: a count, in units of
-        weight. float: a share of the total weight.
+    k : None, int, float in (0, 1), or a mapping, default None
+        How many positives the projection hands out. None: as many as there are (Σ w y), in each group and class. int: a
+        count, in units of weight. float: a share of the total weight. A mapping gives each group, or each class
+        0 … C-1, a budget of its own (with both, classes map to groups).
     temperature : float, default 1.0
         Softness, in units of the raw scores.
     hessian : {"exact", "unit"}, default "exact"
@@ -90,7 +60,8 @@ class HypersimplexLoss(Loss):
     ------
     ValueError
         From the constructor for parameters out of range; from the methods for scores that are not finite, labels other
-        than 0 and 1, lengths that differ, bad weights, or a count k above the total weight.
+        than 0 and 1 (or the classes 0 … C-1), lengths that differ, bad weights, a count k above the total weight (of a
+        group), or a mapping without a budget for some group or class.
 
     References
     ----------
@@ -108,13 +79,13 @@ class HypersimplexLoss(Loss):
 
     def __init__(
         self,
-        k: Budget = None,
+        k: Budgets = None,
         temperature: float = 1.0,
         hessian: Literal["exact", "unit"] = "exact",
         reduction: Literal["sum", "mean"] = "sum",
         hessian_floor: float = DEFAULT_FLOOR,
     ) -> None:
-        self.k = check.check_budget(k)
+        self.k = check.check_budgets(k)
         self.temperature = check.check_temperature(temperature)
         self.hessian = check.check_choice(hessian, "hessian", HESSIANS)
         self.reduction = check.check_choice(reduction, "reduction", REDUCTIONS)
@@ -124,32 +95,46 @@ class HypersimplexLoss(Loss):
 
     def __repr__(self) -> str:
         return (
-            f"HypersimplexLoss(k={self.k!r}, temperature={self.temperature!r}, hessian={self.hessian!r}, "
+            f"{type(self).__name__}(k={self.k!r}, temperature={self.temperature!r}, hessian={self.hessian!r}, "
             f"reduction={self.reduction!r}, hessian_floor={self.hessian_floor!r})"
         )
 
-    def loss(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def loss(
+        self,
+        y_true: ArrayLike,
+        raw_prediction: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | Segments | None = None,
+    ) -> float:
         """Value of the loss.
 
         Parameters
         ----------
         y_true : array-like of shape (n,)
-            Labels, 0 or 1 (bool, int or float).
-        raw_prediction : array-like of shape (n,)
-            Scores, finite; any shift of all of them gives the same value.
+            Labels, 0 or 1 (bool, int or float); with scores of shape (n, C) the classes 0 … C-1.
+        raw_prediction : array-like of shape (n,) or (n, C)
+            Scores, finite; any shift of all of them (of a group's, of a column's) gives the same value.
         sample_weight : array-like of shape (n,), optional
             Finite and >= 0.
+        groups : array-like of shape (n,), optional
+            Label of each row's group, in any order.
 
         Returns
         -------
         float
         """
-        rows = self._rows(y_true, raw_prediction, sample_weight)
-        _, _, squared = _residual_sums(rows, self._threshold(rows))
-        return float(squared / rows.total if self.reduction == "mean" else 0.5 * squared)
+        x, w, segments = self._inputs(raw_prediction, sample_weight, groups)
+        return sum(
+            self._value(column, labels, w, segments, k)
+            for column, labels, k in self._problems(x, y_true)
+        )  # fmt: skip
 
     def gradient_hessian(
-        self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        y_true: ArrayLike,
+        raw_prediction: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | Segments | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Derivative in each raw score and the curvature that ``hessian`` names.
 
@@ -157,23 +142,35 @@ class HypersimplexLoss(Loss):
 
         Parameters
         ----------
-        y_true, raw_prediction, sample_weight
+        y_true, raw_prediction, sample_weight, groups
             As for :meth:`loss`.
 
         Returns
         -------
-        gradient, hessian : ndarrays of shape (n,), float32 for float32 scores, else float64.
+        gradient, hessian : ndarrays of the shape of raw_prediction, float32 for float32 scores, else float64.
         """
-        rows = self._rows(y_true, raw_prediction, sample_weight)
-        where = self._threshold(rows)
-        slope = self._per_row(rows) / self.temperature
-        if self.hessian == "unit":
-            return self._derivatives(rows, where, rows.x.dtype, slope, 0.0, 1.0, 1.0)
-        return self._derivatives(rows, where, rows.x.dtype, slope, 1.0, slope / self.temperature, self.hessian_floor)
+        x, w, segments = self._inputs(raw_prediction, sample_weight, groups)
+        found = []
+        for column, labels, k in self._problems(x, y_true):
+            if segments is None:
+                rows = _single.check_rows(check.single_budget(k), column, labels, w)
+                where = _single.find(rows, self.temperature)
+                found.append(_single.derivatives(rows, where, self._slopes(rows.total), x.dtype))
+            else:
+                many = self._grouped_rows(column, labels, w, segments, k)
+                cuts = _grouped.find(many, self.temperature)
+                slopes = self._slopes(float(many.total.sum()))
+                found.append(_grouped.derivatives(many, cuts, slopes, x.dtype)[:2])
+        return _joined(x, found)
 
     def boosting_step(
-        self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None, state: Any
-    ) -> tuple[np.ndarray, np.ndarray, Round]:
+        self,
+        y_true: ArrayLike,
+        raw_prediction: ArrayLike,
+        sample_weight: ArrayLike | None,
+        state: Any,
+        groups: ArrayLike | Segments | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, Any]:
         """float32 gradient and curvature as boosters take them, and the state for the next round of the same rows.
 
         With ``hessian="exact"`` both are multiplied by temperature² (and by Σ w / 2 when ``reduction="mean"``), and the
@@ -181,130 +178,154 @@ class HypersimplexLoss(Loss):
         active block. A tree adds curvature up over a leaf's rows; with diag(w) a row of weight 2 adds what two rows
         add, which the diagonal alone, w (1 - w / Σ_A w), does not.
         """
-        rows = self._rows(y_true, raw_prediction, sample_weight, state)
-        start = None if state is None else (state.where.anchor, state.where.nu)
-        where = self._threshold(rows, start)
-        active, residual, *seen = _residuals_and_labels(rows, where)
-        if not rows.checked and seen != [rows.total, rows.positive, 0.0, 0.0]:
-            # Labels or weights are not those of the last round: look again, trusting nothing.
-            rows = self._rows(y_true, raw_prediction, sample_weight)
-            where = self._threshold(rows, start)
-            active, residual, *seen = _residuals_and_labels(rows, where)
-        if self.k is None and not 0.0 < rows.mass < rows.total:
-            label = 0 if rows.mass <= 0.0 else 1
-            raise ValueError(
-                f"y_true must hold both classes, 0 and 1, when k is None; got only {label} (LightGBM fills in 0 when "
-                "a data set has no label); pass the labels, or give k"
-            )
-        if self.hessian == "unit":
-            slope, floor = self._per_row(rows) / self.temperature, 1.0
-        else:
-            slope, floor = self.temperature, self.hessian_floor
-        out = None if state is None else state.spare(rows.x.size)
-        gradient, hessian = out or (np.empty(rows.x.size, np.float32), np.empty(rows.x.size, np.float32))
-        mean = residual / active if active > 0.0 else 0.0
-        _write_derivatives(rows, where, mean, 0.0, slope, 1.0, floor, gradient, hessian)
-        return gradient, hessian, Round(where, seen[0], seen[1], gradient, hessian)
+        x, w, segments = self._inputs(raw_prediction, sample_weight, groups)
+        if x.ndim == 1:
+            return self._step(x, y_true, w, segments, self.k, state)
+        states = state if isinstance(state, tuple) and len(state) == x.shape[1] else (None,) * x.shape[1]
+        classes = np.asarray(y_true)
+        if self.k is None and classes.size and (classes == classes[0]).all():
+            raise ValueError(f"y_true must hold at least two classes when k is None; got only {classes[0]}; or give k")
+        steps = [
+            self._step(column, labels, w, segments, k, last, several=True)
+            for (column, labels, k), last in zip(self._problems(x, y_true), states, strict=True)
+        ]
+        gradient, hessian = _joined(x, [found[:2] for found in steps])
+        return gradient, hessian, tuple(found[2] for found in steps)
 
-    def without_arrays(self, state: Round) -> Round:
-        """The threshold alone, without the last round's arrays."""
-        return state._replace(gradient=None, hessian=None)
+    def without_arrays(self, state: Any) -> Any:
+        """The thresholds alone, without what has the size of the data."""
+        if type(state) is tuple:
+            return tuple(one.without_arrays() for one in state)
+        return None if state is None else state.without_arrays()
 
-    def threshold(
-        self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Threshold:
-        """Where the projection cuts the given scores; ``.cut`` is the raw score that gets ŷ = 1/2."""
-        return self._threshold(self._rows(y_true, raw_prediction, sample_weight))
-
-    def budget_cut(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """The raw score that the top k rows exceed (up to ties at the boundary): the hard assignment."""
-        rows = self._rows(y_true, raw_prediction, sample_weight)
-        if not np.isfinite(rows.x).all():
-            raise check.not_finite(rows.x, "raw_prediction")
-        return hard_cut(rows.x, rows.w, rows.mass)
-
-    def _per_row(self, rows: Rows) -> float:
-        """The factor before w in the loss's derivatives."""
-        return 2.0 / rows.total if self.reduction == "mean" else 1.0
-
-    def _rows(
+    def budget_cut(
         self,
         y_true: ArrayLike,
         raw_prediction: ArrayLike,
-        sample_weight: ArrayLike | None,
-        last: Round | None = None,
-    ) -> Rows:
-        """Check the rows. With ``last``, float32 labels and weights are taken to be the last round's: check later."""
-        x = check.check_scores(raw_prediction, "raw_prediction")
-        y = np.asarray(y_true)
-        check.check_same_length(y, "y_true", x.size, "raw_prediction")
-        if y.dtype.kind not in "biuf":
-            raise ValueError(f"y_true must hold 0 and 1, got dtype {y.dtype}; encode the labels first")
-        w = check.check_weight(sample_weight, x.size, "raw_prediction")
-        if last is not None and y.dtype == np.float32:
-            y = np.ascontiguousarray(y)
-            mass = check.budget_mass(self.k, last.total, last.positive)
-            return Rows(x, y, w, last.total, last.positive, mass, checked=False)
-        # Looked at as they came: rounding to float32 would make 1e-60 a label.
-        own = np.ascontiguousarray(y if y.dtype in (np.float32, np.float64) else y.astype(np.float32))
-        total, positive, wrong_labels, wrong_weights = _block_totals(kernels.labels, 4, x.size, own, w)
-        if wrong_labels:
-            raise check.bad_labels(y)
-        if wrong_weights and w is not None:
-            raise check.bad_weights(w)
-        check.check_total_weight(total)
-        mass = check.budget_mass(self.k, total, positive)
-        return Rows(x, own.astype(np.float32, copy=False), w, total, positive, mass)
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | Segments | None = None,
+    ) -> Any:
+        """The raw score that the top k rows exceed (up to ties at the boundary): the hard assignment.
 
-    def _threshold(self, rows: Rows, start: tuple[float, float] | None = None) -> Threshold:
-        return solve_threshold(rows.x, rows.w, rows.mass, rows.total, self.temperature, "raw_prediction", start)
+        A float; one per group (sorted labels), shape (G,), with ``groups``; one per class, shape (C,), for scores of
+        shape (n, C); shape (C, G) for both.
+        """
+        x, w, segments = self._inputs(raw_prediction, sample_weight, groups)
+        if not np.isfinite(x).all():
+            raise check.not_finite(x, "raw_prediction")
+        return self._cuts(
+            (x, w, segments, y_true),
+            lambda rows: hard_cut(rows.x, rows.w, rows.mass),
+            lambda many: [hard_cut(rows.x, rows.w, rows.mass) for rows in map(many.of, range(many.total.size))],
+        )
 
-    def _derivatives(
-        self, rows: Rows, where: Threshold, dtype: np.dtype[Any], slope: float, own: float, bend: float, floor: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """gradient = slope w (r - mean) on A; hessian = bend w max(1 - own w / Σ_A w, floor), bend w floor off A."""
-        active, residual, _ = _residual_sums(rows, where)
-        mean = residual / active if active > 0.0 else 0.0
-        share = own / active if active > 0.0 else 0.0
-        gradient, hessian = np.empty(rows.x.size, dtype), np.empty(rows.x.size, dtype)
-        _write_derivatives(rows, where, mean, share, slope, bend, floor, gradient, hessian)
-        return gradient, hessian
+    def soft_cut(
+        self,
+        y_true: ArrayLike,
+        raw_prediction: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | Segments | None = None,
+    ) -> Any:
+        """The raw score that gets ŷ = 1/2; shapes as for :meth:`budget_cut`."""
+        return self._cuts(
+            (*self._inputs(raw_prediction, sample_weight, groups), y_true),
+            lambda rows: _single.find(rows, self.temperature).cut,
+            lambda many: _grouped.find(many, self.temperature).cut,
+        )
+
+    def _cuts(
+        self, inputs: tuple[Any, ...], of_one: Callable[[_single.Rows], Any], of_groups: Callable[[Any], Any]
+    ) -> Any:
+        x, w, segments, y_true = inputs
+        cuts = [
+            of_one(_single.check_rows(check.single_budget(k), column, labels, w))
+            if segments is None
+            else of_groups(self._grouped_rows(column, labels, w, segments, k))
+            for column, labels, k in self._problems(x, y_true)
+        ]
+        return np.array(cuts) if x.ndim == 2 else cuts[0] if segments is None else np.array(cuts[0])
+
+    def _slopes(self, total: float) -> Slopes:
+        """Scales of the true derivatives."""
+        slope = (2.0 / total if self.reduction == "mean" else 1.0) / self.temperature
+        if self.hessian == "unit":
+            return Slopes(slope, bend=1.0, floor=1.0)
+        return Slopes(slope, bend=slope / self.temperature, floor=self.hessian_floor, own=1.0)
+
+    def _boosting_slopes(self, total: float) -> Slopes:
+        """Scales of what boosters get."""
+        if self.hessian == "unit":
+            return self._slopes(total)
+        return Slopes(self.temperature, bend=1.0, floor=self.hessian_floor)
+
+    def _value(
+        self, x: FloatArray, y_true: ArrayLike, w: FloatArray | None, segments: Segments | None, k: Budgets
+    ) -> float:
+        if segments is None:
+            rows = _single.check_rows(check.single_budget(k), x, y_true, w)
+            value, total = self._single_value(rows, _single.find(rows, self.temperature)), rows.total
+        else:
+            many = self._grouped_rows(x, y_true, w, segments, k)
+            value, total = self._grouped_value(many, _grouped.find(many, self.temperature)), float(many.total.sum())
+        return 2.0 * value / total if self.reduction == "mean" else value
+
+    @staticmethod
+    def _single_value(rows: _single.Rows, where: Any) -> float:
+        return 0.5 * _single.squared_distance(rows, where)
+
+    @staticmethod
+    def _grouped_value(rows: _grouped.GroupedRows, where: Any) -> float:
+        return 0.5 * _grouped.squared_distance(rows, where)
+
+    def _step(
+        self,
+        x: FloatArray,
+        y_true: ArrayLike,
+        w: FloatArray | None,
+        segments: Segments | None,
+        k: Budgets,
+        state: Any,
+        several: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray, Any]:
+        """One output's boosting round; ``several``: a class may be missing, as others carry the training."""
+        if segments is not None:
+            last = state if isinstance(state, _grouped.GroupedRound) else None
+            return _grouped.step(k, self.temperature, self._boosting_slopes, x, y_true, w, segments, last, several)
+        budget = check.single_budget(k)
+        one = state if isinstance(state, _single.Round) else None
+        return _single.step(budget, self.temperature, self._boosting_slopes, x, y_true, w, one, several)
+
+    @staticmethod
+    def _inputs(
+        raw_prediction: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | Segments | None
+    ) -> tuple[FloatArray, FloatArray | None, Segments | None]:
+        """Scores, weights and groups of matching lengths."""
+        x = check.check_score_columns(raw_prediction, "raw_prediction")
+        w = check.check_weight(sample_weight, x.shape[0], "raw_prediction")
+        if groups is None or isinstance(groups, Segments):
+            if groups is not None and groups.n != x.shape[0]:
+                raise check.wrong_groups(groups.n, x.shape[0])
+            return x, w, groups
+        return x, w, Segments.by_label(groups, x.shape[0], "raw_prediction")
+
+    def _problems(self, x: FloatArray, y_true: ArrayLike) -> list[tuple[FloatArray, ArrayLike, Budgets]]:
+        """(scores, labels, budget) of the one output, or of each class column."""
+        if x.ndim == 1:
+            return [(x, y_true, self.k)]
+        n_classes = x.shape[1]
+        classes = check.check_classes(y_true, x.shape[0], n_classes)
+        budgets = check.class_budgets(self.k, n_classes)
+        return [(x[:, c], (classes == c).astype(np.float32), budgets[c]) for c in range(n_classes)]
+
+    @staticmethod
+    def _grouped_rows(
+        x: FloatArray, y_true: ArrayLike, w: FloatArray | None, segments: Segments, k: Budgets
+    ) -> _grouped.GroupedRows:
+        return _grouped.check_rows(check.BudgetRule.of(k, segments.labels), segments, x, y_true, w)
 
 
-def _write_derivatives(
-    rows: Rows,
-    where: Threshold,
-    mean: float,
-    share: float,
-    slope: float,
-    bend: float,
-    floor: float,
-    gradient: np.ndarray,
-    hessian: np.ndarray,
-) -> None:
-    kernels.gradient(
-        rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu,
-        mean, share, slope, bend, floor, gradient, hessian,
-    )  # fmt: skip
-
-
-def _residuals_and_labels(rows: Rows, where: Threshold) -> tuple[float, ...]:
-    """(Σ_A w, Σ_A w r, Σ w, Σ w y, rows with a wrong label, rows with a wrong weight)."""
-    return _block_totals(
-        kernels.residuals_and_labels, 6, rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu
-    )
-
-
-def _residual_sums(rows: Rows, where: Threshold) -> tuple[float, float, float]:
-    """(Σ_A w, Σ_A w r, Σ w r²)."""
-    n = rows.x.size
-    return _block_totals(  # type: ignore[return-value]
-        kernels.residuals, 3, n, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu
-    )
-
-
-def _block_totals(kernel: Any, kinds: int, n: int, *arguments: Any) -> tuple[float, ...]:
-    """Run a block kernel and add its partial sums up in block order."""
-    out = np.empty((kinds, (n + BLOCK - 1) // BLOCK))
-    kernel(n, *arguments, out)
-    return tuple(out.sum(axis=1).tolist())
+def _joined(x: FloatArray, found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Columns back together, in the shape of the scores (column by column in memory)."""
+    if x.ndim == 1:
+        return found[0]
+    return np.stack([one[0] for one in found]).T, np.stack([one[1] for one in found]).T

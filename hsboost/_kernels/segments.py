@@ -1,0 +1,138 @@
+"""Many small projections at once: rows lie segment after segment, each segment has a budget and a threshold.
+
+The unit of work is a *task*, a run of neighbouring segments of about `_compile.BLOCK` rows: one thread takes a
+segment through all of its passes while it is in the cache. Within a segment sums run in row order, so the number of
+threads changes no bit.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numba import prange
+
+from hsboost._kernels._compile import BLOCK, Kernel
+from hsboost._kernels.gradient import block_conjugate, block_gradient, block_labels, block_residuals, block_values
+from hsboost._kernels.search import settle
+
+
+@numba.njit(nogil=True, cache=True)
+def counting_order(codes, offsets, order):
+    """Rows by segment, in row order within each: a counting sort. True if they lie that way already."""
+    place = offsets[:-1].copy()
+    sorted_already = True
+    for i in range(codes.size):
+        c = codes[i]
+        order[place[c]] = i
+        sorted_already &= place[c] == i
+        place[c] += 1
+    return sorted_already
+
+
+def _gather(source, order, out):
+    """out[i] = source[order[i]]."""
+    n = order.size
+    for b in prange((n + BLOCK - 1) // BLOCK):
+        for i in range(b * BLOCK, min(n, (b + 1) * BLOCK)):
+            out[i] = source[order[i]]
+
+
+def _scatter(source, order, out):
+    """out[order[i]] = source[i]."""
+    n = order.size
+    for b in prange((n + BLOCK - 1) // BLOCK):
+        for i in range(b * BLOCK, min(n, (b + 1) * BLOCK)):
+            out[order[i]] = source[i]
+
+
+def _totals(y, w, offsets, first, out):
+    """out[:, s] = `block_labels` of segment s, for the segments of each task."""
+    for t in prange(first.shape[1]):
+        for s in range(first[0, t], first[1, t]):
+            i, j = offsets[s], offsets[s + 1]
+            if w is None:
+                q = block_labels(y[i:j], None)
+            else:
+                q = block_labels(y[i:j], w[i:j])
+            out[0, s], out[1, s], out[2, s], out[3, s] = q
+
+
+def _solve(x, w, offsets, first, scale, k, total, anchor, nu, flat, status):
+    """`settle` for every segment, starting from the given (anchor, nu) and overwriting them."""
+    for t in prange(first.shape[1]):
+        for s in range(first[0, t], first[1, t]):
+            i, j = offsets[s], offsets[s + 1]
+            if w is None:
+                q = settle(x[i:j], None, scale, k[s], total[s], anchor[s], nu[s], -np.inf, np.inf)
+            else:
+                q = settle(x[i:j], w[i:j], scale, k[s], total[s], anchor[s], nu[s], -np.inf, np.inf)
+            anchor[s], nu[s], flat[s], status[s] = q
+
+
+def _values(x, offsets, first, scale, anchor, nu, flat, margin, out):
+    """The projections themselves."""
+    for t in prange(first.shape[1]):
+        for s in range(first[0, t], first[1, t]):
+            i, j = offsets[s], offsets[s + 1]
+            block_values(x[i:j], anchor[s], scale, nu[s], margin if flat[s] else 0.0, out[i:j])
+
+
+def _squares(x, y, w, offsets, first, scale, anchor, nu, out):
+    """out[s] = Σ w (ŷ - y)² of segment s."""
+    for t in prange(first.shape[1]):
+        for s in range(first[0, t], first[1, t]):
+            i, j = offsets[s], offsets[s + 1]
+            if w is None:
+                q = block_residuals(x[i:j], y[i:j], None, anchor[s], scale, nu[s])
+            else:
+                q = block_residuals(x[i:j], y[i:j], w[i:j], anchor[s], scale, nu[s])
+            out[s] = q[2]
+
+
+def _conjugates(x, y, w, offsets, first, scale, anchor, nu, out):
+    """out[:, s] = `block_conjugate` of segment s."""
+    for t in prange(first.shape[1]):
+        for s in range(first[0, t], first[1, t]):
+            i, j = offsets[s], offsets[s + 1]
+            if w is None:
+                q = block_conjugate(x[i:j], y[i:j], None, anchor[s], scale, nu[s])
+            else:
+                q = block_conjugate(x[i:j], y[i:j], w[i:j], anchor[s], scale, nu[s])
+            out[0, s], out[1, s], out[2, s] = q
+
+
+def _gradient(x, y, w, offsets, first, scale, anchor, nu, means, own, slope, outer, bend, floor, grad, hess, out):
+    """Derivatives by `block_gradient`, out[s] = Σ_A w; ``means`` None: the mean residual of the active rows."""
+    for t in prange(first.shape[1]):
+        for s in range(first[0, t], first[1, t]):
+            i, j = offsets[s], offsets[s + 1]
+            if w is None:
+                active, residual, _ = block_residuals(x[i:j], y[i:j], None, anchor[s], scale, nu[s])
+            else:
+                active, residual, _ = block_residuals(x[i:j], y[i:j], w[i:j], anchor[s], scale, nu[s])
+            out[s] = active
+            share = own / active if active > 0.0 else 0.0
+            if means is None:
+                mean = residual / active if active > 0.0 else 0.0
+            else:
+                mean = means[s]
+            if w is None:
+                block_gradient(
+                    x[i:j], y[i:j], None, anchor[s], scale, nu[s],
+                    mean, share, slope, outer, bend, floor, grad[i:j], hess[i:j],
+                )  # fmt: skip
+            else:
+                block_gradient(
+                    x[i:j], y[i:j], w[i:j], anchor[s], scale, nu[s],
+                    mean, share, slope, outer, bend, floor, grad[i:j], hess[i:j],
+                )  # fmt: skip
+
+
+gather = Kernel(_gather)
+scatter = Kernel(_scatter)
+segment_totals = Kernel(_totals)
+segment_thresholds = Kernel(_solve)
+segment_values = Kernel(_values)
+segment_squares = Kernel(_squares)
+segment_conjugates = Kernel(_conjugates)
+segment_gradient = Kernel(_gradient)

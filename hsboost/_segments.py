@@ -1,0 +1,162 @@
+"""Rows in groups, each with a hypersimplex of its own: how they lie in memory, and all their thresholds at once.
+
+Small groups are solved a run at a time by one thread, in the cache (`_kernels.segments`); a group of more than
+``_threshold.SMALL`` rows goes through the threaded passes that serve a whole data set. Rows that come sorted by group
+are used where they lie; others are gathered first and the results scattered back.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hsboost import _threshold
+from hsboost._kernels import segments as kernels
+from hsboost._kernels._compile import BLOCK
+from hsboost._kernels.search import NOT_FINITE, SOLVED
+from hsboost._threshold import Threshold, scale_of, threshold_of
+from hsboost._validation import FloatArray, check_same_length
+
+
+class Segments:
+    """Which rows belong together.
+
+    Attributes
+    ----------
+    labels : list
+        The groups' labels, sorted; everything per group is in this order.
+    offsets : ndarray of shape (G + 1,), intp
+        Group g holds the rows offsets[g] to offsets[g + 1] of the sorted arrays.
+    order : ndarray of shape (n,), intp, or None
+        Row of the caller's arrays behind each sorted row; None when they are the same.
+    """
+
+    def __init__(self, labels: list[Any], offsets: np.ndarray, order: np.ndarray | None) -> None:
+        self.labels, self.offsets, self.order = labels, offsets, order
+        self.n = int(offsets[-1])
+        sizes = np.diff(offsets)
+        small = sizes <= _threshold.SMALL
+        self.large = np.flatnonzero(~small).tolist()
+        # Neighbouring small groups share a task until it has a block of rows.
+        run = offsets[:-1] // BLOCK
+        begins = np.flatnonzero(np.r_[True, (run[1:] != run[:-1]) | (small[1:] != small[:-1])])
+        ends = np.r_[begins[1:], sizes.size]
+        self.tasks = np.ascontiguousarray(np.stack([begins, ends])[:, small[begins]], dtype=np.intp)
+
+    @classmethod
+    def by_label(cls, groups: ArrayLike, n: int | None = None, other: str = "") -> Segments:
+        """Rows with equal labels together: numbers, texts, dates, categories; none missing."""
+        import pandas as pd  # costs more to load than the rest of this package together
+
+        values = groups if hasattr(groups, "dtype") else np.asarray(groups)
+        if np.ndim(values) != 1:
+            raise ValueError(f"groups must be one-dimensional, got shape {np.shape(values)}; pass one label per row")
+        if n is not None:
+            check_same_length(np.empty(len(values)), "groups", n, other)  # type: ignore[arg-type]
+        if len(values) == 0:  # type: ignore[arg-type]
+            raise ValueError("groups is empty; pass one label per row")
+        try:
+            codes, labels = pd.factorize(np.asarray(values), sort=True)
+        except TypeError:
+            raise ValueError("groups must hold labels of one kind (all numbers, all texts, …)") from None
+        if codes.min() < 0:
+            row = int(np.argmin(codes))
+            raise ValueError(f"groups must not hold missing labels, got one at row {row}; give those rows a label")
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))]).astype(np.intp)
+        order = np.empty(codes.size, np.intp)
+        in_place = kernels.counting_order(codes.astype(np.intp, copy=False), offsets, order)
+        return cls(pd.Index(labels).tolist(), offsets, None if in_place else order)
+
+    @classmethod
+    def by_size(cls, pointer: ArrayLike) -> Segments:
+        """Neighbouring rows together, as boosters keep query groups: group g is rows pointer[g] to pointer[g + 1]."""
+        offsets = np.asarray(pointer).astype(np.intp)
+        kept = np.flatnonzero(np.diff(offsets) > 0)  # empty queries have nothing to project
+        return cls(kept.tolist(), np.r_[offsets[:1], offsets[1:][kept]], None)
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """The group's number for each of the caller's rows."""
+        return self.unsort(np.repeat(np.arange(len(self.labels)), np.diff(self.offsets)))
+
+    def sort(self, a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """The rows of ``a``, group by group: ``a`` itself if it lies that way."""
+        if self.order is None:
+            return a
+        out = np.empty_like(a) if out is None else out
+        kernels.gather(a.size, a, self.order, out)
+        return out
+
+    def unsort(self, a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Undo `sort`."""
+        if self.order is None:
+            return a
+        out = np.empty_like(a) if out is None else out
+        kernels.scatter(a.size, a, self.order, out)
+        return out
+
+    def slice(self, g: int) -> slice:
+        """Where group g lies in the sorted arrays."""
+        return slice(int(self.offsets[g]), int(self.offsets[g + 1]))
+
+
+class Thresholds(NamedTuple):
+    """One :class:`hsboost._threshold.Threshold` per group, as arrays."""
+
+    anchor: np.ndarray
+    nu: np.ndarray
+    flat: np.ndarray
+    scale: float
+
+    @property
+    def cut(self) -> np.ndarray:
+        """The raw score that gets the value 1/2, per group."""
+        return self.anchor + (self.nu + 0.5) / self.scale
+
+    @property
+    def total(self) -> np.ndarray:
+        """The multiplier in units of x / temperature, per group."""
+        return self.anchor * self.scale + self.nu
+
+    def at(self, g: int) -> Threshold:
+        """The threshold of one group."""
+        return Threshold(float(self.anchor[g]), float(self.nu[g]), self.scale, bool(self.flat[g]))
+
+
+def find_thresholds(
+    segments: Segments,
+    x: FloatArray,
+    w: FloatArray | None,
+    mass: np.ndarray,
+    total: np.ndarray,
+    temperature: float,
+    start: Thresholds | None = None,
+) -> Thresholds:
+    """Solve every group's projection; ``x`` and ``w`` are sorted, ``mass`` and ``total`` are per group.
+
+    Raises FloatingPointError when a score is NaN or infinite.
+    """
+    scale = scale_of(temperature)
+    if start is None:
+        anchor = x[segments.offsets[:-1]].astype(np.float64)
+        nu = np.full(anchor.size, -0.5)
+    else:
+        anchor, nu = start.anchor.copy(), start.nu.copy()
+    where = Thresholds(anchor, nu, np.zeros(anchor.size, np.bool_), scale)
+    status = np.zeros(anchor.size, np.int64)
+    kernels.segment_thresholds(
+        segments.n, x, w, segments.offsets, segments.tasks, scale, mass, total, anchor, nu, where.flat, status
+    )
+    if (status == NOT_FINITE).any():
+        raise FloatingPointError
+    for g in [*segments.large, *np.flatnonzero(status != SOLVED).tolist()]:
+        rows = segments.slice(g)
+        first = None if start is None else (float(start.anchor[g]), float(start.nu[g]))
+        found = threshold_of(
+            x[rows], None if w is None else w[rows], float(mass[g]), float(total[g]), temperature, first
+        )
+        anchor[g], nu[g], where.flat[g] = found.anchor, found.nu, found.flat
+    return where

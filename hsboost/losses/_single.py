@@ -1,0 +1,241 @@
+"""One hypersimplex over all rows: the passes behind a loss's value, its derivatives and a boosting round."""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hsboost import _validation as check
+from hsboost._kernels import gradient as kernels
+from hsboost._kernels._compile import BLOCK
+from hsboost._threshold import Threshold
+from hsboost._validation import Budget, FloatArray
+from hsboost.projection import solve_threshold
+
+#: References to an array that only its `Round` holds: the tuple's, and the argument of getrefcount.
+_UNSHARED = 2
+
+
+class Slopes(NamedTuple):
+    """How derivatives are scaled: on the active set A and off it.
+
+    gradient = slope w (r - mean) on A and outer w (r - mean) off A; hessian = bend w max(1 - own w / Σ_A w, floor) on
+    A and bend w floor off A. r = ŷ - y; the mean is that of r on A, or, for the ``convex`` loss, (k - Σ w y) / Σ w.
+    """
+
+    slope: float
+    bend: float
+    floor: float
+    own: float = 0.0
+    convex: bool = False
+
+    @property
+    def outer(self) -> float:
+        """The slope off the active set."""
+        return self.slope if self.convex else 0.0
+
+
+class Rows(NamedTuple):
+    """Rows of the right shape: scores, labels, weights, Σ w, Σ w y and the total mass that k means here."""
+
+    x: FloatArray
+    y: FloatArray
+    w: FloatArray | None
+    total: float
+    positive: float
+    mass: float
+    checked: bool = True
+
+    def mean(self, slopes: Slopes, active: float, residual: float) -> float:
+        """What residuals are centred with."""
+        if slopes.convex:
+            return (self.mass - self.positive) / self.total
+        return residual / active if active > 0.0 else 0.0
+
+
+class Round(NamedTuple):
+    """What one boosting round leaves for the next: where it cut, Σ w and Σ w y, and arrays to write into."""
+
+    where: Threshold
+    total: float
+    positive: float
+    active: float
+    gradient: np.ndarray | None
+    hessian: np.ndarray | None
+
+    @property
+    def cut(self) -> float:
+        """The raw score that got ŷ = 1/2."""
+        return self.where.cut
+
+    @property
+    def active_share(self) -> float:
+        """Share of the weight with 0 < ŷ < 1."""
+        return self.active / self.total
+
+    def without_arrays(self) -> Round:
+        """The numbers alone."""
+        return self._replace(gradient=None, hessian=None)
+
+    def spare(self, n: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """The last round's arrays, if nobody else holds them any more (views count as holding).
+
+        Fresh memory costs more than the pass that fills it: the operating system clears every page first.
+        """
+        if self.gradient is None or self.hessian is None or self.gradient.size != n:
+            return None
+        unused = getrefcount(self.gradient) == _UNSHARED and getrefcount(self.hessian) == _UNSHARED
+        return (self.gradient, self.hessian) if unused else None
+
+
+def check_rows(k: Budget, x: FloatArray, y_true: ArrayLike, w: FloatArray | None, last: Round | None = None) -> Rows:
+    """Check labels and weights. With ``last``, float32 labels and weights are taken to be its own: check later."""
+    y = check_label_array(y_true, x.size)
+    if last is not None and y.dtype == np.float32:
+        y = np.ascontiguousarray(y)
+        mass = check.budget_mass(k, last.total, last.positive)
+        return Rows(x, y, w, last.total, last.positive, mass, checked=False)
+    # Looked at as they came: rounding to float32 would make 1e-60 a label.
+    own = np.ascontiguousarray(y if y.dtype in (np.float32, np.float64) else y.astype(np.float32))
+    total, positive, wrong_labels, wrong_weights = label_totals(own, w)
+    if wrong_labels:
+        raise check.bad_labels(y)
+    if wrong_weights and w is not None:
+        raise check.bad_weights(w)
+    check.check_total_weight(total)
+    mass = check.budget_mass(k, total, positive)
+    return Rows(x, own.astype(np.float32, copy=False), w, total, positive, mass)
+
+
+def label_totals(y: FloatArray, w: FloatArray | None) -> tuple[float, ...]:
+    """(Σ w, Σ w y, rows with a wrong label, rows with a wrong weight)."""
+    return _block_totals(kernels.labels, 4, y.size, y, w)
+
+
+def check_label_array(y_true: ArrayLike, n: int) -> np.ndarray:
+    """Labels as an array of n numbers."""
+    y = np.asarray(y_true)
+    check.check_same_length(y, "y_true", n, "raw_prediction")
+    if y.dtype.kind not in "biuf":
+        raise ValueError(
+            f"y_true must hold 0 and 1, got dtype {y.dtype}; encode the labels first"
+        )
+    return y
+
+
+def find(rows: Rows, temperature: float, start: Threshold | None = None) -> Threshold:
+    """Where the rows are cut."""
+    first = None if start is None else (start.anchor, start.nu)
+    return solve_threshold(rows.x, rows.w, rows.mass, rows.total, temperature, "raw_prediction", first)
+
+
+def squared_distance(rows: Rows, where: Threshold) -> float:
+    """Σ w (ŷ - y)²."""
+    return _residual_sums(rows, where)[2]
+
+
+def conjugate_loss(rows: Rows, where: Threshold) -> float:
+    """Σ w [(z - z̄) (ŷ - y) + (y² - ŷ²) / 2] with z = x / temperature and z̄ its mean."""
+    inner, position, squares = conjugate_sums(rows, where)
+    unbalanced = rows.mass - rows.positive
+    return inner - (position / rows.total * unbalanced if unbalanced != 0.0 else 0.0) + 0.5 * squares
+
+
+def conjugate_sums(rows: Rows, where: Threshold) -> tuple[float, float, float]:
+    """(Σ w u (ŷ - y), Σ w u, Σ w (y² - ŷ²)) with u = (x - anchor) / temperature."""
+    n = rows.x.size
+    return _block_totals(  # type: ignore[return-value]
+        kernels.conjugate, 3, n, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu
+    )
+
+
+def derivatives(rows: Rows, where: Threshold, slopes: Slopes, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and curvature in new arrays."""
+    gradient, hessian = np.empty(rows.x.size, dtype), np.empty(rows.x.size, dtype)
+    write_derivatives(rows, where, slopes, gradient, hessian)
+    return gradient, hessian
+
+
+def write_derivatives(rows: Rows, where: Threshold, slopes: Slopes, gradient: np.ndarray, hessian: np.ndarray) -> float:
+    """Gradient and curvature into the given arrays; returns the weight of the active rows."""
+    active, residual, _ = _residual_sums(rows, where)
+    _write_derivatives(rows, where, slopes, active, residual, gradient, hessian)
+    return active
+
+
+def step(
+    k: Budget,
+    temperature: float,
+    slopes_of: Any,
+    x: FloatArray,
+    y_true: ArrayLike,
+    w: FloatArray | None,
+    state: Round | None,
+    one_of_several: bool = False,
+) -> tuple[np.ndarray, np.ndarray, Round]:
+    """One boosting round; ``slopes_of`` gives the `Slopes` for a total weight."""
+    rows = check_rows(k, x, y_true, w, state)
+    start = None if state is None else state.where
+    where = find(rows, temperature, start)
+    active, residual, *seen = _residuals_and_labels(rows, where)
+    if not rows.checked and seen != [rows.total, rows.positive, 0.0, 0.0]:
+        # Labels or weights are not those of the last round: look again, trusting nothing.
+        rows = check_rows(k, x, y_true, w)
+        where = find(rows, temperature, start)
+        active, residual, *seen = _residuals_and_labels(rows, where)
+    if k is None and not one_of_several and not 0.0 < rows.mass < rows.total:
+        raise one_class(0 if rows.mass <= 0.0 else 1)
+    out = None if state is None else state.spare(x.size)
+    gradient, hessian = out or (np.empty(x.size, np.float32), np.empty(x.size, np.float32))
+    _write_derivatives(rows, where, slopes_of(rows.total), active, residual, gradient, hessian)
+    return gradient, hessian, Round(where, seen[0], seen[1], active, gradient, hessian)
+
+
+def one_class(label: int) -> ValueError:
+    """The error for training labels from which nothing can be learnt."""
+    return ValueError(
+        f"y_true must hold both classes, 0 and 1, when k is None; got only {label} (LightGBM fills in 0 when "
+        "a data set has no label); pass the labels, or give k"
+    )
+
+
+def _write_derivatives(
+    rows: Rows,
+    where: Threshold,
+    slopes: Slopes,
+    active: float,
+    residual: float,
+    gradient: np.ndarray,
+    hessian: np.ndarray,
+) -> None:
+    share = slopes.own / active if active > 0.0 else 0.0
+    mean = rows.mean(slopes, active, residual)
+    kernels.gradient(
+        rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu,
+        mean, share, slopes.slope, slopes.outer, slopes.bend, slopes.floor, gradient, hessian,
+    )  # fmt: skip
+
+
+def _residuals_and_labels(rows: Rows, where: Threshold) -> tuple[float, ...]:
+    """(Σ_A w, Σ_A w r, Σ w, Σ w y, rows with a wrong label, rows with a wrong weight)."""
+    return _block_totals(
+        kernels.residuals_and_labels, 6, rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu
+    )
+
+
+def _residual_sums(rows: Rows, where: Threshold) -> tuple[float, float, float]:
+    """(Σ_A w, Σ_A w r, Σ w r²)."""
+    n = rows.x.size
+    return _block_totals(  # type: ignore[return-value]
+        kernels.residuals, 3, n, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu
+    )
+
+
+def _block_totals(kernel: Any, kinds: int, n: int, *arguments: Any) -> tuple[float, ...]:
+    """Run a block kernel and add its partial sums up in block order."""
+    out = np.empty((kinds, (n + BLOCK - 1) // BLOCK))
+    kernel(n, *arguments, out)
+    return tuple(out.sum(axis=1).tolist())
