@@ -12,18 +12,24 @@ from hsboost._version import __version__
 
 if TYPE_CHECKING:
     from hsboost.estimators import HSClassifier
-    from hsboost.losses import HypersimplexLoss
+    from hsboost.losses import HypersimplexFYLoss, HypersimplexLoss, get_loss
     from hsboost.metrics import PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
     from hsboost.objectives import HypersimplexObjective, hypersimplex_obj
+    from hsboost.plotting import BudgetGainDisplay, HypersimplexDisplay, PrecisionAtKDisplay
     from hsboost.projection import HypersimplexProjection, project_hypersimplex
 
 _HOMES = {
+    "BudgetGainDisplay": "plotting",
     "HSClassifier": "estimators",
+    "HypersimplexDisplay": "plotting",
+    "HypersimplexFYLoss": "losses",
     "HypersimplexLoss": "losses",
     "HypersimplexObjective": "objectives",
     "HypersimplexProjection": "projection",
     "PrecisionAtK": "metrics",
+    "PrecisionAtKDisplay": "plotting",
     "RecallAtK": "metrics",
+    "get_loss": "losses",
     "hypersimplex_obj": "objectives",
     "precision_at_k": "metrics",
     "project_hypersimplex": "projection",
@@ -31,13 +37,18 @@ _HOMES = {
 }
 
 __all__ = [
+    "BudgetGainDisplay",
     "HSClassifier",
+    "HypersimplexDisplay",
+    "HypersimplexFYLoss",
     "HypersimplexLoss",
     "HypersimplexObjective",
     "HypersimplexProjection",
     "PrecisionAtK",
+    "PrecisionAtKDisplay",
     "RecallAtK",
     "__version__",
+    "get_loss",
     "hypersimplex_obj",
     "precision_at_k",
     "project_hypersimplex",

@@ -15,8 +15,11 @@ from sklearn.utils.validation import _check_feature_names, _get_feature_names, _
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import LossObjective
 
+#: Settings of the boosters' own losses, which a custom objective would silently do without.
+_OF_BUILT_IN_LOSSES = ("scale_pos_weight", "is_unbalance", "unbalance")
 
-def prepare(estimator: Any, objective: LossObjective) -> Any:
+
+def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
     """A fresh booster with the objective in place."""
     if estimator is None or estimator == "xgboost":
         from xgboost import XGBClassifier
@@ -32,6 +35,18 @@ def prepare(estimator: Any, objective: LossObjective) -> Any:
         raise ValueError(
             f"estimator must be None, 'xgboost', 'lightgbm', an XGBClassifier or an LGBMClassifier; got {estimator!r}"
         )
+    settings = fresh.get_params()
+    for name in _OF_BUILT_IN_LOSSES:
+        if settings.get(name) not in (None, False, 1, 1.0):
+            raise ValueError(
+                f"{name}={settings[name]!r} belongs to the booster's own losses and would have no effect here; "
+                "use HSClassifier(class_weight=...) or sample_weight"
+            )
+    if settings.get("class_weight") is not None:
+        fresh.set_params(class_weight=None)  # in the sample weights already
+    if kind(fresh) == "xgboost" and settings.get("base_score") is None:
+        # The nominal objective's link makes this a raw score of 0.
+        fresh.set_params(base_score=0.5 if n_classes == 2 else 0.0)
     return fresh.set_params(objective=objective)
 
 
@@ -52,14 +67,17 @@ def fit(
     weight: np.ndarray | None,
     eval_sets: list[tuple[Any, np.ndarray]],
     metric: PrecisionAtK,
+    before: Any,
     fit_params: dict[str, Any],
 ) -> None:
     """Train. Unless the user chose a metric, evaluation sets are watched with ``metric``.
 
     The boosters' own default, log loss, would read raw scores as probabilities. XGBoost prints evaluation results
-    unless told not to.
+    unless told not to. ``before`` is a native model whose trees come first, or None.
     """
     extra = dict(fit_params)
+    if before is not None:
+        extra["xgb_model" if kind(estimator) == "xgboost" else "init_model"] = before
     if kind(estimator) == "xgboost":
         extra.setdefault("verbose", False)
         if eval_sets:
@@ -78,12 +96,35 @@ def fit(
 
 
 def raw_scores(estimator: Any, X: Any) -> np.ndarray:
-    """Raw scores of the rounds that the booster predicts with (early stopping), float64, shape (n,)."""
+    """Raw scores of the rounds that the booster predicts with (early stopping), float64, shape (n,) or (n, C)."""
     if kind(estimator) == "xgboost":
         raw = estimator.predict(X, output_margin=True)
     else:
         raw = estimator.predict(X, raw_score=True)
     return np.asarray(raw, dtype=np.float64)
+
+
+def native(estimator: Any) -> Any:
+    """The ``xgboost.Booster`` or ``lightgbm.Booster`` of a fitted estimator."""
+    return estimator.get_booster() if kind(estimator) == "xgboost" else estimator.booster_
+
+
+def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
+    """Contributions of features (and, last, the rest) to the raw scores: (n, p + 1), or (n, C, p + 1)."""
+    if kind(estimator) == "xgboost":
+        import xgboost as xgb
+
+        categorical = bool(estimator.enable_categorical)
+        matrix = xgb.DMatrix(X, missing=estimator.missing, enable_categorical=categorical, nthread=estimator.n_jobs)
+        # As predict does: all rounds, or those up to the best one.
+        rounds = estimator._get_iteration_range(None)
+        return np.asarray(estimator.get_booster().predict(matrix, pred_contribs=True, iteration_range=rounds), float)
+    found: Any = estimator.predict(X, pred_contrib=True)
+    if isinstance(found, list):  # one sparse matrix per class
+        return np.stack([one.toarray() for one in found], axis=1).astype(np.float64)
+    dense: Any = found.toarray() if hasattr(found, "toarray") else found
+    found = np.asarray(dense, dtype=np.float64)
+    return found if n_classes == 2 else found.reshape(found.shape[0], n_classes, -1)
 
 
 def check_inputs(X: Any, y: Any) -> tuple[int, np.ndarray]:

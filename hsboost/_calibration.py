@@ -21,9 +21,16 @@ class Sigmoid:
     """1 / (1 + exp(-(a s + b))), fitted by logistic regression (Platt's method) on standardised scores."""
 
     def __init__(self, scores: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> None:
-        self.scale = float(scores.std()) or 1.0
-        model = LogisticRegression(C=1e6).fit(scores[:, None] / self.scale, y, sample_weight=weight)
-        self.slope, self.intercept = float(model.coef_[0, 0]) / self.scale, float(model.intercept_[0])
+        scale = float(scores.std()) or 1.0
+        model = LogisticRegression(C=1e6).fit(scores[:, None] / scale, y, sample_weight=weight)
+        self.slope, self.intercept = float(model.coef_[0, 0]) / scale, float(model.intercept_[0])
+
+    @classmethod
+    def of(cls, slope: float, intercept: float) -> Sigmoid:
+        """The function with these numbers."""
+        made = cls.__new__(cls)
+        made.slope, made.intercept = slope, intercept
+        return made
 
     def predict(self, scores: np.ndarray) -> np.ndarray:
         """Probabilities of the positive class."""
@@ -31,10 +38,58 @@ class Sigmoid:
         return np.exp(-np.logaddexp(0.0, -margin))
 
 
+class Isotonic:
+    """A non-decreasing piecewise linear function through given points, constant outside."""
+
+    def __init__(self, scores: np.ndarray, probabilities: np.ndarray) -> None:
+        self.X_thresholds_, self.y_thresholds_ = scores, probabilities
+
+    def predict(self, scores: np.ndarray) -> np.ndarray:
+        """Probabilities of the positive class."""
+        return np.interp(scores, self.X_thresholds_, self.y_thresholds_)
+
+
 def fit(kind: Literal["sigmoid", "isotonic"] | None, scores: np.ndarray, y: np.ndarray, weight: Any) -> Calibrator:
     """A calibrator fitted on scores of rows that the trees were not trained on."""
     if np.unique(y).size < 2:
-        raise ValueError("the rows for calibration hold one class only; pass an eval_set with both classes")
+        raise ValueError("the rows for calibration hold one class only; pass an eval_set with all classes")
     if kind == "sigmoid":
         return Sigmoid(scores, y, weight)
-    return IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(scores, y, sample_weight=weight)
+    model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(scores, y, sample_weight=weight)
+    return Isotonic(model.X_thresholds_, model.y_thresholds_)
+
+
+def fit_all(kind: Any, scores: np.ndarray, y: np.ndarray, weight: Any) -> list[Calibrator]:
+    """One calibrator for two classes (scores (n,), y 0 or 1), else one per class against the rest (scores (n, C))."""
+    if scores.ndim == 1:
+        return [fit(kind, scores, y, weight)]
+    return [fit(kind, column, (y == c).astype(np.int32), weight) for c, column in enumerate(scores.T)]
+
+
+def predict(calibrators: list[Calibrator], scores: np.ndarray) -> np.ndarray:
+    """Probabilities of all classes, (n, C)."""
+    if scores.ndim == 1:
+        positive = calibrators[0].predict(scores)
+        return np.column_stack([1.0 - positive, positive])
+    each = np.column_stack([c.predict(column) for c, column in zip(calibrators, scores.T, strict=True)])
+    total = each.sum(axis=1, keepdims=True)
+    return np.where(total > 0.0, each / np.where(total > 0.0, total, 1.0), 1.0 / len(calibrators))
+
+
+def to_plain(calibrator: Any) -> dict[str, Any]:
+    """The numbers of a calibrator."""
+    if isinstance(calibrator, Sigmoid):
+        return {"kind": "sigmoid", "slope": calibrator.slope, "intercept": calibrator.intercept}
+    return {
+        "kind": "isotonic",
+        "scores": calibrator.X_thresholds_.tolist(),
+        "probabilities": calibrator.y_thresholds_.tolist(),
+    }
+
+
+def from_plain(content: dict[str, Any]) -> Calibrator:
+    """The calibrator with these numbers."""
+    if content["kind"] == "sigmoid":
+        return Sigmoid.of(content["slope"], content["intercept"])
+    scores, probabilities = np.array(content["scores"]), np.array(content["probabilities"])
+    return Isotonic(scores, probabilities)

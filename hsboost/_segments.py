@@ -51,20 +51,23 @@ class Segments:
         """Rows with equal labels together: numbers, texts, dates, categories; none missing."""
         import pandas as pd  # costs more to load than the rest of this package together
 
-        values = groups if hasattr(groups, "dtype") else np.asarray(groups)
-        if np.ndim(values) != 1:
-            raise ValueError(f"groups must be one-dimensional, got shape {np.shape(values)}; pass one label per row")
+        values = _label_array(groups)
+        if values.ndim != 1:
+            raise ValueError(f"groups must be one-dimensional, got shape {values.shape}; pass one label per row")
         if n is not None:
-            check_same_length(np.empty(len(values)), "groups", n, other)  # type: ignore[arg-type]
-        if len(values) == 0:  # type: ignore[arg-type]
+            check_same_length(values, "groups", n, other)
+        if values.size == 0:
             raise ValueError("groups is empty; pass one label per row")
-        try:
-            codes, labels = pd.factorize(np.asarray(values), sort=True)
-        except TypeError:
-            raise ValueError("groups must hold labels of one kind (all numbers, all texts, …)") from None
+        codes, labels = pd.factorize(values)
         if codes.min() < 0:
             row = int(np.argmin(codes))
             raise ValueError(f"groups must not hold missing labels, got one at row {row}; give those rows a label")
+        try:
+            rank = sorted(range(len(labels)), key=pd.Index(labels).tolist().__getitem__)
+        except TypeError:
+            raise ValueError("groups must hold labels of one kind (all numbers, all texts, …)") from None
+        labels = labels[rank]
+        codes = np.argsort(rank)[codes]
         offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))]).astype(np.intp)
         order = np.empty(codes.size, np.intp)
         in_place = kernels.counting_order(codes.astype(np.intp, copy=False), offsets, order)
@@ -103,6 +106,22 @@ class Segments:
         return slice(int(self.offsets[g]), int(self.offsets[g + 1]))
 
 
+def _label_array(groups: ArrayLike) -> np.ndarray:
+    """Labels as they are: NumPy would make texts of a list that mixes texts with numbers or NaN."""
+    is_plain = isinstance(groups, list | tuple | range) and np.ndim(np.asarray(groups, dtype=object)) == 1
+    values = np.asarray(_objects(groups) if is_plain else groups)
+    if values.dtype.kind == "f":
+        return values.astype(np.float64)
+    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
+
+
+def _objects(groups: ArrayLike) -> np.ndarray:
+    labels = list(groups)  # type: ignore[arg-type]
+    out = np.empty(len(labels), dtype=object)
+    out[:] = labels
+    return out
+
+
 class Thresholds(NamedTuple):
     """One :class:`hsboost._threshold.Threshold` per group, as arrays."""
 
@@ -119,7 +138,8 @@ class Thresholds(NamedTuple):
     @property
     def total(self) -> np.ndarray:
         """The multiplier in units of x / temperature, per group."""
-        return self.anchor * self.scale + self.nu
+        with np.errstate(over="ignore"):
+            return self.anchor * self.scale + self.nu
 
     def at(self, g: int) -> Threshold:
         """The threshold of one group."""

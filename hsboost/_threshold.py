@@ -303,7 +303,7 @@ class ArrayReducer:
     def bounds(self) -> tuple[float, float]:
         if not np.isfinite(self.x).all():
             raise FloatingPointError
-        counted = self.x if self.w is None else self.x[self.w > 0.0]
+        counted = self.x if self.w is None or not (self.w > 0.0).any() else self.x[self.w > 0.0]
         return float(counted.min()), float(counted.max())
 
     def nearest(self, nu: float) -> float:

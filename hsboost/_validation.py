@@ -140,12 +140,18 @@ def check_choice(value: str, name: str, choices: tuple[str, ...]) -> str:
 
 def check_mass(k: Any, total: float) -> float:
     """k as a total mass: 0 <= k <= Σ w."""
-    mass = _as_float(k)
-    if mass is None or np.isinf(mass):
-        raise ValueError(f"k must be a finite number, the total mass Σ w y; got {k!r}")
+    mass = _mass(k)
     if not 0.0 <= mass <= total * (1.0 + ROUNDING):
         raise ValueError(f"k must lie between 0 and the total weight {total:g}, got {k}; no projection has that mass")
     return min(mass, total)
+
+
+def _mass(k: Any) -> float:
+    """A number that may be a mass; its range is checked later."""
+    mass = _as_float(k)
+    if mass is None or np.isinf(mass):
+        raise ValueError(f"k must be a finite number, the total mass Σ w y; got {k!r}")
+    return mass
 
 
 def check_masses(k: Any, labels: list[Any] | None, columns: tuple[int, ...]) -> np.ndarray:
@@ -156,19 +162,32 @@ def check_masses(k: Any, labels: list[Any] | None, columns: tuple[int, ...]) -> 
         missing = [label for label in labels if label not in k]
         if missing:
             raise ValueError(f"k has no mass for group {missing[0]!r} ({len(missing)} such groups in all); add it")
-        k = [k[label] for label in labels]
+        k = [_mass(k[label]) for label in labels]
+        if columns:
+            k = [k] * columns[0]
     shape = (columns[0] if columns else 1, 1 if labels is None else len(labels))
     of = "one entry per " + ("column and group" if columns and labels else "column" if columns else "group")
+    expected = shape if columns and labels is not None else shape[:1] if columns else shape[1:]
+    if hasattr(k, "index") and hasattr(k, "loc"):
+        raise ValueError("k is a pandas object, read by position or by label? pass k.to_dict() or k.to_numpy()")
+    if isinstance(k, str | bytes) or np.isscalar(k):
+        return np.full(shape, _mass(k))
     try:
-        masses = np.asarray(k, dtype=np.float64)
-        if labels is None and masses.ndim == 1:
-            masses = masses[:, None]
-        return np.broadcast_to(masses, shape)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"k must be a number or have {of}, shape {shape if columns and labels else max(shape)}; "
-            f"got {k if np.ndim(k) == 0 else f'shape {np.shape(k)}'!r}"
-        ) from None
+        masses = np.asarray(k)
+        found = f"shape {masses.shape} of {masses.dtype}"
+    except ValueError:
+        masses, found = np.empty(0, dtype=object), "rows of different lengths"
+    if masses.ndim == 0 and masses.dtype.kind in "iuf":
+        return np.full(shape, float(masses))
+    if masses.dtype.kind not in "iuf" or masses.shape not in {
+        expected,
+        shape,
+        shape[1:] if labels is not None else None,
+    }:
+        raise ValueError(f"k must be a number or have {of}, shape {expected}; got {found}")
+    return np.broadcast_to(
+        masses.astype(np.float64).reshape(shape if masses.size == shape[0] * shape[1] else -1), shape
+    )
 
 
 def check_masses_fit(masses: np.ndarray, totals: np.ndarray, labels: list[Any] | None) -> None:

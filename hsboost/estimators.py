@@ -1,4 +1,4 @@
-"""HSClassifier: the HyperSimplex loss on either booster, with scikit-learn's interface."""
+"""HSClassifier: the losses of this package on either booster, with scikit-learn's interface."""
 
 from __future__ import annotations
 
@@ -6,68 +6,77 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import check_is_fitted
 
-from hsboost import _boosters, _calibration
+from hsboost import _boosters, _calibration, _labels
 from hsboost import _validation as check
-from hsboost._validation import Budget
-from hsboost.losses.hypersimplex import DEFAULT_FLOOR
+from hsboost._budgets import TrainingBudget
+from hsboost._history import History
+from hsboost._predictor import Predictor
+from hsboost._segments import Segments
+from hsboost._validation import Budgets
+from hsboost.losses import HypersimplexLoss, Loss
 from hsboost.metrics import PrecisionAtK
-from hsboost.objectives import HypersimplexObjective
-from hsboost.projection import total_weight
+from hsboost.objectives import HypersimplexObjective, LossObjective
 
 
-def _calibrated(self: HSClassifier) -> bool:
-    if self.calibration is None:
-        raise AttributeError(
-            "raw scores of the HyperSimplex loss are not probabilities; "
-            "pass calibration='sigmoid' or 'isotonic' to HSClassifier to have them fitted on held-out rows"
-        )
-    return True
+class HSClassifier(Predictor):
+    """Classifier whose trees are trained for precision at a budget, on XGBoost or LightGBM.
 
-
-class HSClassifier(ClassifierMixin, BaseEstimator):
-    """Binary classifier whose trees are trained for precision at a budget, on XGBoost or LightGBM.
-
-    Where log loss asks for good probabilities everywhere, this asks which k rows to act on.
+    Where log loss asks for good probabilities everywhere, this asks which k rows to act on: of all rows, of each
+    group (branch, day, region, query), of each class.
 
     Parameters
     ----------
     estimator : None, "xgboost", "lightgbm", XGBClassifier or LGBMClassifier, default None
         The booster and its settings; None means ``"xgboost"``. An estimator is cloned, its objective replaced.
-    k : None, int or float in (0, 1), default None
+    loss : str or Loss, default "hypersimplex"
+        A name of :data:`hsboost.losses.LOSSES` (``"hypersimplex-fy"`` is the convex sibling, ``"log-loss"`` the usual
+        rival), or a loss of your own settings.
+    k : None, int, float in (0, 1), or a mapping, default None
         How many rows to call positive in training. None: as many as are positive. int: a count of the rows passed to
-        ``fit``, in units of weight. float: a share of their weight.
+        ``fit``, in units of weight. float: a share of their weight. With ``groups`` each group has that budget (a
+        count takes all rows of a smaller group), or its own from a mapping of group labels. With more than two classes
+        each class has it, or its own from a mapping of class labels (to mappings of group labels, with groups).
+        Losses other than the hypersimplex ones use k for ``threshold_`` only.
     temperature : float, default 1.0
         Softness in units of the raw scores; with the exact Hessian it sets their unit (see
         :class:`hsboost.HypersimplexObjective`).
     hessian : {"exact", "unit"}, default "exact"
         See :class:`hsboost.HypersimplexLoss`.
-    hessian_floor : float, default 1e-3
-        See :class:`hsboost.HypersimplexLoss`.
+    hessian_floor : float, optional
+        See :class:`hsboost.HypersimplexLoss`; the loss's own default if None.
+    class_weight : None, "balanced" or dict of class labels to weights, default None
+        Multiplied into the sample weights, as in scikit-learn: of trees, budgets and thresholds alike.
     calibration : {None, "sigmoid", "isotonic"}, default None
         How ``predict_proba`` turns scores into probabilities. The calibrator is fitted on rows the trees were not:
         on ``eval_set`` if ``fit`` gets one, else on a share of the training rows set aside for it. None: no
-        ``predict_proba``, and every row is used for the trees.
+        ``predict_proba`` (unless the loss has probabilities of its own), and every row is used for the trees.
     calibration_fraction : float, default 0.1
         Share of the rows set aside (stratified) when ``calibration`` is given and ``eval_set`` is not.
+    verbose : int, default 0
+        Print threshold and active share to stderr every so many rounds; 0 for silence.
     random_state : None, int or RandomState, default None
-        Chooses those rows. It does not reach the booster: give that its own seed.
+        Chooses the rows set aside. It does not reach the booster: give that its own seed.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,)
-        Labels; ``classes_[1]`` is the positive one.
+    classes_ : ndarray of shape (C,)
+        Labels, sorted; of two, ``classes_[1]`` is the positive one.
     estimator_ : XGBClassifier or LGBMClassifier
-        The fitted booster.
-    objective_ : HypersimplexObjective
-        The objective it was trained with.
-    threshold_ : float
-        The raw score that the top k training rows exceed, at the rounds that predictions use.
+        The fitted booster; ``booster_`` is its native model.
+    objective_ : LossObjective
+        The objective it was trained with (without the training rows' groups).
+    threshold_ : float, or ndarray of shape (C,) for more than two classes
+        The raw score that the top k training rows exceed, at the rounds that predictions use. With groups: the top
+        rows of all groups together, as many as their budgets add up to.
+    group_thresholds_ : dict
+        With groups: label to the raw score that the group's top rows exceed (an ndarray (C,) for several classes).
+    training_history_ : dict of lists
+        Of every boosting round: ``"iteration"``, ``"threshold"`` (where ŷ = 1/2; arrays for groups and classes) and
+        ``"active_share"`` (the weight with 0 < ŷ < 1, as a share).
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         When ``X`` had string column names.
@@ -86,21 +95,27 @@ class HSClassifier(ClassifierMixin, BaseEstimator):
         self,
         estimator: Any = None,
         *,
-        k: Budget = None,
+        loss: str | Loss = "hypersimplex",
+        k: Budgets = None,
         temperature: float = 1.0,
         hessian: Literal["exact", "unit"] = "exact",
-        hessian_floor: float = DEFAULT_FLOOR,
+        hessian_floor: float | None = None,
+        class_weight: Any = None,
         calibration: Literal["sigmoid", "isotonic"] | None = None,
         calibration_fraction: float = 0.1,
+        verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
+        self.loss = loss
         self.k = k
         self.temperature = temperature
         self.hessian = hessian
         self.hessian_floor = hessian_floor
+        self.class_weight = class_weight
         self.calibration = calibration
         self.calibration_fraction = calibration_fraction
+        self.verbose = verbose
         self.random_state = random_state
 
     def fit(
@@ -109,20 +124,30 @@ class HSClassifier(ClassifierMixin, BaseEstimator):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         eval_set: tuple[Any, ArrayLike] | list[tuple[Any, ArrayLike]] | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        eval_groups: ArrayLike | None = None,
+        init_model: HSClassifier | None = None,
         **fit_params: Any,
     ) -> HSClassifier:
-        """Train the trees, find the threshold, fit the calibrator if one is asked for.
+        """Train the trees, find the thresholds, fit the calibrator if one is asked for.
 
         Parameters
         ----------
         X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
             Passed to the booster as it is: categoricals and missing values keep their meaning.
         y : array-like of shape (n_samples,)
-            Two classes, of any type; the greater one (in sorted order) is positive.
+            Two or more classes, of any type; of two the greater one (in sorted order) is positive.
         sample_weight : array-like of shape (n_samples,), optional
         eval_set : (X, y) or list of them, optional
             For early stopping (set on the booster) and calibration; the last one counts, as in the boosters. Watched
             with :class:`hsboost.PrecisionAtK` at the budget, unless you chose an ``eval_metric``.
+        groups : array-like of shape (n_samples,), optional
+            Group of each row: rows compete for their group's budget only. Hypersimplex losses only.
+        eval_groups : array-like, optional
+            Groups of the rows of a single ``eval_set``; without it the budgets' sum is watched over all its rows.
+        init_model : HSClassifier, optional
+            A fitted model of the same classes and booster to go on from: its trees come first.
         **fit_params
             Passed to the booster's ``fit``, for example ``eval_metric`` and ``callbacks`` of LightGBM.
 
@@ -131,116 +156,132 @@ class HSClassifier(ClassifierMixin, BaseEstimator):
         HSClassifier
             Itself, fitted.
         """
-        k = check.check_budget(self.k)
+        k = check.check_budgets(self.k)
         if self.calibration is not None:
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
         n_samples, labels = _boosters.check_inputs(X, y)
-        self.classes_, encoded = _encode(labels)
-        weight = check.check_weight(sample_weight, n_samples, "X")
-        total = total_weight(weight, n_samples)
-        sets = _as_sets(eval_set)
-        encoded_sets = [(X_, _encode_known(X_, y_, self.classes_)) for X_, y_ in sets]
+        classes, encoded = _labels.encode(labels)
+        sets = _labels.evaluation_sets(eval_set, eval_groups)
+        sets = [(X_, _labels.encode_known(X_, y_, classes)) for X_, y_ in sets]
+        weight = self._weights(sample_weight, labels, n_samples)
+        segments = None if groups is None else Segments.by_label(groups, n_samples, "X")
+        budget = TrainingBudget(k, classes, encoded, weight, segments)
 
-        train_X, train_y, train_w, held_out = X, encoded, weight, None
+        kept, held_out = np.arange(n_samples), None
         if self.calibration is not None:
-            if encoded_sets:
-                held_out = (*encoded_sets[-1], None)
+            if sets:
+                held_out = (*sets[-1], None)
             else:
-                train_X, train_y, train_w, held_out = self._set_aside(X, encoded, weight)
-        if isinstance(k, int):
-            # A count of the rows passed in: the same share of those that are left for the trees.
-            kept = total_weight(train_w, len(train_y))
-            share = check.budget_mass(k, total, 0.0) / total
-            k = k if kept == total or share == 0.0 else min(share, float(np.nextafter(1.0, 0.0)))
-        self.objective_ = HypersimplexObjective(
-            k=k, temperature=self.temperature, hessian=self.hessian, hessian_floor=self.hessian_floor
+                kept, held = self._set_aside(encoded)
+                held_out = (_boosters.take_rows(X, held), encoded[held], None if weight is None else weight[held])
+        whole = kept.size == n_samples
+        train_X = X if whole else _boosters.take_rows(X, kept)
+        train_y, train_w = encoded[kept], None if weight is None else weight[kept]
+        train_groups = segments if segments is None or whole else Segments.by_label(np.asarray(groups)[kept])
+
+        loss = self._loss(budget.for_training(whole), groups is not None)
+        objective = _objective(loss, train_groups)
+        objective.offset = self._offset(loss, train_y, train_w, classes.size, init_model)
+        history = History(self.verbose)
+        objective.on_round = history
+        estimator = _boosters.prepare(self.estimator, objective, classes.size)
+        metric = PrecisionAtK(budget.for_evaluation(eval_groups is not None), eval_groups)
+        before = None if init_model is None else _boosters.native(self._checked_start(init_model, classes, estimator))
+        _boosters.fit(estimator, train_X, train_y, train_w, sets, metric, before, fit_params)
+
+        self.classes_, self.estimator_ = classes, estimator
+        self.training_history_ = history.finished()
+        self.n_features_in_ = int(estimator.n_features_in_)
+        self._remember_columns(X)
+        # The training rows' groups are data, and callbacks are not part of a model.
+        self.objective_ = _objective(loss, None)
+        self.objective_.offset = objective.offset
+        estimator.set_params(objective=self.objective_)
+        self._find_thresholds(loss, budget, train_X, train_y, train_w, train_groups, k)
+        self.__dict__.pop("calibrators_", None)  # of an earlier fit
+        if held_out is not None:
+            held_X, held_y, held_w = held_out
+            self.calibrators_ = _calibration.fit_all(self.calibration, self._decide(held_X), held_y, held_w)
+        return self
+
+    def _weights(self, sample_weight: ArrayLike | None, labels: np.ndarray, n: int) -> np.ndarray | None:
+        """Sample weights times class weights."""
+        weight = check.check_weight(sample_weight, n, "X")
+        inner = getattr(self.estimator, "class_weight", None)
+        if inner is not None and self.class_weight is not None:
+            raise ValueError("class_weight is given twice, for HSClassifier and for its estimator; give it once")
+        class_weight = inner if self.class_weight is None else self.class_weight
+        if class_weight is not None:
+            by_class = compute_sample_weight(class_weight, labels)
+            weight = by_class if weight is None else weight * by_class
+        if weight is not None:
+            if not (np.isfinite(weight) & (weight >= 0)).all():
+                raise check.bad_weights(weight)
+            check.check_total_weight(float(weight.sum(dtype=np.float64)))
+        return weight
+
+    def _offset(
+        self, loss: Loss, y: np.ndarray, w: np.ndarray | None, n_classes: int, init_model: HSClassifier | None
+    ) -> Any:
+        """Where boosting starts: the loss's best constant, or where the earlier model started."""
+        if loss.n_outputs(n_classes) != (1 if n_classes == 2 else n_classes):
+            raise ValueError(
+                f"{loss!r} wants {loss.n_outputs(n_classes)} scores per row, but scikit-learn's classifiers grow one "
+                "tree per class; train it with xgb.train or lgb.train"
+            )
+        if init_model is not None:
+            return init_model.objective_.offset
+        best = loss.intercept(y, w, n_classes)
+        return None if best is None else float(best[0]) if n_classes == 2 else np.asarray(best, dtype=np.float64)
+
+    def _checked_start(self, init_model: HSClassifier, classes: np.ndarray, estimator: Any) -> Any:
+        check_is_fitted(init_model, "estimator_")
+        if not np.array_equal(init_model.classes_, classes):
+            raise ValueError(f"init_model knows the classes {init_model.classes_.tolist()}, y holds {classes.tolist()}")
+        kinds = _boosters.kind(init_model.estimator_), _boosters.kind(estimator)
+        if kinds[0] != kinds[1]:
+            raise ValueError(f"init_model was trained with {kinds[0]}, this estimator is of {kinds[1]}; use the same")
+        return init_model.estimator_
+
+    def _find_thresholds(
+        self,
+        loss: Loss,
+        budget: TrainingBudget,
+        X: Any,
+        y: np.ndarray,
+        w: np.ndarray | None,
+        segments: Segments | None,
+        k: Budgets,
+    ) -> None:
+        """Hard cuts of the training scores."""
+        raw = self._raw(X)
+        self.__dict__.pop("group_thresholds_", None)
+        if raw.ndim == 2 and not isinstance(loss, HypersimplexLoss):
+            if k is not None:
+                raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
+            self.threshold_: Any = np.zeros(raw.shape[1])  # scores of these losses compare between classes
+            return
+        overall = HypersimplexLoss(
+            budget.overall() if segments is not None else budget.for_training(y.size == budget.n)
         )
-        self.estimator_ = _boosters.prepare(self.estimator, self.objective_)
-        # Evaluation sets have sizes of their own: a count becomes the share it is of the training rows.
-        watched = k if not isinstance(k, int) or not 0 < k < total else k / total
-        _boosters.fit(self.estimator_, train_X, train_y, train_w, encoded_sets, PrecisionAtK(watched), fit_params)
-        self.n_features_in_ = int(self.estimator_.n_features_in_)
+        self.threshold_ = overall.budget_cut(y, raw, w)
+        if segments is not None:
+            cuts = HypersimplexLoss(budget.for_training(y.size == budget.n)).budget_cut(y, raw, w, segments)
+            columns = cuts if raw.ndim == 1 else cuts.T
+            self.group_thresholds_ = {
+                label: cut if raw.ndim == 2 else float(cut)
+                for label, cut in zip(segments.labels, columns, strict=True)
+            }  # fmt: skip
+
+    def _remember_columns(self, X: Any) -> None:
         names = _boosters.column_names(X)
         if names is not None:
             self.feature_names_in_ = names
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-        scores = _boosters.raw_scores(self.estimator_, train_X)
-        self.threshold_ = self.objective_.fit_threshold(scores, train_y, train_w)
-        self.__dict__.pop("calibrator_", None)  # of an earlier fit
-        if held_out is not None:
-            held_X, held_y, held_w = held_out
-            held_scores = _boosters.raw_scores(self.estimator_, held_X) - self.threshold_
-            self.calibrator_ = _calibration.fit(self.calibration, held_scores, held_y, held_w)
-        return self
 
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Raw score minus the threshold: above 0 is positive.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-        """
-        check_is_fitted(self, "estimator_")
-        _boosters.check_columns(self, X)
-        return _boosters.raw_scores(self.estimator_, X) - self.threshold_
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Class of each row by itself: positive where the score exceeds the threshold learned in training.
-
-        How many rows that makes positive depends on the rows; for exactly k of them use :meth:`predict_top_k`.
-        """
-        positive = self.decision_function(X) > 0.0
-        return self.classes_[positive.astype(np.intp)]
-
-    def predict_top_k(self, X: Any, k: int | float) -> np.ndarray:
-        """Classes with exactly k positives: the k highest-scored of these rows.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
-        k : int or float in (0, 1)
-            A count, or a share of the rows (rounded to the nearest count).
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels. Ties go to the rows that come first.
-        """
-        scores = self.decision_function(X)
-        budget = check.check_budget(k)
-        if budget is None:
-            raise ValueError("k must be an int (a count) or a float in (0, 1) (a share); the rows have no labels")
-        count = round(check.budget_mass(budget, float(scores.size), 0.0))
-        chosen = np.zeros(scores.size, dtype=np.intp)
-        chosen[np.argsort(-scores, kind="stable")[:count]] = 1
-        return self.classes_[chosen]
-
-    @available_if(_calibrated)
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Calibrated probabilities of both classes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, 2)
-            Columns in the order of ``classes_``.
-
-        Raises
-        ------
-        AttributeError
-            Without ``calibration``: raw scores are not probabilities, and are not passed off as such.
-        """
-        check_is_fitted(self, "calibrator_")
-        scores = self.decision_function(X)
-        positive = self.calibrator_.predict(scores)
-        return np.column_stack([1.0 - positive, positive])
-
-    def _set_aside(self, X: Any, y: np.ndarray, w: np.ndarray | None) -> tuple[Any, np.ndarray, Any, tuple[Any, ...]]:
-        """Split off the rows the calibrator is fitted on."""
+    def _set_aside(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows for the trees and rows that the calibrator is fitted on."""
         fraction = self.calibration_fraction
         if not (isinstance(fraction, float) and 0.0 < fraction < 1.0):
             raise ValueError(f"calibration_fraction must be a float in (0, 1), got {fraction!r}")
@@ -252,53 +293,10 @@ class HSClassifier(ClassifierMixin, BaseEstimator):
                 f"calibration_fraction={fraction} leaves a class without rows ({np.bincount(y).tolist()} rows per "
                 "class); pass an eval_set, more rows, or calibration=None"
             ) from error
-        train.sort()
-        held.sort()
-        take = _boosters.take_rows
-        weights = (None, None) if w is None else (w[train], w[held])
-        return take(X, train), y[train], weights[0], (take(X, held), y[held], weights[1])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = True
-        return tags
+        return np.sort(train), np.sort(held)
 
 
-def _encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted classes and 0/1 labels, with one clear error for anything but two classes."""
-    y = column_or_1d(y, warn=True)
-    check_classification_targets(y)
-    classes, encoded = np.unique(y, return_inverse=True)
-    if classes.size < 2:
-        raise ValueError(f"y holds 1 class, {classes[0]!r}; HSClassifier needs rows of two classes")
-    if classes.size > 2:
-        raise ValueError(
-            f"Only binary classification is supported. The type of the target is multiclass: y holds {classes.size} "
-            f"classes ({', '.join(map(repr, classes[:5]))}{', …' if classes.size > 5 else ''}); "
-            "train one HSClassifier per class, for example with OneVsRestClassifier"
-        )
-    return classes, encoded.astype(np.int32)
-
-
-def _encode_known(X: Any, y: ArrayLike, classes: np.ndarray) -> np.ndarray:
-    labels = column_or_1d(np.asarray(y))
-    if labels.size != _num_samples(X):
-        raise ValueError(f"eval_set must have one label per row: got {_num_samples(X)} rows and {labels.size} labels")
-    unknown = ~np.isin(labels, classes)
-    if unknown.any():
-        raise ValueError(
-            f"eval_set holds the label {labels[unknown][0]!r}, which y does not; known: {classes.tolist()}"
-        )
-    return (labels == classes[1]).astype(np.int32)
-
-
-def _as_sets(eval_set: Any) -> list[tuple[Any, Any]]:
-    if eval_set is None:
-        return []
-    if isinstance(eval_set, tuple) and len(eval_set) == 2 and not isinstance(eval_set[0], tuple):
-        return [eval_set]
-    if isinstance(eval_set, list) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in eval_set):
-        return eval_set
-    raise ValueError("eval_set must be a pair (X, y) or a list of such pairs")
+def _objective(loss: Loss, segments: Segments | None) -> LossObjective:
+    if isinstance(loss, HypersimplexLoss):
+        return HypersimplexObjective.of(loss, segments)
+    return LossObjective(loss)

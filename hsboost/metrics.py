@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,17 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
 from hsboost import _validation as check
-from hsboost._validation import Budget, FloatArray
+from hsboost._segments import Segments
+from hsboost._validation import Budgets, FloatArray
 
 
 def precision_at_k(
     y_true: ArrayLike,
     y_score: ArrayLike,
-    k: Budget = None,
+    k: Budgets = None,
     *,
     sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     pos_label: Any = 1,
 ) -> float:
     """Of the k rows you would act on first, the share that is positive.
@@ -26,14 +29,19 @@ def precision_at_k(
     Parameters
     ----------
     y_true : array-like of shape (n,)
-        Labels; two values at most, ``pos_label`` one of them.
-    y_score : array-like of shape (n,)
-        Scores, higher first. Only their order counts.
-    k : None, int or float in (0, 1), default None
+        Labels; two values at most, ``pos_label`` one of them. With scores of shape (n, C): the classes 0 … C-1.
+    y_score : array-like of shape (n,) or (n, C)
+        Scores, higher first. Only their order counts. With a column per class each class has its own top k, and hits
+        and budgets are added up over the classes (the micro average).
+    k : None, int, float in (0, 1), or a mapping, default None
         None: as many rows as there are positives (precision = recall, the break-even point). int: a count, in units
-        of weight. float: a share of the total weight.
+        of weight. float: a share of the total weight. With groups or classes each has that budget, or its own from a
+        mapping of labels (with both, classes map to groups).
     sample_weight : array-like of shape (n,), optional
         Finite and >= 0. The top k is then the highest-scored rows of total weight k.
+    groups : array-like of shape (n,), optional
+        Label of each row's group: each group has its own top k, hits and budgets are added up. Of a group smaller than
+        its count all rows are taken.
     pos_label : default 1
         The label that counts as positive.
 
@@ -56,23 +64,24 @@ def precision_at_k(
     >>> precision_at_k([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1])
     0.5
     """
-    hits, budget, _ = _hits_at_k(y_true, y_score, k, sample_weight, pos_label)
+    hits, budget, _ = _hits_at_k(y_true, y_score, k, sample_weight, groups, pos_label)
     return _ratio(hits, budget, "Precision@k", "k is 0")
 
 
 def recall_at_k(
     y_true: ArrayLike,
     y_score: ArrayLike,
-    k: Budget = None,
+    k: Budgets = None,
     *,
     sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     pos_label: Any = 1,
 ) -> float:
     """Of all positives, the share found among the k rows you would act on first.
 
     Parameters
     ----------
-    y_true, y_score, k, sample_weight, pos_label
+    y_true, y_score, k, sample_weight, groups, pos_label
         As for :func:`precision_at_k`.
 
     Returns
@@ -86,7 +95,7 @@ def recall_at_k(
     >>> recall_at_k([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], k=3)
     1.0
     """
-    hits, _, positives = _hits_at_k(y_true, y_score, k, sample_weight, pos_label)
+    hits, _, positives = _hits_at_k(y_true, y_score, k, sample_weight, groups, pos_label)
     return _ratio(hits, positives, "Recall@k", "there are no positive labels")
 
 
@@ -98,39 +107,78 @@ def _ratio(hits: float, of: float, name: str, why: str) -> float:
 
 
 def _hits_at_k(
-    y_true: ArrayLike, y_score: ArrayLike, k: Budget, sample_weight: ArrayLike | None, pos_label: Any
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    k: Budgets,
+    sample_weight: ArrayLike | None,
+    groups: ArrayLike | None,
+    pos_label: Any,
 ) -> tuple[float, float, float]:
-    """(weight of positives among the top k, k as a mass, weight of all positives)."""
-    score = check.check_scores(y_score, "y_score")
+    """(weight of positives among the top k, k as a mass, weight of all positives), over groups and classes."""
+    score = check.check_score_columns(y_score, "y_score")
+    n = score.shape[0]
     if not np.isfinite(score).all():
         raise check.not_finite(score, "y_score")
     labels = np.asarray(y_true)
-    check.check_same_length(labels, "y_true", score.size, "y_score")
-    positive = labels == pos_label
-    _check_two_values(labels, positive, pos_label)
-    weight = check.check_weight(sample_weight, score.size, "y_score")
-    if weight is None:
-        total, found = float(score.size), float(positive.sum())
-    else:
+    check.check_same_length(labels, "y_true", n, "y_score")
+    weight = check.check_weight(sample_weight, n, "y_score")
+    if weight is not None:
         if not (np.isfinite(weight) & (weight >= 0)).all():
             raise check.bad_weights(weight)
         weight = weight.astype(np.float64)
-        total, found = float(weight.sum()), float(weight[positive].sum())
-        check.check_total_weight(total)
-    mass = check.budget_mass(check.check_budget(k), total, found)
+        check.check_total_weight(float(weight.sum()))
+    budgets = check.check_budgets(k)
+    if score.ndim == 1:
+        positive = labels == pos_label
+        _check_two_values(labels, positive, pos_label)
+        problems = [(score, positive, budgets)]
+    else:
+        classes = check.check_classes(labels, n, score.shape[1])
+        by_class = check.class_budgets(budgets, score.shape[1])
+        problems = [(score[:, c], classes == c, budget) for c, budget in enumerate(by_class)]
+    segments = None if groups is None else Segments.by_label(groups, n, "y_score")
+    hits = np.array([_hits_of_one(*problem, weight, segments) for problem in problems])
+    return tuple(hits.sum(axis=0).tolist())
+
+
+def _hits_of_one(
+    score: FloatArray, positive: np.ndarray, k: Budgets, weight: np.ndarray | None, segments: Segments | None
+) -> tuple[float, float, float]:
+    """Those of one column of scores."""
+    if segments is None:
+        total, found = _weighed(positive, weight)
+        return *_hits_among(score, positive, weight, check.budget_mass(check.single_budget(k), total, found)), found
+    score, positive = segments.sort(score), segments.sort(positive)
+    weight = None if weight is None else segments.sort(weight)
+    rows = [(at, None if weight is None else weight[at]) for at in map(segments.slice, range(len(segments.labels)))]
+    total, found = np.array([_weighed(positive[at], w) for at, w in rows]).T
+    rule = check.BudgetRule.of(k, segments.labels)
+    masses = rule._replace(fixed=np.minimum(rule.fixed, total)).masses(total, found)
+    sums = [_hits_among(score[at], positive[at], w, mass) for (at, w), mass in zip(rows, masses.tolist(), strict=True)]
+    hits, mass = np.sum(sums, axis=0).tolist()
+    return hits, mass, float(found.sum())
+
+
+def _weighed(positive: np.ndarray, weight: np.ndarray | None) -> tuple[float, float]:
+    """Σ w and the weight of the positives."""
+    if weight is None:
+        return float(positive.size), float(positive.sum())
+    return float(weight.sum()), float(weight[positive].sum())
+
+
+def _hits_among(score: FloatArray, positive: np.ndarray, weight: np.ndarray | None, mass: float) -> tuple[float, float]:
+    """(weight of positives among the top ``mass``, mass)."""
     if mass <= 0.0:
-        return 0.0, 0.0, found
+        return 0.0, 0.0
     last = _boundary(score, weight, mass)
     above, tied = score > last, score == last
     if weight is None:
         left = mass - float(above.sum())
-        hits = float((above & positive).sum()) + left * float((tied & positive).sum()) / float(tied.sum())
-    else:
-        left = mass - float(weight[above].sum())
-        tied_weight = float(weight[tied].sum())
-        share = min(max(left / tied_weight, 0.0), 1.0) if tied_weight > 0.0 else 0.0
-        hits = float(weight[above & positive].sum()) + share * float(weight[tied & positive].sum())
-    return hits, mass, found
+        return float((above & positive).sum()) + left * float((tied & positive).sum()) / float(tied.sum()), mass
+    left = mass - float(weight[above].sum())
+    tied_weight = float(weight[tied].sum())
+    share = min(max(left / tied_weight, 0.0), 1.0) if tied_weight > 0.0 else 0.0
+    return float(weight[above & positive].sum()) + share * float(weight[tied & positive].sum()), mass
 
 
 def _check_two_values(labels: np.ndarray, positive: np.ndarray, pos_label: Any) -> None:
@@ -162,8 +210,10 @@ class PrecisionAtK:
 
     Parameters
     ----------
-    k : None, int or float in (0, 1), default None
+    k : None, int, float in (0, 1), or a mapping, default None
         As for :func:`precision_at_k`; a float suits evaluation sets of different sizes.
+    groups : array-like of shape (n,), optional
+        Groups of the evaluation rows, for a budget per group; for evaluation data with that many rows only.
 
     Notes
     -----
@@ -174,28 +224,33 @@ class PrecisionAtK:
     _function = staticmethod(precision_at_k)
     _stem = "precision"
 
-    def __init__(self, k: Budget = None) -> None:
-        self.k = check.check_budget(k)
-        self.__name__ = f"{self._stem}@{'positives' if k is None else k}"
+    def __init__(self, k: Budgets = None, groups: ArrayLike | None = None) -> None:
+        self.k = check.check_budgets(k)
+        self.groups = groups
+        each = "budgets" if isinstance(k, Mapping) else "positives" if k is None else k
+        self.__name__ = f"{self._stem}@{each}"
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(k={self.k!r})"
+        return f"{type(self).__name__}(k={self.k!r}{'' if self.groups is None else ', groups=…'})"
+
+    def _value(self, y_true: Any, y_score: Any, sample_weight: Any) -> float:
+        return self._function(y_true, y_score, self.k, sample_weight=sample_weight, groups=self.groups)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
         """(name, value) for a DMatrix, (name, value, True) for a LightGBM Dataset, the value for two arrays."""
         if not hasattr(y_pred, "get_label"):
-            return self._function(y_true, y_pred, self.k, sample_weight=sample_weight)
+            return self._value(y_true, y_pred, sample_weight)
         raw, data = y_true, y_pred
         weight = data.get_weight()
         weight = weight if weight is not None and len(weight) else None
-        value = self._function(data.get_label(), raw, self.k, sample_weight=weight)
+        value = self._value(data.get_label(), raw, weight)
         if hasattr(data, "num_col"):  # xgboost.DMatrix
             return self.__name__, value
         return self.__name__, value, True
 
     def lightgbm(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> tuple[str, float, bool]:
         """The form that ``LGBMClassifier.fit(eval_metric=)`` takes."""
-        return self.__name__, self._function(y_true, y_pred, self.k, sample_weight=sample_weight), True
+        return self.__name__, self._value(y_true, y_pred, sample_weight), True
 
 
 class RecallAtK(PrecisionAtK):

@@ -51,6 +51,8 @@ class LossObjective:
         self._last: Any = None
         #: Called with the state after each round; not copied, not pickled.
         self.on_round: Callable[[Any], object] | None = None
+        #: Added to the raw scores before the loss sees them: a starting point that boosters do not give.
+        self.offset: Any = None
 
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None
@@ -83,6 +85,8 @@ class LossObjective:
             sample_weight = weight if weight is not None and len(weight) else None
         else:
             raw = y_pred
+        if self.offset is not None:
+            raw = np.asarray(raw) + self.offset
         _refuse_distributed()
         # Taken out while in use: a second thread on the same data set starts afresh instead of sharing arrays.
         with self._lock:
@@ -113,10 +117,11 @@ class LossObjective:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"loss": self.loss}
+        return {"loss": self.loss, "offset": self.offset}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         LossObjective.__init__(self, state["loss"])
+        self.offset = state["offset"]
 
 
 class HypersimplexObjective(LossObjective):
@@ -177,10 +182,11 @@ class HypersimplexObjective(LossObjective):
         self._set_groups(groups)
 
     @classmethod
-    def of(cls, loss: HypersimplexLoss, groups: ArrayLike | Literal["dataset"] | None = None) -> HypersimplexObjective:
-        """The objective of a loss that is there already, its convex sibling for example."""
-        objective = cls(groups=groups)
+    def of(cls, loss: HypersimplexLoss, groups: Any = None) -> HypersimplexObjective:
+        """The objective of a loss that is there already, its convex sibling for example; ``groups`` as above."""
+        objective = cls()
         objective.loss = loss
+        objective._set_groups(groups)
         return objective
 
     def _set_groups(self, groups: Any) -> None:
@@ -188,12 +194,15 @@ class HypersimplexObjective(LossObjective):
             raise ValueError(f"groups must be None, 'dataset' or one label per row, got {groups!r}")
         self.groups = groups
         by_label = groups is not None and not isinstance(groups, str)
-        self._segments = Segments.by_label(groups) if by_label else None
+        self._segments = groups if isinstance(groups, Segments) else Segments.by_label(groups) if by_label else None
 
     def _step(self, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any) -> tuple[Any, Any, Any]:
         segments = self._segments
         if isinstance(self.groups, str):
-            segments = _query_groups(dataset)
+            pointer = _query_groups(dataset)
+            segments = Segments.by_size(pointer)
+            if sample_weight is not None and len(sample_weight) == len(pointer) - 1 != len(raw):
+                sample_weight = np.repeat(sample_weight, np.diff(pointer))  # XGBoost weighs whole query groups
         return self.loss.boosting_step(y_true, raw, sample_weight, state, segments)
 
     def __repr__(self) -> str:
@@ -203,7 +212,7 @@ class HypersimplexObjective(LossObjective):
         return f"{type(self).__name__}({self.loss!r}, groups={groups})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"loss": self.loss, "groups": self.groups}
+        return super().__getstate__() | {"groups": self.groups}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -258,21 +267,21 @@ def _cut(state: Any) -> Any:
     return np.array([one.cut for one in state]) if type(state) is tuple else state.cut
 
 
-def _query_groups(dataset: Any) -> Segments:
-    """The query groups of an XGBoost DMatrix or a LightGBM Dataset."""
+def _query_groups(dataset: Any) -> np.ndarray:
+    """Where the query groups of an XGBoost DMatrix or a LightGBM Dataset begin, and the number of rows."""
     if dataset is None:
         raise ValueError(
             "groups='dataset' works in xgb.train and lgb.train, which hand over the data set; "
             "with the scikit-learn wrappers pass groups as one label per row, or use HSClassifier"
         )
     if hasattr(dataset, "get_uint_info"):
-        pointer = dataset.get_uint_info("group_ptr")
+        pointer = dataset.get_uint_info("group_ptr").astype(np.intp)
     else:
         sizes = dataset.get_group()
-        pointer = [] if sizes is None else np.concatenate([[0], np.cumsum(sizes)])
+        pointer = np.concatenate([[0], np.cumsum([] if sizes is None else sizes)]).astype(np.intp)
     if len(pointer) < 2:
         raise ValueError("groups='dataset', but the data set carries no query groups; build it with qid= or group=")
-    return Segments.by_size(pointer)
+    return pointer
 
 
 def _refuse_distributed() -> None:

@@ -97,12 +97,14 @@ def project_hypersimplex(
     total = total_weight(weight, n)
     shift = 0
     unit = temperature
-    if temperature < _TINY and np.abs(scores).max() < _ROOM:
+    dtype = scores.dtype
+    if temperature < _TINY and float(np.abs(scores).max()) < _ROOM:
         scores, unit, shift = np.ldexp(scores.astype(np.float64), _SHIFT), float(np.ldexp(temperature, _SHIFT)), _SHIFT
     segments = None if groups is None else Segments.by_label(groups, n, "x")
     if scores.ndim == 1 and segments is None:
         mass = check.check_mass(k, total)
         values, where = _project(scores, weight, mass, total, unit, method)
+        values = values.astype(dtype, copy=False)
         return HypersimplexProjection(values, where.total, _unshift(where.cut, shift), temperature, weight)
     columns = np.ascontiguousarray(np.atleast_2d(scores.T))
     values, threshold, cut = _project_columns(columns, weight, k, total, unit, method, segments, scores.shape[1:])
@@ -110,6 +112,7 @@ def project_hypersimplex(
         threshold, cut = threshold[:, 0], cut[:, 0]
     if scores.ndim == 1:
         values, threshold, cut = values[0], threshold[0], cut[0]
+    values = values.astype(dtype, copy=False)
     labels, codes = (None, None) if segments is None else (segments.labels, segments.codes)
     return HypersimplexProjection(values.T, threshold, _unshift(cut, shift), temperature, weight, labels, codes)
 
@@ -172,6 +175,8 @@ def _project_groups(
     if method == "threshold":
         where = solve_thresholds(segments, scores, weight, mass, total, temperature, "x")
         return grouped_values_at(segments, scores, where), where
+    if not np.isfinite(scores).all():
+        raise check.not_finite(segments.unsort(scores), "x")
     values = np.empty_like(scores)
     found = []
     for g, (k, weight_of) in enumerate(zip(mass.tolist(), total.tolist(), strict=True)):
@@ -252,7 +257,7 @@ def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> floa
     It lies in the middle between the last row in and the first row out, representable in the dtype of the scores so
     that comparing with them is exact. Rows tied there are taken or left together, whichever misses ``mass`` by less.
     """
-    if weight is not None:
+    if weight is not None and (weight > 0.0).any():
         scores, weight = scores[weight > 0.0], weight[weight > 0.0]
     n = scores.size
     if weight is None:

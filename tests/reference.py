@@ -129,3 +129,32 @@ def hessian_diagonal(y_true, x, k=None, temperature=1.0, weight=None, floor=0.0)
     total = (w * active).sum()
     share = np.where(active, np.maximum(1 - w / (total if total > 0 else 1.0), floor), floor)
     return w * share / temperature**2
+
+
+# --- groups, class columns, and the convex sibling ----------------------------------------------------------------
+
+
+def rows_of(groups):
+    """(label, its rows) for each group, labels sorted."""
+    labels = np.asarray(groups)
+    return [(label, np.flatnonzero(labels == label)) for label in np.unique(labels)]
+
+
+def fenchel_young(y_true, x, k=None, temperature=1.0, weight=None):
+    """max over the polytope of <z, p> - ½‖p‖², minus <z, y> - ½‖y‖²: products weighted, z centred scores."""
+    w = weights_or_ones(weight, len(x))
+    y = np.asarray(y_true).astype(Wide)
+    anchor = Wide(np.asarray(x)[np.asarray(w) > 0][0])
+    z = (np.asarray(x).astype(Wide) - anchor) / Wide(temperature)
+    z = z - (w * z).sum() / w.sum()
+    best = project(x, mass_of(k, y_true, weight), temperature, weight).values.astype(Wide)
+    return float((w * (z * best - best**2 / 2)).sum() - (w * (z * y - y**2 / 2)).sum())
+
+
+def fenchel_young_gradient(y_true, x, k=None, temperature=1.0, weight=None):
+    """(w / temperature) (ŷ - y - (k - Σ w y) / Σ w)."""
+    w = weights_or_ones(weight, len(x)).astype(np.float64)
+    y = np.asarray(y_true, dtype=np.float64)
+    mass = mass_of(k, y, weight)
+    values = project(x, mass, temperature, weight).values
+    return w / temperature * (values - y - (mass - (w * y).sum()) / w.sum())

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: projection problems with ties, extreme scores and temperatures, awkward weights and k."""
+"""Hypothesis strategies: projection problems with ties, extreme scores and temperatures, awkward weights, k, groups."""
 
 from __future__ import annotations
 
@@ -82,3 +82,58 @@ def problems(draw: st.DrawFn, weighted: bool | None = None, moderate: bool = Fal
     x = np.array(x)
     k = draw(masses(float(n) if weight is None else float(weight.sum())))
     return Problem(x, k, temperature, weight)
+
+
+class GroupedProblem(NamedTuple):
+    """Rows of several groups, mixed; one budget per column and group (``k`` is (C, G), scores are (n, C))."""
+
+    x: np.ndarray
+    k: np.ndarray
+    temperature: float
+    weight: np.ndarray | None
+    groups: np.ndarray
+
+    @property
+    def w(self) -> np.ndarray:
+        return np.ones(len(self.x)) if self.weight is None else self.weight
+
+    def one(self, c: int, g: int) -> tuple[np.ndarray, Problem]:
+        """The rows of a group, and their problem in one column."""
+        rows = np.flatnonzero(self.groups == g)
+        weight = None if self.weight is None else self.weight[rows]
+        return rows, Problem(self.x[rows, c], float(self.k[c, g]), self.temperature, weight)
+
+
+@st.composite
+def group_codes(draw: st.DrawFn, most: int = 5, rows: int = 8) -> np.ndarray:
+    """0 … G-1, each at least once, sorted or not; groups of one row are frequent."""
+    sizes = draw(st.lists(st.one_of(st.just(1), st.integers(1, rows)), min_size=1, max_size=most))
+    codes = np.repeat(np.arange(len(sizes)), sizes)
+    return codes if draw(st.booleans()) else np.array(draw(st.permutations(codes.tolist())))
+
+
+@st.composite
+def grouped_weights(draw: st.DrawFn, codes: np.ndarray) -> np.ndarray:
+    """Weights with whole groups of no weight among them; at least one group counts."""
+    weight = draw(weights(codes.size))
+    gone = draw(st.lists(st.integers(0, int(codes.max())), max_size=2))
+    kept = np.where(np.isin(codes, gone), 0.0, weight)
+    return kept if kept.sum() > 0 else weight
+
+
+@st.composite
+def grouped_problems(draw: st.DrawFn, moderate: bool = False, columns: int = 2) -> GroupedProblem:
+    """Several projections in one call; up to ``columns`` columns of scores."""
+    codes = draw(group_codes())
+    weight = draw(grouped_weights(codes)) if draw(st.booleans()) else None
+    n_columns = draw(st.integers(1, columns))
+    x = np.empty((codes.size, n_columns))
+    k = np.empty((n_columns, int(codes.max()) + 1))
+    for c in range(n_columns):
+        for g in range(k.shape[1]):
+            rows = np.flatnonzero(codes == g)
+            kinds = _floats(-3, 3) if moderate else draw(elements())
+            x[rows, c] = draw(st.lists(kinds, min_size=rows.size, max_size=rows.size))
+            k[c, g] = draw(masses(float(rows.size if weight is None else weight[rows].sum())))
+    temperature = draw(_floats(0.2, 4)) if moderate else draw(st.sampled_from(TEMPERATURES))
+    return GroupedProblem(x, k, temperature, weight, codes)

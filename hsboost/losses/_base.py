@@ -1,4 +1,4 @@
-"""What every loss offers, and what the objective adapter may ask of it."""
+"""What every loss offers, and what the objective adapter, the estimators and the benchmarks may ask of it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+#: Least curvature that boosters get for a row of weight 1: a leaf never divides by nothing.
+LEAST_CURVATURE = 1e-16
+
 
 class Loss(ABC):
     """A loss over all rows at once, in terms of raw scores.
 
-    Subclasses are immutable: no call leaves a trace in them, so one instance may serve many threads and data sets.
+    Raw scores are one number per row, (n,), or one per row and class, (n, n_outputs). Gradients and curvatures have
+    their shape. Subclasses are immutable: no call leaves a trace in them, so one instance may serve many threads and
+    data sets.
     """
 
     @abstractmethod
     def loss(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Value of the loss over all rows."""
+        """Value of the loss over all rows: a sum of w times the row's loss where the loss is additive over rows."""
 
     @abstractmethod
     def gradient_hessian(
@@ -38,10 +43,37 @@ class Loss(ABC):
 
         Both may carry one common factor that brings the curvature of a row near its weight: a Newton step does not
         see it, while ``reg_lambda``, ``min_child_weight`` and ``min_sum_hessian_in_leaf`` keep their usual meaning.
+        The curvature is positive for every row that has a weight, and 0 for a row that has none.
         """
         gradient, hessian = self.gradient_hessian(y_true, raw_prediction, sample_weight)
-        return gradient.astype(np.float32, copy=False), hessian.astype(np.float32, copy=False), None
+        gradient = gradient.astype(np.float32, copy=False)
+        hessian = np.maximum(hessian, LEAST_CURVATURE, dtype=np.float32)
+        if sample_weight is not None:
+            hessian[np.asarray(sample_weight) == 0] = 0.0
+        return gradient, hessian, None
 
     def without_arrays(self, state: Any) -> Any:
         """The part of a state that takes no memory to keep."""
         return state
+
+    def n_outputs(self, n_classes: int) -> int:
+        """How many raw scores a row needs: one for two classes, else one per class."""
+        return 1 if n_classes <= 2 else n_classes
+
+    def class_scores(self, raw_prediction: ArrayLike) -> np.ndarray:
+        """The part of the raw scores that decides the class: (n,), above 0 for class 1, or (n, C), the highest wins."""
+        return np.asarray(raw_prediction)
+
+    def probabilities(self, raw_prediction: ArrayLike) -> np.ndarray | None:
+        """Class probabilities (n, C) by the loss's own model, or None where it has none."""
+        return None
+
+    def intercept(
+        self, y_true: ArrayLike, sample_weight: ArrayLike | None = None, n_classes: int | None = None
+    ) -> np.ndarray | None:
+        """The constant raw scores (n_outputs,) with the least loss, or None where there is no closed form.
+
+        Boosters give a custom objective no fitted intercept; start them here (``base_margin``, ``init_score``) and
+        add the same numbers when predicting.
+        """
+        return None

@@ -112,8 +112,9 @@ def conjugate_loss(rows: GroupedRows, where: Thresholds) -> float:
     inner, position, squares = out
     unbalanced = (rows.mass - rows.positive) / np.where(rows.total > 0.0, rows.total, 1.0)
     # Where mass and positives agree nothing is to be centred, however far the scores are.
-    centring = np.where(unbalanced != 0.0, position, 0.0) * unbalanced
-    return float((inner - centring + 0.5 * squares).sum())
+    with np.errstate(invalid="ignore", over="ignore"):
+        centring = np.where(unbalanced != 0.0, position, 0.0) * unbalanced
+    return _single.finite_or_infinite(float((inner - centring + 0.5 * squares).sum()))
 
 
 def derivatives(

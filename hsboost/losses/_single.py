@@ -52,7 +52,7 @@ class Rows(NamedTuple):
     def mean(self, slopes: Slopes, active: float, residual: float) -> float:
         """What residuals are centred with."""
         if slopes.convex:
-            return (self.mass - self.positive) / self.total
+            return (self.mass - self.positive) / self.total if self.total > 0.0 else 0.0
         return residual / active if active > 0.0 else 0.0
 
 
@@ -120,9 +120,7 @@ def check_label_array(y_true: ArrayLike, n: int) -> np.ndarray:
     y = np.asarray(y_true)
     check.check_same_length(y, "y_true", n, "raw_prediction")
     if y.dtype.kind not in "biuf":
-        raise ValueError(
-            f"y_true must hold 0 and 1, got dtype {y.dtype}; encode the labels first"
-        )
+        raise ValueError(f"y_true must hold 0 and 1, got dtype {y.dtype}; encode the labels first")
     return y
 
 
@@ -141,7 +139,14 @@ def conjugate_loss(rows: Rows, where: Threshold) -> float:
     """Σ w [(z - z̄) (ŷ - y) + (y² - ŷ²) / 2] with z = x / temperature and z̄ its mean."""
     inner, position, squares = conjugate_sums(rows, where)
     unbalanced = rows.mass - rows.positive
-    return inner - (position / rows.total * unbalanced if unbalanced != 0.0 else 0.0) + 0.5 * squares
+    return finite_or_infinite(
+        inner - (position / rows.total * unbalanced if unbalanced != 0.0 else 0.0) + 0.5 * squares
+    )
+
+
+def finite_or_infinite(value: float) -> float:
+    """Sums of finite scores that overflow in both directions leave NaN; the loss they belong to is beyond floats."""
+    return float("inf") if value != value else value
 
 
 def conjugate_sums(rows: Rows, where: Threshold) -> tuple[float, float, float]:

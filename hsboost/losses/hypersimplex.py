@@ -129,6 +129,16 @@ class HypersimplexLoss(Loss):
             for column, labels, k in self._problems(x, y_true)
         )  # fmt: skip
 
+    def gradient(
+        self,
+        y_true: ArrayLike,
+        raw_prediction: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | Segments | None = None,
+    ) -> np.ndarray:
+        """Derivative of the loss in each raw score; the first part of :meth:`gradient_hessian`."""
+        return self.gradient_hessian(y_true, raw_prediction, sample_weight, groups)[0]
+
     def gradient_hessian(
         self,
         y_true: ArrayLike,
@@ -182,12 +192,17 @@ class HypersimplexLoss(Loss):
         if x.ndim == 1:
             return self._step(x, y_true, w, segments, self.k, state)
         states = state if isinstance(state, tuple) and len(state) == x.shape[1] else (None,) * x.shape[1]
-        classes = np.asarray(y_true)
-        if self.k is None and classes.size and (classes == classes[0]).all():
-            raise ValueError(f"y_true must hold at least two classes when k is None; got only {classes[0]}; or give k")
+        problems = self._problems(x, y_true)
+        if self.k is None:
+            weighs = [bool((labels if w is None else labels * w).any()) for _, labels, _ in problems]
+            if sum(weighs) < 2:
+                raise ValueError(
+                    "y_true must hold at least two classes (of rows with weight) when k is None; "
+                    f"got only {[c for c, some in enumerate(weighs) if some]}; pass the labels, or give k"
+                )
         steps = [
             self._step(column, labels, w, segments, k, last, several=True)
-            for (column, labels, k), last in zip(self._problems(x, y_true), states, strict=True)
+            for (column, labels, k), last in zip(problems, states, strict=True)
         ]
         gradient, hessian = _joined(x, [found[:2] for found in steps])
         return gradient, hessian, tuple(found[2] for found in steps)
@@ -308,7 +323,7 @@ class HypersimplexLoss(Loss):
             return x, w, groups
         return x, w, Segments.by_label(groups, x.shape[0], "raw_prediction")
 
-    def _problems(self, x: FloatArray, y_true: ArrayLike) -> list[tuple[FloatArray, ArrayLike, Budgets]]:
+    def _problems(self, x: FloatArray, y_true: ArrayLike) -> list[tuple[FloatArray, Any, Budgets]]:
         """(scores, labels, budget) of the one output, or of each class column."""
         if x.ndim == 1:
             return [(x, y_true, self.k)]

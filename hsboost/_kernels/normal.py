@@ -1,0 +1,64 @@
+"""log Φ(x), its derivative λ = φ/Φ and its curvature, from a table of Taylor polynomials: no transcendental calls.
+
+λ solves λ' = -λ (x + λ), which gives every Taylor coefficient from the ones before it. The nearest zero of Φ in the
+complex plane lies 2.8 from the real line; with grid points 1/16 apart a point is at most 1/32 from one, so that the
+first term left out after eight is (1/32 / 2.8)^8 = 2e-16 of λ.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numba
+import numpy as np
+
+#: The table covers [LOW, HIGH]; below, an asymptotic series takes over; above, 1 - Φ is less than 1e-17.
+LOW, HIGH = -16.0, 8.5
+PER_UNIT = 16
+TERMS = 8
+_INVERSE = (0.0, *(1.0 / k for k in range(1, TERMS + 1)))
+
+_HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+@cache
+def table() -> np.ndarray:
+    """Rows of (log Φ, λ, λ'/1!, λ''/2!, …) at the grid points. Made when first asked for (scipy loads slowly)."""
+    from scipy.special import erfcx, log_ndtr
+
+    points = np.arange(int((HIGH - LOW) * PER_UNIT) + 1) / PER_UNIT + LOW
+    rows = np.zeros((points.size, TERMS + 1))
+    rows[:, 0] = log_ndtr(points)
+    series = rows[:, 1:]
+    series[:, 0] = math.sqrt(2.0 / math.pi) / erfcx(-points / math.sqrt(2.0))
+    series[:, 1] = -series[:, 0] * (points + series[:, 0])
+    for k in range(1, TERMS - 1):
+        squares = sum(series[:, j] * series[:, k - j] for j in range(k + 1))
+        series[:, k + 1] = -(points * series[:, k] + series[:, k - 1] + squares) / (k + 1)
+    rows.flags.writeable = False
+    return rows
+
+
+@numba.njit(nogil=True, cache=True, fastmath={"contract"})
+def log_cdf(x, rows):
+    """(log Φ(x), λ = φ(x)/Φ(x), x + λ). The curvature of -log Φ is λ (x + λ), between 0 and 1."""
+    if x > HIGH:
+        slope = math.exp(-0.5 * x * x - _HALF_LOG_2PI)
+        return -slope / x, slope, x
+    if x < LOW:
+        # Mills' ratio: Φ(x) = φ(x)/|x| (1 - 1/x² + 3/x⁴ - …); x + λ = |x| (1/S - 1) = |x| (1 - S)/S without S - 1.
+        u = 1.0 / (x * x)
+        rest = 0.0
+        for k in range(10, 0, -1):
+            rest = (2.0 * k - 1.0) * u * (1.0 - rest)
+        series = 1.0 - rest
+        return -0.5 * x * x - _HALF_LOG_2PI - math.log(-x) + math.log1p(-rest), -x / series, -x * rest / series
+    i = int((x - LOW) * PER_UNIT + 0.5)
+    d = x - (LOW + i / PER_UNIT)
+    slope = rows[i, TERMS]
+    value = rows[i, TERMS] * _INVERSE[TERMS]
+    for k in range(TERMS - 1, 0, -1):
+        slope = slope * d + rows[i, k]
+        value = value * d + rows[i, k] * _INVERSE[k]
+    return rows[i, 0] + d * value, slope, x + slope

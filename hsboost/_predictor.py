@@ -1,0 +1,224 @@
+"""What a fitted classifier does: decide, rank, explain, be saved."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from hsboost import _boosters, _calibration, _persistence, _ranking
+from hsboost._segments import Segments
+from hsboost._validation import Budgets
+from hsboost.losses import HypersimplexLoss, Loss, get_loss
+
+#: Losses that take k, temperature and the curvature's settings from the estimator.
+HYPERSIMPLEX = ("hypersimplex", "hypersimplex-fy")
+
+Self = TypeVar("Self", bound="Predictor")
+
+
+def _has_probabilities(self: Predictor) -> bool:
+    if self.calibration is None and not self._own_probabilities():
+        raise AttributeError(
+            "raw scores of the HyperSimplex loss are not probabilities; "
+            "pass calibration='sigmoid' or 'isotonic' to HSClassifier to have them fitted on held-out rows"
+        )
+    return True
+
+
+class Predictor(ClassifierMixin, BaseEstimator):
+    """The half of :class:`hsboost.HSClassifier` that does not train."""
+
+    def decision_function(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
+        """Raw score minus the threshold: above 0 is positive; of several classes the highest wins.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        groups : array-like of shape (n_samples,), optional
+            Use each group's own threshold, if the model was trained with groups; groups that it has not seen get the
+            common one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), or (n_samples, C) for more than two classes, float64
+        """
+        check_is_fitted(self, "estimator_")
+        _boosters.check_columns(self, X)
+        return self._decide(X, groups)
+
+    def predict(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
+        """Class of each row by itself: positive where the score exceeds the threshold learned in training.
+
+        How many rows that makes positive depends on the rows; for exactly k of them use :meth:`predict_top_k`. Of
+        several classes the one whose score exceeds its threshold by most. ``groups`` as in :meth:`decision_function`.
+        """
+        scores = self.decision_function(X, groups)
+        chosen = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0.0).astype(np.intp)
+        return self.classes_[chosen]
+
+    def predict_top_k(self, X: Any, k: Budgets = None, groups: ArrayLike | None = None) -> np.ndarray:
+        """Exactly k positives: the k highest-scored of these rows, of each group, of each class.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        k : int, float in (0, 1), or a mapping, optional
+            A count, or a share of the rows (rounded to the nearest count). With ``groups`` each group has it (a count
+            takes all rows of a smaller group), or its own from a mapping of group labels. For more than two classes
+            each class has it, or its own from a mapping of class labels. Default: the model's own k, which must not be
+            None then.
+        groups : array-like of shape (n_samples,), optional
+            Group of each row.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels. Ties go to the rows that come first.
+        ndarray of shape (n_samples, C), bool
+            For more than two classes: column c is true for the top rows of class c. A row may be chosen by several
+            classes, or by none.
+        """
+        scores = self.decision_function(X)
+        k = self.k if k is None else k
+        segments = None if groups is None else Segments.by_label(groups, scores.shape[0], "X")
+        budgets = _ranking.budgets(k, self.classes_, segments)
+        if scores.ndim == 1:
+            return self.classes_[_ranking.top(scores, budgets[0], segments).astype(np.intp)]
+        return np.column_stack([_ranking.top(column, b, segments) for column, b in zip(scores.T, budgets, strict=True)])
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes: calibrated, or the loss's own (log loss and its family).
+
+        Returns
+        -------
+        ndarray of shape (n_samples, C)
+            Columns in the order of ``classes_``. With more than two classes each is calibrated against the rest, and
+            the rows are scaled to sum to 1.
+
+        Raises
+        ------
+        AttributeError
+            Without ``calibration``, for losses without probabilities: raw scores are not passed off as such.
+        """
+        check_is_fitted(self, "estimator_")
+        if self.calibration is None:
+            _boosters.check_columns(self, X)
+            probabilities = self.objective_.loss.probabilities(self._raw(X))
+            assert probabilities is not None
+            return probabilities
+        return _calibration.predict(self.calibrators_, self.decision_function(X))
+
+    def contributions(self, X: Any) -> np.ndarray:
+        """What each feature adds to each row's ``decision_function``: SHAP values by the booster's own algorithm.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features + 1), or (n_samples, C, n_features + 1)
+            The last column is the rest: the average score minus ``threshold_``. Rows sum to ``decision_function`` (to
+            float32 rounding with XGBoost).
+        """
+        check_is_fitted(self, "estimator_")
+        _boosters.check_columns(self, X)
+        found = _boosters.contributions(self.estimator_, X, self.classes_.size)
+        found[..., -1] += self._shift()
+        return found
+
+    @property
+    def booster_(self) -> Any:
+        """The native model: an ``xgboost.Booster`` or a ``lightgbm.Booster``."""
+        check_is_fitted(self, "estimator_")
+        return _boosters.native(self.estimator_)
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Importance of each feature, as the booster defines it."""
+        check_is_fitted(self, "estimator_")
+        return np.asarray(self.estimator_.feature_importances_)
+
+    def save_model(self, path: str | os.PathLike[str]) -> None:
+        """Write everything predictions need into one JSON file; :meth:`load_model` reads it back.
+
+        Parameters
+        ----------
+        path : path-like
+            Overwritten if it exists (by a rename: never half a file).
+
+        Raises
+        ------
+        TypeError
+            For group labels or classes that JSON cannot tell apart from others (not text, number or bool).
+        """
+        check_is_fitted(self, "estimator_")
+        _persistence.save(self, path)
+
+    @classmethod
+    def load_model(cls: type[Self], path: str | os.PathLike[str]) -> Self:
+        """A model written by :meth:`save_model`: predictions are the same to the last bit.
+
+        Nothing in the file is executed. It holds no training data; ``fit`` may be called again.
+
+        Raises
+        ------
+        ValueError
+            For a file that is damaged, is something else, or comes from a later version of the format.
+        """
+        return _persistence.load(cls, path)
+
+    def _loss(self, k: Budgets, grouped: bool) -> Loss:
+        """The loss with this estimator's settings."""
+        if isinstance(self.loss, Loss):
+            loss = self.loss
+            if isinstance(loss, HypersimplexLoss) and loss.k is not None:
+                raise ValueError(f"k is the estimator's here: pass HSClassifier(k={loss.k!r}) and a loss without k")
+            if isinstance(loss, HypersimplexLoss):
+                loss = type(loss)(**(_persistence.parameters(loss) | {"k": k}))
+        elif self.loss in HYPERSIMPLEX:
+            floor = {} if self.hessian_floor is None else {"hessian_floor": self.hessian_floor}
+            loss = get_loss(self.loss, k=k, temperature=self.temperature, hessian=self.hessian, **floor)
+        else:
+            loss = get_loss(self.loss)
+        if grouped and not isinstance(loss, HypersimplexLoss):
+            raise ValueError(
+                f"groups need a hypersimplex loss, whose rows compete for a budget; got loss={self.loss!r}"
+            )
+        return loss
+
+    def _raw(self, X: Any) -> np.ndarray:
+        """Raw scores, from where boosting started."""
+        raw = _boosters.raw_scores(self.estimator_, X)
+        return raw if self.objective_.offset is None else raw + self.objective_.offset
+
+    def _shift(self) -> Any:
+        """What is added to the booster's scores to get ``decision_function``."""
+        return (0.0 if self.objective_.offset is None else self.objective_.offset) - self.threshold_
+
+    def _decide(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
+        raw = self._raw(X)
+        if groups is None:
+            return raw - self.threshold_
+        if not hasattr(self, "group_thresholds_"):
+            raise ValueError("this model was trained without groups and has no group thresholds; leave groups out")
+        segments = Segments.by_label(groups, raw.shape[0], "X")
+        cuts = np.array([self.group_thresholds_.get(label, self.threshold_) for label in segments.labels])
+        return raw - cuts[segments.codes]
+
+    def _own_probabilities(self) -> bool:
+        """Whether the loss says what probability a score stands for."""
+        return self._loss(None, False).probabilities(np.zeros(1)) is not None
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        return tags

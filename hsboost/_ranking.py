@@ -1,0 +1,42 @@
+"""The hard top k of given scores: exactly so many rows, of all or of each group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hsboost import _validation as check
+from hsboost._budgets import by_column
+from hsboost._segments import Segments
+from hsboost._validation import Budgets
+
+
+def budgets(k: Budgets, classes: np.ndarray, segments: Segments | None) -> list[Budgets]:
+    """The budget of each score column; k must say how many, as these rows have no labels."""
+    columns = by_column(check.check_budgets(k), classes, segments is not None)
+    for budget in columns:
+        leaves: list[Any] = list(budget.values()) if isinstance(budget, Mapping) else [budget]
+        if any(leaf is None for leaf in leaves):
+            raise ValueError("k must be an int (a count) or a float in (0, 1) (a share); the rows have no labels")
+    return columns
+
+
+def top(scores: np.ndarray, k: Budgets, segments: Segments | None) -> np.ndarray:
+    """Boolean mask of the highest scores; ties go to the rows that come first."""
+    chosen = np.zeros(scores.size, dtype=np.bool_)
+    if segments is None:
+        count = round(check.budget_mass(check.single_budget(k), float(scores.size), 0.0))
+        chosen[np.argsort(-scores, kind="stable")[:count]] = True
+        return chosen
+    sizes = np.diff(segments.offsets).astype(np.float64)
+    rule = check.BudgetRule.of(k, segments.labels)
+    if not isinstance(k, Mapping):
+        rule = rule._replace(fixed=np.minimum(rule.fixed, sizes))
+    counts = np.rint(rule.masses(sizes, np.zeros_like(sizes)))
+    # Best first within each group; lexsort is stable, so equal scores keep the order of the rows.
+    order = np.lexsort((-scores, segments.codes))
+    place = np.arange(scores.size) - np.repeat(segments.offsets[:-1], np.diff(segments.offsets))
+    chosen[order] = place < np.repeat(counts, np.diff(segments.offsets))
+    return chosen

@@ -1,0 +1,139 @@
+"""What the top k of a ranking hold, at every k: one sort, then sums. The same numbers as ``precision_at_k``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hsboost import _validation as check
+from hsboost._validation import FloatArray
+
+
+class Ranking:
+    """Labelled rows sorted once by score, ready to be asked what the top k hold, for any k.
+
+    Parameters
+    ----------
+    positive : bool array of shape (n,)
+    score : float array of shape (n,), higher first.
+    weight : float64 array of shape (n,) with positive entries, or None.
+    """
+
+    def __init__(self, positive: np.ndarray, score: FloatArray, weight: FloatArray | None) -> None:
+        self.order = np.argsort(-score, kind="stable")
+        ranked = score[self.order]
+        # One block per distinct score: rows tied at the boundary share its places evenly.
+        self.starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+        self._positive = positive[self.order]
+        self._weight = weight
+        self._tied, self._tied_positive, self._ends = self._blocks(weight)
+        self.n = score.size
+        self.total = float(score.size if weight is None else weight.sum())
+        self.positives = float(positive.sum() if weight is None else weight[positive].sum())
+
+    def _blocks(self, weight: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Weight of each block, of the positives in it, and of everything down to its end."""
+        ranked = np.ones(self.order.size) if weight is None else weight[self.order]
+        tied = np.add.reduceat(ranked, self.starts)
+        return tied, np.add.reduceat(ranked * self._positive, self.starts), np.cumsum(tied)
+
+    def hits(self, mass: FloatArray) -> FloatArray:
+        """Weight of the positives among the top ``mass``, for an array of masses in (0, total]."""
+        return _hits(mass, self._tied, self._tied_positive, self._ends, self._weight is None)
+
+    def resampled(self, share: FloatArray, times: FloatArray) -> tuple[FloatArray, float]:
+        """(hits at shares of the total weight, total) when row i occurs ``times[i]`` times."""
+        weight = times if self._weight is None else times * self._weight
+        tied, tied_positive, ends = self._blocks(weight)
+        return _hits(share * ends[-1], tied, tied_positive, ends, False), float(ends[-1])
+
+    def budgets(self, limit: int, also: Sequence[float] = ()) -> FloatArray:
+        """Masses at which to draw: after each row, thinned to about ``limit`` points, those of ``also`` kept."""
+        rows = _thin(self.n, limit) + 1.0
+        if self._weight is not None:
+            last = np.r_[self.starts[1:], self.n]
+            rows = np.interp(rows, np.r_[0, last], np.r_[0.0, self._ends])
+        return np.union1d(np.minimum(rows, self.total), np.asarray(also, dtype=np.float64))
+
+
+def _hits(
+    mass: FloatArray, tied: FloatArray, tied_positive: FloatArray, ends: FloatArray, unweighted: bool
+) -> FloatArray:
+    block = np.minimum(np.searchsorted(ends, mass), ends.size - 1)
+    above = np.r_[0.0, ends][block]
+    above_positive = np.r_[0.0, np.cumsum(tied_positive)][block]
+    # The same operations in the same order as precision_at_k, so that whole numbers agree to the last bit.
+    if unweighted:
+        return above_positive + (mass - above) * tied_positive[block] / tied[block]
+    size = tied[block]
+    share = np.divide(mass - above, size, out=np.zeros_like(mass), where=size > 0.0)
+    return above_positive + np.clip(share, 0.0, 1.0) * tied_positive[block]
+
+
+def _thin(n: int, limit: int) -> np.ndarray:
+    """At most about ``limit`` of 0 … n - 1: the first ones all, then even steps on a log axis and on a linear one."""
+    if n <= limit:
+        return np.arange(n)
+    first = max(limit // 4, 1)
+    log = np.geomspace(first, n - 1, 3 * limit // 8)
+    linear = np.linspace(first, n - 1, 3 * limit // 8)
+    return np.unique(np.r_[np.arange(first), np.rint(log), np.rint(linear), n - 1].astype(np.intp))
+
+
+def resample(
+    rankings: Sequence[Ranking], share: FloatArray, times: int, random_state: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Bootstrap the rows of rankings of the same rows, together, so that differences between them are paired.
+
+    Returns
+    -------
+    hits : (times, len(rankings), len(share)) weight of positives at shares of the resampled total weight.
+    total : (times,) resampled total weight.
+    positives : (times,) resampled weight of the positives.
+    """
+    rng = np.random.default_rng(random_state)
+    hits = np.empty((times, len(rankings), share.size))
+    total, positives = np.empty(times), np.empty(times)
+    everything = np.r_[share, 1.0]
+    for draw in range(times):
+        n = rankings[0].n
+        count = np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
+        for place, ranking in enumerate(rankings):
+            found, total[draw] = ranking.resampled(everything, count)
+            hits[draw, place], positives[draw] = found[:-1], found[-1]
+    return hits, total, positives
+
+
+def interval(draws: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper end of the central ``level`` of the draws, along the first axis."""
+    low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    return low, high
+
+
+def check_resampling(n_bootstrap: int, confidence_level: float, random_state: int) -> None:
+    """One clear error each for the arguments of a bootstrap."""
+    for name, value in (("n_bootstrap", n_bootstrap), ("random_state", random_state)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+            raise ValueError(f"{name} must be an int >= 0, got {value!r}")
+    if n_bootstrap == 1:
+        raise ValueError("n_bootstrap must be 0 (no band) or at least 2, got 1; some hundreds give a steady band")
+    if not 0.0 < check.check_positive(confidence_level, "confidence_level") < 1.0:
+        raise ValueError(f"confidence_level must lie in (0, 1), got {confidence_level!r}; for 95 % pass 0.95")
+
+
+def check_points(max_points: int) -> int:
+    """How many points of a curve to compute."""
+    if isinstance(max_points, bool) or not isinstance(max_points, int | np.integer) or max_points < 8:
+        raise ValueError(f"max_points must be an int >= 8, got {max_points!r}")
+    return int(max_points)
+
+
+def from_start(budget: FloatArray, start: float | None, rows: int, total: float) -> np.ndarray:
+    """Which budgets to draw: from ``start`` on; None: from 10 rows of 500 or more, else all."""
+    if start is None:
+        start = float(budget[9] if rows >= 500 else budget[0])
+    shown = np.asarray(budget >= check.check_positive(start, "start"))
+    if not shown.any():
+        raise ValueError(f"start={start} is more than all {total:g} rows (or weight); nothing is left to draw")
+    return shown

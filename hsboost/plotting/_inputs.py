@@ -1,0 +1,125 @@
+"""Labels, scores and weights of a display: from arrays, or from any fitted classifier."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from hsboost import _validation as check
+from hsboost._validation import FloatArray
+
+RESPONSES = ("auto", "decision_function", "predict_proba")
+
+
+class Rows(NamedTuple):
+    """Rows that count: those of weight 0 are dropped."""
+
+    positive: np.ndarray
+    score: FloatArray
+    weight: FloatArray | None
+    kept: np.ndarray | None
+
+    def also(self, score: ArrayLike, name: str) -> FloatArray:
+        """Another score of the same rows, checked and without the rows that were dropped."""
+        other = check_one_column(score, name)
+        n = self.score.size if self.kept is None else self.kept.size
+        check.check_same_length(other, name, n, "y_score")
+        return other if self.kept is None else other[self.kept]
+
+
+def check_rows(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    sample_weight: ArrayLike | None,
+    pos_label: Any,
+    name: str = "y_score",
+) -> Rows:
+    """Checked arrays, with one clear error for each thing that can be wrong with them."""
+    score = check_one_column(y_score, name)
+    labels = np.asarray(y_true)
+    check.check_same_length(labels, "y_true", score.size, name)
+    positive = is_positive(labels, pos_label)
+    weight = check.check_weight(sample_weight, score.size, name)
+    kept = None
+    if weight is not None:
+        if not (np.isfinite(weight) & (weight >= 0)).all():
+            raise check.bad_weights(weight)
+        weight = weight.astype(np.float64)
+        check.check_total_weight(float(weight.sum()))
+        if not weight.all():
+            kept = weight > 0
+            positive, score, weight = positive[kept], score[kept], weight[kept]
+    if not positive.any():
+        raise ValueError("y_true holds no positive row (of positive weight); there is nothing to find in the top k")
+    return Rows(positive, score, weight, kept)
+
+
+def check_one_column(y_score: ArrayLike, name: str) -> FloatArray:
+    """Finite scores, one per row."""
+    shape = np.shape(y_score)
+    if len(shape) == 2 and shape[1] > 1:
+        raise ValueError(
+            f"{name} must hold one score per row, got shape {shape}; pass the column of the class to be found, "
+            f"for example {name}[:, 1]"
+        )
+    score = check.check_scores(y_score, name)
+    if not np.isfinite(score).all():
+        raise check.not_finite(score, name)
+    return score
+
+
+def is_positive(labels: np.ndarray, pos_label: Any) -> np.ndarray:
+    """Which rows are positive. Without ``pos_label``: 1 of {0, 1} or {-1, 1}, True of {False, True}."""
+    if labels.dtype.kind in "fc" and np.isnan(labels).any():
+        raise ValueError("y_true must hold a label in every row, got nan; drop the rows without one")
+    found = np.unique(labels)
+    if pos_label is None:
+        if not (np.isin(found, [0, 1]).all() or np.isin(found, [-1, 1]).all()):
+            shown = ", ".join(map(repr, found[:5].tolist())) + (", …" if found.size > 5 else "")
+            raise ValueError(f"y_true must be 0/1 or -1/1 unless pos_label says what is positive; it holds {shown}")
+        pos_label = 1
+    return np.asarray(labels == pos_label, dtype=bool)
+
+
+def response(estimator: Any, X: Any, pos_label: Any, response_method: str) -> tuple[FloatArray, Any]:
+    """(scores of one class, the label of that class), from ``decision_function`` if there is one."""
+    check.check_choice(response_method, "response_method", RESPONSES)
+    names = RESPONSES[1:] if response_method == "auto" else (response_method,)
+    name = next((name for name in names if hasattr(estimator, name)), None)
+    if name is None:
+        raise ValueError(
+            f"{type(estimator).__name__} has no {' and no '.join(names)}; pass its scores to from_predictions"
+        )
+    check_is_fitted(estimator)
+    classes = np.asarray(getattr(estimator, "classes_", [0, 1]))
+    if pos_label is None and classes.size > 2:
+        raise ValueError(
+            f"{type(estimator).__name__} knows {classes.size} classes and these displays show one of them; pass one "
+            "class's column of its scores to from_predictions with y_true == that class, or name the class as pos_label"
+        )
+    label = classes[1] if pos_label is None else pos_label
+    column = np.flatnonzero(classes == label)
+    if column.size == 0:
+        raise ValueError(f"pos_label={pos_label!r} is not a class of the estimator; known: {classes.tolist()}")
+    values = np.asarray(getattr(estimator, name)(X))
+    if values.ndim == 2 and values.shape[1] > 1:
+        return values[:, int(column[0])], label
+    values = values.reshape(-1)
+    return (values if int(column[0]) == 1 else -values), label
+
+
+def inner(estimator: Any, attribute: str, default: Any) -> Any:
+    """An attribute of the estimator, or of the one inside a Pipeline or a search."""
+    while estimator is not None:
+        if hasattr(estimator, attribute):
+            return getattr(estimator, attribute)
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        else:
+            estimator = None
+    return default

@@ -1,0 +1,397 @@
+"""HypersimplexDisplay: scores against their soft assignment, and what training did round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hsboost import _validation as check
+from hsboost._validation import Budget, FloatArray
+from hsboost.plotting import _inputs, _style
+from hsboost.projection import HypersimplexProjection, hard_cut, project_hypersimplex
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class HypersimplexDisplay:
+    """See where the budget cuts through the scores: soft assignment, threshold, active band, both classes.
+
+    Rows in the active band are the only ones with a gradient: the picture shows what training can still change.
+    :meth:`plot` draws the scores, :meth:`plot_rounds` how threshold and active share came about.
+
+    Attributes
+    ----------
+    score : ndarray of shape (n,)
+        Raw scores, without rows of weight 0.
+    positive : bool ndarray of shape (n,)
+    values : ndarray of shape (n,)
+        Soft assignments, in [0, 1], with Σ w y = ``k``.
+    k : float
+        The budget as a mass, in rows (or weight).
+    temperature : float
+        Width of the active band, in units of the scores.
+    threshold : float
+        The score with soft assignment 1/2.
+    hard_threshold : float
+        The score exceeded by the top k rows, where ``predict`` would cut these rows.
+    band : tuple of float
+        Scores between which rows are active.
+    active : bool ndarray of shape (n,)
+    active_share : float
+        Share of the rows (not of their weight) that is active.
+    history : dict or None
+        Per round, as ``training_history_`` of HSClassifier: "iteration", "threshold", "active_share", perhaps "loss".
+    cut_ : float or None
+        Where the estimator's ``predict`` cuts (0 of its ``decision_function``); None from predictions.
+    ax_, axes_, figure_
+        After a plot: the upper panel, both panels and the figure.
+
+    Examples
+    --------
+    >>> from hsboost.plotting import HypersimplexDisplay
+    >>> display = HypersimplexDisplay.from_predictions([1, 0, 1, 0], [2.0, 1.2, 0.9, -3.0])
+    >>> display.values.round(3)
+    array([1.  , 0.65, 0.35, 0.  ])
+    >>> display.active_share
+    0.5
+    """
+
+    def __init__(
+        self,
+        *,
+        score: FloatArray,
+        positive: np.ndarray,
+        projection: HypersimplexProjection,
+        k: float,
+        hard_threshold: float,
+        cut: float | None = None,
+        history: Mapping[str, Any] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.score, self.positive, self.k, self.name = score, positive, k, name
+        self.values, self.active = projection.values, projection.active
+        self.temperature, self.threshold, self.hard_threshold = projection.temperature, projection.cut, hard_threshold
+        half = 0.5 * self.temperature
+        self.band = (self.threshold - half, self.threshold + half)
+        self.active_share = float(self.active.mean())
+        self.cut_ = cut
+        self.history = None if history is None else _check_history(history)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        k: Budget = None,
+        temperature: float | None = None,
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+        response_method: Literal["auto", "decision_function", "predict_proba"] = "auto",
+        name: str | None = None,
+        ax: Axes | None = None,
+        **plot_kw: Any,
+    ) -> HypersimplexDisplay:
+        """Score rows with a fitted classifier, project them with its budget, and draw.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            An HSClassifier (also in a Pipeline or a search) brings its ``k``, ``temperature`` and
+            ``training_history_``. Others are shown with the arguments given here.
+        X, y : the rows and their labels.
+        k : None, int or float in (0, 1), default None
+            None: the estimator's own k. A count is a count of *these* rows.
+        temperature : float, default None
+            None: the estimator's own, else 1.
+        sample_weight, pos_label, response_method, name, ax, **plot_kw
+            As for :meth:`PrecisionAtKDisplay.from_estimator`.
+
+        Returns
+        -------
+        HypersimplexDisplay
+        """
+        scores, label = _inputs.response(estimator, X, pos_label, response_method)
+        own: Any = _inputs.inner(estimator, "k", None) if k is None else k
+        if k is None and isinstance(own, Mapping) and len(getattr(estimator, "classes_", ())) > 2:
+            own = own.get(label, own)  # budgets per class: the one of the class shown
+        grouped = own is not None and _inputs.inner(estimator, "group_thresholds_", None) is not None
+        if (grouped and k is None) or isinstance(own, Mapping | str) or np.ndim(own) > 0:
+            raise ValueError(
+                f"the estimator was trained with a budget per {'group' if grouped else 'class or group'}; pass k, the "
+                "budget of the rows shown here"
+            )
+        if temperature is None:
+            temperature = _inputs.inner(estimator, "temperature", 1.0)
+        display = cls._measure(y, scores, own, temperature, sample_weight, label)
+        display.name = type(estimator).__name__ if name is None else name
+        display.cut_ = 0.0 if hasattr(estimator, "decision_function") and response_method != "predict_proba" else None
+        history = _inputs.inner(estimator, "training_history_", None)
+        classes = np.asarray(getattr(estimator, "classes_", ()))
+        column = int(np.flatnonzero(classes == label)[0]) if classes.size > 2 else None
+        display.history = None if history is None else _check_history(history, column)
+        return display.plot(ax, **plot_kw)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        raw_prediction: ArrayLike,
+        k: Budget = None,
+        temperature: float = 1.0,
+        sample_weight: ArrayLike | None = None,
+        *,
+        pos_label: Any = None,
+        history: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **plot_kw: Any,
+    ) -> HypersimplexDisplay:
+        """Project given scores and draw.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,)
+        raw_prediction : array-like of shape (n,)
+            Raw scores (margins), finite.
+        k : None, int or float in (0, 1), default None
+            As for the objectives: as many as are positive, a count, or a share.
+        temperature : float, default 1.0
+            In units of the scores.
+        sample_weight : array-like of shape (n,), optional
+        pos_label : default None
+            Needed unless labels are 0/1, -1/1 or booleans.
+        history : mapping, optional
+            Per-round values for :meth:`plot_rounds`.
+        name, ax, **plot_kw
+            Title's name, axes, and arguments of :meth:`plot`.
+
+        Returns
+        -------
+        HypersimplexDisplay
+        """
+        display = cls._measure(y_true, raw_prediction, k, temperature, sample_weight, pos_label)
+        display.name, display.history = name, None if history is None else _check_history(history)
+        return display.plot(ax, **plot_kw)
+
+    @classmethod
+    def _measure(
+        cls, y: ArrayLike, score: ArrayLike, k: Budget, temperature: float, weight: ArrayLike | None, pos_label: Any
+    ) -> HypersimplexDisplay:
+        rows = _inputs.check_rows(y, score, weight, pos_label, "raw_prediction")
+        total = float(rows.score.size if rows.weight is None else rows.weight.sum())
+        found = float(rows.positive.sum() if rows.weight is None else rows.weight[rows.positive].sum())
+        mass = check.budget_mass(check.check_budget(k), total, found)
+        projection = project_hypersimplex(rows.score, mass, temperature=temperature, sample_weight=rows.weight)
+        return cls(
+            score=rows.score,
+            positive=rows.positive,
+            projection=projection,
+            k=mass,
+            hard_threshold=hard_cut(rows.score, rows.weight, mass),
+        )
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        kind: Literal["scores", "rounds"] = "scores",
+        bins: int | None = None,
+        name: str | None = None,
+        **line_kw: Any,
+    ) -> HypersimplexDisplay:
+        """Draw the soft assignment above, and below it where positives (up) and negatives (down) lie.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Its place is taken by the two panels. Default: a new figure.
+        kind : {"scores", "rounds"}, default "scores"
+            "rounds": :meth:`plot_rounds` instead.
+        bins : int, default None
+            Of the histograms; None: up to 60, fewer for few rows. Each class is shown as shares of its own rows.
+        name : str, optional
+            Of the title.
+        **line_kw
+            Passed to ``Axes.plot`` for the assignment.
+
+        Returns
+        -------
+        HypersimplexDisplay
+            Itself.
+        """
+        check.check_choice(kind, "kind", ("scores", "rounds"))
+        if kind == "rounds":
+            return self.plot_rounds(ax, **line_kw)
+        if bins is None:
+            bins = int(np.clip(2.0 * np.sqrt(self.score.size), 8, 60))
+        if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 2:
+            raise ValueError(f"bins must be an int >= 2, got {bins!r}")
+        self.name = self.name if name is None else name
+        outer = _style.new_axes(ax, (7.2, 4.8))
+        top, bottom = _style.panels(outer, 0.44, 0.5)
+        low, high = self._limits()
+        for panel in (top, bottom):
+            _style.tidy(panel)
+            panel.axvspan(max(self.band[0], low), min(self.band[1], high), color=_style.BAND, zorder=0, linewidth=0)
+            panel.axvline(self.threshold, color=_style.INK, linewidth=1.2, linestyle=(0, (1, 1.5)), zorder=2)
+            panel.set_xlim(low, high)
+        top.tick_params(labelbottom=False)
+        knots = np.unique(np.clip([low, *self.band, high], low, high))
+        ramp = np.clip((knots - self.band[0]) / self.temperature, 0.0, 1.0)
+        top.plot(knots, ramp, **{"color": _style.INK, "linewidth": 1.8, "zorder": 3, **_style.full_names(line_kw)})
+        self._rows(top)
+        top.set_ylim(-0.06, 1.06)
+        top.set_yticks([0.0, 0.5, 1.0])
+        top.set_ylabel("soft assignment")
+        self._histograms(bottom, np.linspace(low, high, bins + 1))
+        bottom.set_xlabel("raw score" if self.cut_ is None else "decision_function (raw score − threshold)")
+        self._write(top, bottom)
+        self.ax_, self.axes_, self.figure_ = top, np.array([top, bottom]), outer.figure
+        return self
+
+    def _limits(self) -> tuple[float, float]:
+        """All scores and, where that does not squeeze them, the whole band."""
+        low, high = float(self.score.min()), float(self.score.max())
+        spread = (high - low) or self.temperature
+        low, high = max(min(low, self.band[0]), low - 0.5 * spread), min(max(high, self.band[1]), high + 0.5 * spread)
+        return low - 0.03 * (high - low), high + 0.03 * (high - low)
+
+    def _rows(self, ax: Axes) -> None:
+        """Few rows are shown one by one on the curve."""
+        if self.score.size > 300:
+            return
+        for rows, color in ((~self.positive, _style.NEGATIVE), (self.positive, _style.POSITIVE)):
+            ax.scatter(self.score[rows], self.values[rows], s=22, color=color, zorder=4, linewidth=0.5, edgecolor="w")
+
+    def _histograms(self, ax: Axes, edges: np.ndarray) -> None:
+        heights = []
+        for rows, color, sign in ((self.positive, _style.POSITIVE, 1), (~self.positive, _style.NEGATIVE, -1)):
+            share = np.histogram(self.score[rows], edges)[0] / max(int(rows.sum()), 1)
+            ax.stairs(sign * share, edges, fill=True, color=color, alpha=0.85, zorder=1.5)
+            heights.append(float(share.max()))
+        reach = 1.15 * max(heights)
+        ax.axhline(0.0, color=_style.INK, linewidth=0.8, zorder=3)
+        ax.set_ylim(-reach, reach)
+        ax.yaxis.set_major_formatter(lambda share, _: f"{abs(round(100 * share, 6)):g} %")
+        ax.locator_params(axis="y", nbins=5)
+        ax.set_ylabel("share of the class")
+
+    def _write(self, top: Axes, bottom: Axes) -> None:
+        """Title and notes."""
+        lead = f"{self.name}: soft" if self.name else "Soft"
+        title = f"{lead} assignments add up to k = {_style.number(self.k)}"
+        top.set_title(title, loc="left", fontsize=11, color=_style.INK)
+        above = int((self.score > self.threshold).sum())
+        low, high = top.get_xlim()
+        right = self.threshold < 0.5 * (low + high)
+        side = {"ha": "left" if right else "right", "va": "center"}
+        offset = 8 if right else -8
+        edge = self.band[1] if right else self.band[0]
+        room = (high - edge if right else edge - low) / (high - low)
+        edge = edge if room > 0.45 else self.threshold
+        text = f"active band: {100 * self.active_share:.3g} % of the rows\nonly these have a gradient"
+        _style.note(top, text, (edge, 0.25 if right else 0.75), (offset, 0), color=_style.INK, **side)
+        text = f"½ at {self.threshold:.3g}, with {_style.number(above)} rows above it"
+        _style.note(top, text, (self.threshold, 0.5), (offset, 0), color=_style.INK, **side)
+        for rows, color, word, height, va in (
+            (self.positive, _style.POSITIVE, "positive", 0.96, "top"),
+            (~self.positive, _style.NEGATIVE, "negative", 0.04, "bottom"),
+        ):
+            text = f"{_style.number(float(rows.sum()))} {word}"
+            x, ha, dx = (1.0, "right", -6) if right else (0.0, "left", 6)
+            _style.note(bottom, text, (x, height), (dx, 0), xycoords="axes fraction", color=color, ha=ha, va=va,
+                        fontweight="bold")  # fmt: skip
+        if self.cut_ is not None and low < self.cut_ < high and abs(self.cut_ - self.threshold) > 0.01 * (high - low):
+            bottom.axvline(self.cut_, color=_style.QUIET, linewidth=1.2, zorder=2)
+            _style.note(bottom, "predict cuts here", (self.cut_, 1.0), (4, -3), xycoords=("data", "axes fraction"),
+                        va="top")  # fmt: skip
+
+    def plot_rounds(self, ax: Axes | None = None, *, color: Any = None, **line_kw: Any) -> HypersimplexDisplay:
+        """Draw threshold and active share of every round of training; several thresholds where a round has several.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Its place is taken by the panels. Default: a new figure.
+        color, **line_kw
+            Passed to ``Axes.plot``.
+
+        Returns
+        -------
+        HypersimplexDisplay
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            Without a history.
+        """
+        if self.history is None:
+            raise ValueError(
+                "there is no training history to draw; pass history= to from_predictions, or an estimator with "
+                "training_history_"
+            )
+        history = self.history
+        outer = _style.new_axes(ax, (7.2, 4.4))
+        top, bottom = _style.panels(outer, 0.44, 0.5)
+        style = {"color": _style.PALETTE[0] if color is None else color, "linewidth": 2.0, **_style.full_names(line_kw)}
+        thin = {**style, "linewidth": 1.0, "alpha": 0.6}  # several groups or classes
+        for panel, key, label in ((top, "active_share", "active rows"), (bottom, "threshold", "threshold (raw score)")):
+            _style.tidy(panel)
+            panel.plot(history["iteration"], history[key], **(style if history[key].ndim == 1 else thin))
+            panel.set_ylabel(label)
+            panel.margins(x=0.02, y=0.18)
+        top.tick_params(labelbottom=False)
+        top.set_ylim(0.0, 1.06)
+        _style.percent(top.yaxis)
+        shares = history["active_share"].reshape(len(history["iteration"]), -1)
+        top.fill_between(history["iteration"], 0.0, shares.mean(axis=1), color=_style.BAND, linewidth=0, zorder=0)
+        bottom.set_xlabel("round of boosting")
+        top.set_title("Rows that still have a gradient, and where the budget cuts", loc="left", fontsize=11)
+        last = history["iteration"][-1]
+        for panel, key, scale, unit in ((top, "active_share", 100.0, " %"), (bottom, "threshold", 1.0, "")):
+            if history[key].ndim > 1:
+                continue
+            text = f"{scale * float(history[key][-1]):.3g}{unit}"
+            low = key == "active_share" and float(history[key][-1]) > 0.8  # else it would run into the title
+            panel.plot([last], [history[key][-1]], "o", color=style["color"], ms=6, mec="white", mew=1.2, zorder=4)
+            _style.note(
+                panel,
+                text,
+                (last, history[key][-1]),
+                (0, -8 if low else 7),
+                ha="right",
+                va="top" if low else "bottom",
+                color=_style.INK,
+            )
+        self.ax_, self.axes_, self.figure_ = top, np.array([top, bottom]), outer.figure
+        return self
+
+
+def _check_history(history: Mapping[str, Any], column: int | None = None) -> dict[str, np.ndarray]:
+    """Per-round arrays of one length; a row of numbers where a round has several. ``column``: only that class's."""
+    needed = ("iteration", "threshold", "active_share")
+    missing = [key for key in needed if key not in history]
+    if missing:
+        raise ValueError(f"history must have {', '.join(needed)}; it lacks {', '.join(missing)}")
+    found: dict[str, np.ndarray] = {}
+    rounds = len(history["iteration"])
+    for key in (key for key in (*needed, "loss") if key in history):
+        try:
+            values = np.asarray(history[key], dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"history[{key!r}] must hold numbers, the same number of them per round") from error
+        if column is not None and values.ndim > 1:
+            values = values[..., column]
+        if rounds == 0 or values.shape[:1] != (rounds,) or values.ndim > (1 if key == "iteration" else 2):
+            raise ValueError(
+                f"history[{key!r}] must hold one entry per round, got shape {values.shape} for {rounds} rounds"
+            )
+        found[key] = values
+    return found

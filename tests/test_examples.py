@@ -1,0 +1,62 @@
+"""The scripts in examples/ run as they stand there, save their pictures and print what they promise."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+#: What each script must print, as regular expressions.
+PRINTS = {
+    "compare_models": [r"^HyperSimplex +\d\d\.\d +\d\d\.\d +\d\d\.\d$", r"^LightGBM +\d", r"^XGBoost +\d"],
+    "fraud_queue": [
+        r"^360 reviews in 20 days, \d+ frauds",
+        r"^HyperSimplex, by group( +\d+){5}$",
+        r"of 80 region-days",
+    ],
+    "leads": [r"^136 calls to 904 customers, mean over 5 splits:$", r"^  HyperSimplex +\d+\.\d say yes", "difference"],
+    "multiclass": [r"^899 images, 10 piles of 80", r"^  accuracy +\d\d\.\d %$", r"right in the piles of log loss +\d"],
+}
+
+
+def test_every_script_is_tested_short_and_says_what_for() -> None:
+    scripts = {path.stem: path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py")}
+    assert scripts.keys() == PRINTS.keys()
+    for name, text in scripts.items():
+        assert len(text.splitlines()) < 120, name
+        head = text.split('"""')[1]
+        assert "\nProblem: " in head
+        assert "\nData: " in head
+        assert f"python examples/{name}.py [--plot" in head
+
+
+@pytest.mark.parametrize("name", sorted(PRINTS))
+def test_script(name: str, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", str(EXAMPLES / f"{name}.py"), "--plot", str(picture)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=tmp_path,  # a script finds what it needs from anywhere
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(ROOT),
+            "MPLBACKEND": "Agg",
+            "PYTHONIOENCODING": "utf-8",
+        },
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr == ""
+    for pattern in PRINTS[name]:
+        assert re.search(pattern, done.stdout, re.MULTILINE), f"{pattern!r} is not in:\n{done.stdout}"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size > 20_000
