@@ -6,11 +6,13 @@ import zlib
 
 import numpy as np
 
+from datasets._store import Store
 from datasets._table import Table
 from datasets.registry import DatasetError
 
 PARTS = ("train", "valid", "test")
 SHARES = (0.6, 0.2, 0.2)
+CARVED_FROM_END, CARVED_AT_RANDOM = 0.05, 0.1
 
 
 def generator(name: str, seed: int, *more: int) -> np.random.Generator:
@@ -18,31 +20,65 @@ def generator(name: str, seed: int, *more: int) -> np.random.Generator:
     return np.random.default_rng([zlib.crc32(name.encode()), seed, *more])
 
 
-def assign(table: Table, seed: int) -> np.ndarray:
+def assign(table: Table | Store, seed: int) -> np.ndarray:
     """Decide the split of every row: (n,) int8 of 0 train, 1 valid, 2 test, by the data set's policy.
 
-    "given" is the source's own split; "groups" deals whole groups out 60/20/20 by number of groups, so that
-    no group is in two splits; "stratified" deals rows out 60/20/20 within each class. Raises `DatasetError`
-    where a split is empty.
+    "given" is the source's own split (with a validation split cut from train where it has none); "groups"
+    deals whole groups out 60/20/20 by number of groups, so that no group is in two splits; "stratified" deals
+    rows out 60/20/20 within each class; "order" cuts the table at 60% and 80%, and "within_groups" does so
+    within each group, by time. Raises `DatasetError` where a split is empty.
     """
-    if table.part is not None:
-        return table.part
     rng = generator(table.info.name, seed)
-    part = np.empty(len(table.y), dtype=np.int8)
-    if table.info.split == "groups" and table.groups is not None:
+    policy = table.info.split
+    if table.part is not None:
+        part = table.part if (table.part == 1).any() else _carve(table, rng)
+    elif policy == "groups" and table.groups is not None:
         of_group = _deal(int(table.groups.max()) + 1, rng)
         part = of_group[table.groups]
+    elif policy == "order":
+        part = _cut(np.arange(len(table.y)), np.full(len(table.y), len(table.y)))
+    elif policy == "within_groups" and table.groups is not None:
+        part = _within(table.groups, getattr(table, "order", None))
     else:
+        part = np.empty(len(table.y), dtype=np.int8)
         for value in (0, 1):
             rows = np.flatnonzero(table.y == value)
             part[rows] = _deal(len(rows), rng)
     for code, name in enumerate(PARTS):
         if not (part == code).any():
-            what = "groups" if table.info.split == "groups" else "rows"
+            what = "groups" if policy == "groups" else "rows"
             raise DatasetError(
                 f"{table.info.name}: too few {what} for three splits, the {name} split is empty; add data"
             )
     return part
+
+
+def _carve(table: Table | Store, rng: np.random.Generator) -> np.ndarray:
+    """Cut a validation split from train: its last 5%, or 10% at random."""
+    part = np.array(table.part)
+    train = np.flatnonzero(part == 0)
+    if getattr(table, "carve", "end") == "seed":
+        part[np.sort(rng.permutation(train)[: max(1, round(CARVED_AT_RANDOM * len(train)))])] = 1
+    else:
+        part[train[len(train) - max(1, round(CARVED_FROM_END * len(train))) :]] = 1
+    return part
+
+
+def _within(groups: np.ndarray, order: np.ndarray | None) -> np.ndarray:
+    """Cut each group's rows, sorted by ``order`` (ties and None: as they lie), at 60% and 80%."""
+    rows = np.arange(len(groups))
+    by_group = np.lexsort((rows, groups) if order is None else (rows, order, groups))
+    sizes = np.bincount(groups)
+    firsts = np.cumsum(sizes) - sizes
+    place = np.empty(len(groups), dtype=np.int64)
+    place[by_group] = rows - firsts[groups[by_group]]
+    return _cut(place, sizes[groups])
+
+
+def _cut(place: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Give train, valid and test by place in a row of ``size``: (n,) int8."""
+    ends = np.cumsum(SHARES)[:2]
+    return ((place >= np.rint(ends[0] * size)).astype(np.int8) + (place >= np.rint(ends[1] * size))).astype(np.int8)
 
 
 def _deal(count: int, rng: np.random.Generator) -> np.ndarray:

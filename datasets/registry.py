@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from datasets._layouts import Figure, Layout, SourceFile, Subset, layout_of
 
 HERE = Path(__file__).resolve().parent
 
-SplitPolicy = Literal["groups", "stratified", "given"]
+SplitPolicy = Literal["groups", "stratified", "given", "order", "within_groups"]
 
 
 class DatasetError(ValueError):
@@ -26,9 +28,14 @@ class DatasetInfo:
     Fields: ``rows`` is the whole table's row count and ``positive_rate`` its share of ones, in [0, 1].
     ``columns`` are the features, in order; ``categorical`` those with levels in place of numbers. ``group``
     is the column behind ``Dataset.groups``, or None. ``split`` is the policy: "groups" (whole groups at
-    random by seed), "stratified" (rows at random by seed within each class) or "given" (fixed by the source,
-    the same for every seed). ``left_out`` lists what was removed from the source and why. ``loader``,
+    random by seed), "stratified" (rows at random by seed within each class), "given" (fixed by the source,
+    the same for every seed), "order" (by position in the file, where that is time) or "within_groups" (by
+    time within each group). ``left_out`` lists what was removed from the source and why. ``loader``,
     ``file`` and ``sha256`` say which module reads which file.
+
+    Published sets also have ``layouts``, ``files`` (to download), ``figures`` and ``paper`` (AUC as printed by
+    others; the two rows of the paper's table), and after loading ``layout``, ``encoded`` (id columns with too
+    many levels for categories) and ``here`` (what the copy at hand is, and how it differs from the whole).
     """
 
     name: str
@@ -53,6 +60,19 @@ class DatasetInfo:
     citation: str = ""
     file: str = ""
     sha256: str = ""
+    encoded: tuple[str, ...] = ()
+    layout: str = ""
+    here: str = ""
+    paper: dict[str, float] = field(default_factory=dict, hash=False)
+    figures: tuple[Figure, ...] = ()
+    files: tuple[SourceFile, ...] = ()
+    subsets: tuple[Subset, ...] = ()
+    layouts: dict[str, Layout] = field(default_factory=dict, hash=False)
+
+    @property
+    def published(self) -> bool:
+        """Whether the set is one of the published ones, of which nothing lies in the repository."""
+        return bool(self.layouts)
 
 
 @cache
@@ -63,9 +83,16 @@ def registry() -> dict[str, DatasetInfo]:
     return {name: _info(name, table) for name, table in tables.items()}
 
 
-def _info(name: str, table: dict[str, object]) -> DatasetInfo:
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    return DatasetInfo(name=name, **values)  # type: ignore[arg-type]  # the registry is ours and tested
+def _info(name: str, table: dict[str, Any]) -> DatasetInfo:
+    known = {item.name for item in fields(DatasetInfo)} - {"name", "loader", "layouts", "layout"}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    values["figures"] = tuple(Figure(**figure) for figure in table.get("figures", []))
+    values["subsets"] = tuple(Subset(**subset) for subset in table.get("subsets", []))
+    values["files"] = tuple(
+        SourceFile(**(source | {"urls": tuple(source["urls"])})) for source in table.get("files", [])
+    )
+    values["layouts"] = {title: layout_of(title, layout, known) for title, layout in table.get("layouts", {}).items()}
+    return DatasetInfo(name=name, **values)
 
 
 def unknown(argument: str, value: object, choices: Iterable[str], remedy: str = "") -> DatasetError:

@@ -26,8 +26,9 @@ GIVES_THE_ANSWER_AWAY = {
 
 
 @pytest.fixture(autouse=True)
-def no_data_dir(monkeypatch):
+def no_data_dir(monkeypatch, tmp_path_factory):
     monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
+    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "no-cache"))
 
 
 @pytest.fixture
@@ -39,7 +40,8 @@ def fresh_cache():
 
 def test_every_shipped_set_is_listed_and_small():
     assert datasets.list_datasets() == SHIPPED
-    assert sum(shipped.locate(info).stat().st_size for info in registry().values()) < 4_500_000
+    assert sum(shipped.locate(registry()[name]).stat().st_size for name in SHIPPED) < 4_500_000
+    assert [name for name, info in registry().items() if not info.published] == SHIPPED
 
 
 @pytest.mark.parametrize(

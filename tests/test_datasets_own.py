@@ -18,8 +18,9 @@ SHIPPED = ["nycflights13", "adult", "bank_marketing"]
 
 
 @pytest.fixture(autouse=True)
-def no_data_dir(monkeypatch):
+def no_data_dir(monkeypatch, tmp_path_factory):
     monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
+    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "no-cache"))
 
 
 @pytest.fixture

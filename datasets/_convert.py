@@ -1,0 +1,287 @@
+"""From a source file to Parquet in one pass and little memory, with a note beside it of what it was made from."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from datasets import _csv, _libsvm
+from datasets._layouts import Layout
+from datasets._malformed import Malformed
+from datasets._sources import ENDINGS, Reader, Source, digest
+from datasets.registry import DatasetError, DatasetInfo
+
+VERSION = 1
+NOTE_KEYS = {"fingerprint", "bytes", "source", "published", "beside", "malformed", "rows", "levels", "missing"}
+LEVELS_AT_MOST = 512
+_LEFTOVER_SECONDS = 3600
+_INTEGER = r"^(0|[1-9][0-9]{0,14})$"
+Progress = Callable[[int, int, int], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One converted file: the Parquet file, and the notes from the JSON file beside it."""
+
+    path: Path
+    notes: dict[str, Any]
+
+
+def fingerprint(layout: Layout) -> str:
+    """Return a short hash of all that decides what a conversion gives; it changes with the layout or the code."""
+    stored = [(column.source, column.kind) for column in (*layout.columns, *layout.derived)]
+    rules = (VERSION, layout.format, layout.features, layout.positive, layout.negative, layout.at_least)
+    return hashlib.sha256(repr((rules, layout.delimiter, layout.further, stored)).encode()).hexdigest()[:16]
+
+
+def cached(layout: Layout, part: str, folder: Path, source: Source | None) -> Part | None:
+    """Return a part that was converted before, or None where there is none or it is not of this source and code.
+
+    A source that is gone since is no reason to distrust the cache; one that changed is.
+    """
+    path, note = folder / f"{part}.parquet", folder / f"{part}.json"
+    try:
+        notes = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(notes, dict) or not notes.keys() >= NOTE_KEYS:
+        return None
+    if not path.is_file() or notes.get("fingerprint") != fingerprint(layout) or notes["bytes"] != path.stat().st_size:
+        return None
+    made_from = notes["source"]
+    if source is None:
+        source = Source(Path(made_from["path"]), made_from["member"])
+        if not source.path.is_file():
+            return Part(path, notes)
+    found = source.path.stat()
+    if notes["beside"] != _beside(layout, source):
+        return None
+    if (source.member, found.st_size) != (made_from["member"], made_from["size"]):
+        return None
+    if found.st_mtime_ns != made_from["mtime_ns"]:
+        if digest(source.path) != made_from["file_sha256"]:
+            return None
+        notes["source"] |= {"mtime_ns": found.st_mtime_ns, "path": str(source.path)}
+        _write_note(note, notes)
+    return Part(path, notes)
+
+
+def convert(
+    info: DatasetInfo,
+    layout: Layout,
+    part: str,
+    source: Source,
+    folder: Path,
+    *,
+    derive: _csv.Derive | None = None,
+    max_malformed: int = 0,
+    progress: Progress | None = None,
+) -> Part:
+    """Convert one source file to ``folder/<part>.parquet``, one block in memory at a time.
+
+    The file appears under its name when it is whole; an interrupted conversion leaves nothing that could be
+    taken for it. Raises `DatasetError` for a damaged file, a wrong checksum and more than ``max_malformed``
+    malformed rows.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    path = folder / f"{part}.parquet"
+    temporary = folder / f"{part}.parquet.{os.getpid()}-{time.time_ns():x}.partial"
+    before = source.path.stat()
+    beside = _beside(layout, source)
+    malformed = Malformed(source, max_malformed)
+    census = _Census(layout)
+    try:
+        writer: pq.ParquetWriter | None = None
+        with contextlib.ExitStack() as stack:
+            tables = stack.enter_context(contextlib.closing(_Tables(layout, source, malformed, derive)))
+            for table in tables:
+                malformed.check()
+                census.add(table)
+                if writer is None:
+                    writer = stack.enter_context(pq.ParquetWriter(temporary, table.schema, compression="zstd"))
+                if table.num_rows:
+                    writer.write_table(table, row_group_size=table.num_rows)
+                if progress is not None:
+                    progress(tables.position, tables.size, census.rows)
+            hashes = tables.hashes()
+        malformed.check()
+        if not census.rows:
+            raise DatasetError(f"{source} holds no rows of data; fetch or copy it again")
+        published = _is_published(info, source, before.st_size, hashes)
+        notes = {
+            "fingerprint": fingerprint(layout),
+            "bytes": temporary.stat().st_size,
+            "source": {
+                "path": str(source.path.resolve()),
+                "member": source.member,
+                "size": before.st_size,
+                "mtime_ns": before.st_mtime_ns,
+                "file_sha256": hashes["sha256"] if source.member is None else digest(source.path),
+                **hashes,
+            },
+            "published": published,
+            "beside": beside,
+            "malformed": malformed.record(),
+            **census.record(),
+        }
+        # The old note goes first: at no moment does a note stand beside a file that it does not describe.
+        (folder / f"{part}.json").unlink(missing_ok=True)
+        temporary.replace(path)
+        _write_note(folder / f"{part}.json", notes)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Part(path, notes)
+
+
+class _Tables:
+    """The blocks of a source as tables of the stored columns."""
+
+    def __init__(self, layout: Layout, source: Source, malformed: Malformed, derive: _csv.Derive | None) -> None:
+        self._layout, self._source, self._malformed, self._derive = layout, source, malformed, derive
+        self._reader = None if layout.format == "parquet" else Reader(source)
+        self.size, self._read = source.size, 0
+
+    @property
+    def position(self) -> int:
+        return self._read if self._reader is None else self._reader.position
+
+    def hashes(self) -> dict[str, str]:
+        if self._reader is not None:
+            return self._reader.hashes()
+        return {name: digest(self._source.path, name) for name in ("sha256", "md5")}
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        if self._reader is None:
+            yield from self._parquet()
+            return
+        columns = None
+        for line, block in self._reader.blocks():
+            if self._layout.sparse:
+                yield _libsvm.parse(self._layout.features, line, block, self._malformed)
+                continue
+            if columns is None:
+                first, _, rest = block.partition(b"\n")
+                columns, is_header = _csv.header(self._layout, first, self._source)
+                if is_header:
+                    line, block = line + 1, rest
+            if block:
+                yield _csv.parse(self._layout, columns, line, block, self._malformed, self._derive)
+
+    def _parquet(self) -> Iterator[pa.Table]:
+        names = [column.source for column in self._layout.columns]
+        row = 1
+        try:
+            file = pq.ParquetFile(self._source.path)
+            missing = [name for name in names if name not in file.schema_arrow.names]
+            if missing:
+                raise DatasetError(
+                    f"{self._source} lacks the columns {', '.join(missing)}; it has {file.schema_arrow.names}"
+                )
+            for batch in file.iter_batches(batch_size=1 << 18, columns=names):
+                arrays = {name: batch.column(name) for name in names}
+                lines = np.arange(row, row + batch.num_rows)
+                row += batch.num_rows
+                self._read = int(self.size * row / max(1, file.metadata.num_rows))
+                yield _csv.typed(self._layout, list(self._layout.columns), arrays, lines, self._malformed, self._derive)
+        except (pa.ArrowException, OSError) as error:
+            raise DatasetError(f"cannot read {self._source} as Parquet ({str(error).splitlines()[0]})") from error
+
+
+class _Census:
+    """What loading needs to know of a part: rows, positives, missing values, levels of the categories."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self.rows = self.positives = 0
+        self._missing: dict[str, int] = {}
+        self._levels: dict[str, set[str] | None] = {}
+        self._integers: dict[str, bool] = {}
+
+    def add(self, table: pa.Table) -> None:
+        self.rows += table.num_rows
+        self.positives += pc.sum(table.column(_csv.LABEL)).as_py() or 0
+        if self._layout.sparse:
+            return
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            self._missing[name] = self._missing.get(name, 0) + column.null_count
+            if column.type == pa.string():
+                self._add_levels(name, pc.unique(column).drop_null())
+
+    def _add_levels(self, name: str, levels: pa.Array) -> None:
+        whole = pc.all(pc.match_substring_regex(levels, _INTEGER)).as_py() is not False
+        self._integers[name] = self._integers.get(name, True) and whole
+        known = self._levels.setdefault(name, set())
+        if known is not None:
+            known |= set(levels.to_pylist()) if len(levels) <= LEVELS_AT_MOST else {None}  # type: ignore[arg-type]
+            if None in known or len(known) > LEVELS_AT_MOST:
+                self._levels[name] = None
+
+    def record(self) -> dict[str, Any]:
+        levels = {name: None if known is None else sorted(known) for name, known in self._levels.items()}
+        return {
+            "rows": self.rows,
+            "positives": self.positives,
+            "missing": {name: count for name, count in self._missing.items() if count},
+            "levels": levels,
+            "integers": self._integers,
+        }
+
+
+def _is_published(info: DatasetInfo, source: Source, size: int, hashes: dict[str, str]) -> bool | None:
+    """Compare with the published checksum: None where none is known. Raises where the file must be that one.
+
+    That is so for a member of the published archive, and for a file of the published name and size. Another
+    file of that name may be a subset on purpose.
+    """
+    for file in info.files:
+        name = source.path.name if source.member is None else Path(source.member).name
+        of_file, of_member = file.name == source.path.name, file.members.get(name)
+        if source.member is not None and not of_file:
+            continue
+        expected = (file.checksum if of_file else of_member) if source.member is None else of_member
+        if expected is None:
+            continue
+        algorithm, _, value = expected.partition(":")
+        if hashes[algorithm] != value and (source.member is not None or file.size == size):
+            raise DatasetError(
+                f"{source}: {algorithm} is {hashes[algorithm]}, expected {value}; the file is damaged, fetch it again"
+            )
+        return hashes[algorithm] == value
+    return None
+
+
+def _beside(layout: Layout, source: Source) -> list[list[object]]:
+    """Size and time of the tables that are joined to the rows, to notice when one changes."""
+    found = [source.path.parent / (name + ending) for name in layout.beside for ending in ENDINGS]
+    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in found if path.is_file()]
+
+
+def _write_note(path: Path, notes: dict[str, Any]) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    temporary.write_text(json.dumps(notes), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed conversions left behind, unless it is so new that one may still be running."""
+    for path in folder.glob("*.partial"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:
+                path.unlink()

@@ -1,0 +1,180 @@
+"""A converted data set on disk: what is known of every row in memory, the features read a row group at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datasets import _csv
+from datasets._convert import LEVELS_AT_MOST, Part
+from datasets._layouts import Layout
+from datasets.registry import DatasetError, DatasetInfo
+
+PART_CODES = {"train": 0, "valid": 1, "test": 2, "all": 0}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One row group: its file, its number there, and its rows' place in the whole table."""
+
+    part: int
+    group: int
+    start: int
+    rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """A text column of some rows: the distinct texts, and for each row the number of its text (-1: missing)."""
+
+    texts: pd.Index
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray | pa.Array) -> Coded:
+        array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        array = array.dictionary_encode() if not pa.types.is_dictionary(array.type) else array
+        codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return cls(pd.Index(array.dictionary.to_pylist(), dtype=object), codes)
+
+    def take(self, places: np.ndarray) -> Coded:
+        return Coded(self.texts, self.codes[places])
+
+    def mapped(self, values: np.ndarray, missing: float) -> np.ndarray:
+        """Give each row its text's value."""
+        return np.append(values, missing).astype(values.dtype)[self.codes]
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """All rows of a published set; has the fields of `_table.Table` except that the features stay on disk.
+
+    ``part`` is the source's own split or None, ``carve`` how a validation split comes about where that has none,
+    ``encoders`` what was fitted last.
+    """
+
+    info: DatasetInfo
+    layout: Layout
+    parts: dict[str, Part]
+    part: np.ndarray | None = None
+    carve: str = "end"
+    encoders: dict[object, object] = field(default_factory=dict)
+
+    @cached_property
+    def _files(self) -> list[pq.ParquetFile]:
+        # Only the label and the categories gain from the dictionaries that the file has anyway.
+        columns = [] if self.layout.sparse else [*self.categories, *self._group_columns]
+        try:
+            return [pq.ParquetFile(part.path, read_dictionary=columns) for part in self.parts.values()]
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from error
+
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        """Row groups in order."""
+        found, start = [], 0
+        for number, file in enumerate(self._files):
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                found.append(Piece(number, group, start, rows))
+                start += rows
+        return found
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        return pq.read_schema(next(iter(self.parts.values())).path)
+
+    @cached_property
+    def features(self) -> list[str]:
+        """Names of the feature columns, in order."""
+        hidden = {_csv.LABEL, _csv.ORDER, *self._group_columns}
+        return [name for name in self.schema.names if name not in hidden]
+
+    @cached_property
+    def categories(self) -> list[str]:
+        """Names of the columns that hold text."""
+        return [name for name in self.schema.names if self.schema.field(name).type == pa.string()]
+
+    @cached_property
+    def _group_columns(self) -> list[str]:
+        return [column.name for column in (*self.layout.columns, *self.layout.derived) if column.kind == "group"]
+
+    def levels(self, name: str) -> list[str] | None:
+        """All levels of a category over the whole table, sorted (integers by value); None for too many."""
+        known = [part.notes["levels"].get(name) for part in self.parts.values()]
+        if any(levels is None for levels in known):
+            return None
+        together = set().union(*known)
+        return None if len(together) > LEVELS_AT_MOST else self.sort(name, together)
+
+    def integers(self, name: str) -> bool:
+        """Whether all levels are whole numbers of up to 15 digits."""
+        return all(part.notes["integers"].get(name, True) for part in self.parts.values())
+
+    def sort(self, name: str, levels: set[str]) -> list[str]:
+        return sorted(levels, key=int) if self.integers(name) else sorted(levels)
+
+    def missing(self, name: str) -> bool:
+        """Whether a column has missing values anywhere."""
+        return any(part.notes["missing"].get(name) for part in self.parts.values())
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """(n,) int8 of 0/1."""
+        return self._whole(_csv.LABEL).to_numpy().astype(np.int8, copy=False)
+
+    @cached_property
+    def groups(self) -> np.ndarray | None:
+        """(n,) int32 group ids from 0 in sorted order, or None."""
+        if self.info.group is None:
+            return None
+        coded = Coded.of(self._whole(self.info.group))
+        ordered = self.sort(self.info.group, set(coded.texts))
+        numbers = pd.Index(ordered, dtype=object).get_indexer(coded.texts)
+        if (coded.codes < 0).any():
+            # Rows without a value are a group of their own, the last.
+            return coded.mapped(numbers.astype(np.int32), len(ordered))
+        return coded.mapped(numbers.astype(np.int32), -1)
+
+    @cached_property
+    def order(self) -> np.ndarray | None:
+        """(n,) values that say which row of a group came first, or None."""
+        return self._whole(_csv.ORDER).to_numpy() if _csv.ORDER in self.schema.names else None
+
+    def read(self, piece: Piece, columns: list[str] | None = None) -> pa.Table:
+        """Read a row group: text columns as dictionaries, one chunk each."""
+        try:
+            table = self._files[piece.part].read_row_group(piece.group, columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from error
+        return table.unify_dictionaries().combine_chunks()
+
+    def over(self, rows: np.ndarray) -> Iterator[tuple[Piece, np.ndarray]]:
+        """Yield the row groups that hold some of the rows (sorted numbers), with those rows' places in them."""
+        ends = [piece.start + piece.rows for piece in self.pieces]
+        cuts = np.searchsorted(rows, [0, *ends])
+        for piece, low, high in zip(self.pieces, cuts[:-1], cuts[1:], strict=True):
+            if high > low:
+                yield piece, rows[low:high] - piece.start
+
+    def check(self) -> None:
+        """Read everything once; raises `DatasetError` where a file is damaged or has another number of rows."""
+        rows = sum(self.read(piece).num_rows for piece in self.pieces)
+        if rows != (noted := sum(int(part.notes["rows"]) for part in self.parts.values())):
+            raise self._damaged(ValueError(f"{rows:,} rows, {noted:,} noted"))
+
+    def _whole(self, name: str) -> pa.Array:
+        column = pa.chunked_array([chunk for piece in self.pieces for chunk in self.read(piece, [name])[name].chunks])
+        return column.unify_dictionaries().combine_chunks()
+
+    def _damaged(self, error: BaseException) -> DatasetError:
+        paths = ", ".join(str(part.path) for part in self.parts.values())
+        return DatasetError(
+            f"cannot read {paths} ({str(error).splitlines()[0]}); delete the file, the next use converts it again"
+        )
