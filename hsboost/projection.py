@@ -305,17 +305,18 @@ def _by_pav(
     if mass <= 0.0 or mass >= total:
         where = threshold_of(scores, weight, mass, total, temperature)
         return values_at(scores, where), where
-    order = np.argsort(-scores, kind="stable")
-    if weight is not None:
+    if weight is None:
+        # Values alone: sorting rows along with them costs several times as much.
+        z, w = np.sort(scores)[::-1].astype(np.float64), None
+    else:
+        order = np.argsort(scores)[::-1]
         order = order[weight[order] > 0]  # rows without weight are not part of the problem: they follow the threshold
-    z = scores[order].astype(np.float64)
-    w = None if weight is None else weight[order].astype(np.float64)
+        z, w = scores[order].astype(np.float64), weight[order].astype(np.float64)
     s, relative, sums = np.empty(z.size), np.empty(z.size), np.empty(z.size)
     first, last = np.empty(z.size, np.intp), np.empty(z.size, np.intp)
     pav.vertex(w, mass, s)
     blocks = pav.pool(z, scale, s, w, first, relative, sums, last)
-    values = np.empty_like(scores)
-    row, level = pav.unpool(z, scale, first, relative, last, blocks, search.MARGIN, order, values)
+    row, level, ones = pav.fractional_block(z, scale, first, relative, last, blocks, search.MARGIN)
     if row >= 0:
         where = Threshold(float(z[row]), level, scale, False)
         if abs(level) > search.FAR:
@@ -325,11 +326,8 @@ def _by_pav(
             where = Threshold(closest, level + (where.anchor - closest) * scale, scale, False)
     else:
         # All values are 0 or 1: any threshold between the two groups will do, take the middle.
-        kept = round(float(values[order].sum(dtype=np.float64)))
-        below = float(z[kept]) if kept < z.size else -np.inf
-        anchor, nu = search.flat_cut(below, float(z[kept - 1]) if kept > 0 else np.inf, scale)
+        below = float(z[ones]) if ones < z.size else -np.inf
+        anchor, nu = search.flat_cut(below, float(z[ones - 1]) if ones > 0 else np.inf, scale)
         where = Threshold(anchor, nu, scale, True)
-    if weight is not None and order.size < scores.size:
-        rest = weight == 0
-        values[rest] = values_at(scores[rest], where)
-    return values, where
+    # z minus its block's level is the projection: 1 before the fractional block, 0 after it, its clip within.
+    return values_at(scores, where), where

@@ -47,23 +47,19 @@ def pool(z, scale, s, w, first, relative, weight, last):
 
 
 @numba.njit(nogil=True, cache=True)
-def unpool(z, scale, first, relative, last, blocks, margin, order, out):
-    """out[order] = z·scale - level of its block; rounding near 0 and 1 (by ``margin``) is undone.
-
-    Returns (row, relative) of the block that holds fractional values, or (-1, 0) when every value is 0 or 1.
-    """
+def fractional_block(z, scale, first, relative, last, blocks, margin):
+    """(first row, relative level) of the block that holds values strictly between 0 and 1 (by ``margin``), and
+    how many values are 1; the row is -1 when every value is 0 or 1. Values are z·scale - level of the row's block."""
     row = -1
     level = 0.0
+    ones = 0
     for b in range(blocks):
         anchor = z[first[b]]
         for i in range(first[b], last[b]):
             y = (z[i] - anchor) * scale - relative[b]
-            if y <= margin:
-                y = 0.0
-            elif y >= 1.0 - margin:
-                y = 1.0
-            out[order[i]] = y
-            if 0.0 < y < 1.0:
+            if y >= 1.0 - margin:
+                ones += 1
+            elif y > margin:
                 row = first[b]
                 level = relative[b]
-    return row, level
+    return row, level, ones
