@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from hsboost._kernels._compile import PARALLEL_FROM
+from hsboost._segments import Segments
 from hsboost.losses import HypersimplexLoss
 from hsboost.projection import project_hypersimplex
 
@@ -40,10 +41,19 @@ def _forms() -> Iterator[tuple[str, Callable[[], object]]]:
         for dtype in (np.float32, np.float64):
             scores, labels = x.astype(dtype), (x > 0).astype(np.float32)
             for weight in (None, np.ones(n, np.float32), np.ones(n)):
+                groups = Segments.by_size(np.arange(0, n + 1, 8 if n % 8 == 0 else n))
                 kind = f"{dtype.__name__}, {'no' if weight is None else weight.dtype} weights, {size}"
                 yield f"projection, {kind}", partial(project_hypersimplex, scores, 7, sample_weight=weight)
                 yield f"gradient, {kind}", partial(HypersimplexLoss().boosting_step, labels, scores, weight, None)
+                if size != "one thread":  # groups know two forms: one thread, and threads over many groups
+                    yield f"grouped gradient, {kind}", partial(_grouped_round, labels, scores, weight, groups)
     yield "pool adjacent violators", partial(project_hypersimplex, np.arange(64.0), 7, method="pav")
+
+
+def _grouped_round(labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | None, groups: Segments) -> None:
+    shuffled = Segments(groups.labels, groups.offsets, np.arange(groups.n)[::-1].copy())
+    HypersimplexLoss().boosting_step(labels, scores, weight, None, shuffled)
+    project_hypersimplex(scores, 1.0, sample_weight=weight, groups=groups.codes)
 
 
 if __name__ == "__main__":
