@@ -24,7 +24,13 @@ def tabular(
         str | None, typer.Option(help="Data sets, separated by commas. Default: all that are shipped.")
     ] = None,
     boosters: Annotated[str | None, typer.Option(help="lightgbm, xgboost. Default: both.")] = None,
-    losses: Annotated[str | None, typer.Option(help="l2, log-loss, hypersimplex. Default: all.")] = None,
+    losses: Annotated[
+        str | None,
+        typer.Option(
+            help="Losses, separated by commas: l2, log-loss, hypersimplex, hypersimplex-fy, exact, exact-log, "
+            "sparsemax, entmax15, hinge, squared-hinge, focal, or all. Default: the first three."
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds (splits and boosters), 0 … N-1.")] = 5,
     rows: Annotated[
         int | None, typer.Option(help="At most so many rows of each split (0: all). Default: 50000.")
@@ -42,7 +48,7 @@ def tabular(
     report_only: Annotated[bool, typer.Option("--report-only", help="Redraw from the finished runs.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the finished runs in --out first.")] = False,
 ) -> None:
-    """Compare L2, log loss and HyperSimplex on real tables with LightGBM and XGBoost.
+    """Compare L2, log loss, HyperSimplex and other losses on real tables with LightGBM and XGBoost.
 
     Writes table.md, results.json, plots and runs.jsonl into --out. Every finished run is kept: the same
     command goes on where it stopped.
@@ -151,6 +157,42 @@ def training(
         repeats=repeats,
         threads=threads,
         large=large,
+        out=out,
+        report_only=report_only,
+        fresh=fresh,
+    )
+    raise typer.Exit(_carried_out(lambda: run.main(request)))
+
+
+@app.command()
+def losses(
+    families: Annotated[str | None, typer.Option(help="exact, softmax, sampled. Default: all.")] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Numbers of classes, separated by commas. Default: each family's own.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Samples per method.")] = 9,
+    scale: Annotated[float, typer.Option(help="Share of the usual rows, for a quick look.")] = 1.0,
+    threads: Annotated[int | None, typer.Option(help="Threads. Default: 1, for the cost of a row.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the report and the finished cases.")] = Path("results/losses"),
+    report_only: Annotated[bool, typer.Option("--report-only", help="Redraw from the finished cases.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the finished cases in --out first.")] = False,
+) -> None:
+    """Time the losses' gradients by number of classes: EXACT beside Genz's sampling, softmax family, sampled softmax.
+
+    Writes table.md, results.json, losses.png and runs.jsonl into --out. Every finished case is kept: the same command
+    goes on where it stopped.
+    """
+    from benchmarks import environment
+
+    environment.let_waiting_threads_sleep()
+    from benchmarks.losses import plan, run
+
+    request = plan.Request(
+        families=families,
+        classes=classes,
+        repeats=repeats,
+        scale=scale,
+        threads=threads,
         out=out,
         report_only=report_only,
         fresh=fresh,

@@ -73,7 +73,8 @@ class LossObjective:
         ValueError
             For scores, labels or weights the loss refuses.
         RuntimeError
-            In distributed XGBoost training, where this callable sees only the rows of one worker.
+            In distributed XGBoost training, where this callable sees only the rows of one worker, if the loss needs
+            all of them (as the hypersimplex losses do; sums over rows do not).
         """
         key: Any = None
         if hasattr(y_pred, "get_label"):
@@ -87,7 +88,8 @@ class LossObjective:
             raw = y_pred
         if self.offset is not None:
             raw = np.asarray(raw) + self.offset
-        _refuse_distributed()
+        if self.loss.couples_rows:
+            _refuse_distributed()
         # Taken out while in use: a second thread on the same data set starts afresh instead of sharing arrays.
         with self._lock:
             state = self._states.pop(key, None) if key is not None else self._last_of_size.pop(len(raw), None)

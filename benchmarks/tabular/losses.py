@@ -117,5 +117,71 @@ class Hypersimplex(Loss):
         return HypersimplexObjective()
 
 
-LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquaredError(), LogLoss(), Hypersimplex())}
+class Registered(Loss):
+    """A loss of hsboost's registry, through the one objective adapter, with the library's defaults unless told."""
+
+    def __init__(self, name: str, label: str, registered: str | None = None, **parameters: Any) -> None:
+        self.name, self.label = name, label
+        self._registered, self._parameters = registered or name, parameters
+
+    def lightgbm(self) -> Objective:
+        return Objective({}, self._objective())
+
+    def xgboost(self) -> Objective:
+        return Objective({"objective": "reg:squarederror", "base_score": 0.0}, self._objective())
+
+    def describe(self) -> dict[str, Any]:
+        return super().describe() | {"function": repr(self._objective())}
+
+    def _objective(self) -> FromIntercept:
+        from hsboost.losses import get_loss
+
+        return FromIntercept(get_loss(self._registered, **self._parameters))
+
+
+class FromIntercept:
+    """A loss's objective whose scores start from the loss's best constant, as the built-in objectives do.
+
+    The constant is found at the first call and added to the booster's scores before the loss sees them; it moves
+    neither ranks nor cuts, so the booster's own scores are evaluated.
+    """
+
+    def __init__(self, loss: Any) -> None:
+        from hsboost.objectives import LossObjective
+
+        self._objective = LossObjective(loss)
+        self._start: float | None = None
+
+    def __call__(self, predictions: Any, dataset: Any) -> Any:
+        if self._start is None:
+            found = self._objective.loss.intercept(dataset.get_label())
+            self._start = 0.0 if found is None else float(found[0])
+        return self._objective(np.asarray(predictions) + self._start, dataset)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FromIntercept:
+        return self  # LightGBM copies its parameters
+
+    def __repr__(self) -> str:
+        return repr(self._objective)
+
+
+#: Losses that ``--losses`` may name. Not among them, because with two classes they are others: softmax and sampled
+#: softmax (log loss), squared (L2).
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for loss in (
+        SquaredError(),
+        LogLoss(),
+        Hypersimplex(),
+        Registered("hypersimplex-fy", "HyperSimplex, Fenchel-Young"),
+        Registered("exact", "EXACT"),
+        Registered("exact-log", "EXACT, -log P", "exact", log=True),
+        Registered("sparsemax", "sparsemax"),
+        Registered("entmax15", "entmax 1.5"),
+        Registered("hinge", "hinge"),
+        Registered("squared-hinge", "squared hinge"),
+        Registered("focal", "focal"),
+    )
+}
+DEFAULT_LOSSES = (SquaredError.name, LogLoss.name, Hypersimplex.name)
 BASELINE = LogLoss.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchmarks.tabular.aggregate import Statistics
-from benchmarks.tabular.losses import BASELINE, Hypersimplex
+from benchmarks.tabular.losses import BASELINE, DEFAULT_LOSSES, Hypersimplex
 from benchmarks.tabular.store import Record
 
 READING = (
@@ -37,6 +37,11 @@ def notes(statistics: Statistics, settings: Record) -> list[str]:
         found.append(
             "HyperSimplex is trained with k at the training prevalence: it aims at P@prevalence, not at "
             "smaller budgets."
+        )
+    if set(statistics.losses) - set(DEFAULT_LOSSES):
+        found.append(
+            "The other losses are hsboost's, with their default parameters, started from the loss's best constant "
+            "score where it has one in closed form."
         )
     if len(seeds) > 1:
         found.append(

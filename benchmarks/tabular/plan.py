@@ -12,12 +12,13 @@ from benchmarks.errors import OptionError
 from benchmarks.options import choose
 from benchmarks.tabular import evaluate
 from benchmarks.tabular.boosters import BOOSTERS
-from benchmarks.tabular.losses import LOSSES
+from benchmarks.tabular.losses import DEFAULT_LOSSES, LOSSES
 from benchmarks.tabular.settings import Settings
 from benchmarks.tabular.store import Key, Record
 
 DEFAULT_ROWS = 50_000
 DEFAULT_ROUNDS = 200
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,16 @@ def make_plan(request: Request) -> Plan:
     return Plan(
         datasets=choose("--datasets", "data set", request.datasets, datasets.list_datasets(data_dir)),
         boosters=choose("--boosters", "booster", request.boosters, BOOSTERS),
-        losses=choose("--losses", "loss", request.losses, LOSSES),
+        losses=_losses(request.losses),
         seeds=request.seeds,
         settings=settings,
     )
+
+
+def _losses(text: str | None) -> list[str]:
+    if text is None:
+        return list(DEFAULT_LOSSES)
+    return choose("--losses", "loss", None if text.strip() == ALL else text, LOSSES)
 
 
 def shared_facts(settings: Settings) -> Record:

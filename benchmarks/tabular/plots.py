@@ -22,7 +22,18 @@ STYLES = {
     "log-loss": ("#555555", "o", ":"),
     "hypersimplex": ("#0072B2", "D", "-"),
 }
-SPARE_STYLES = (("#009E73", "^", "-."), ("#CC79A7", "v", "-."), ("#D55E00", "P", "-."))
+SPARE_STYLES = (
+    ("#009E73", "^", "-."),
+    ("#CC79A7", "v", "-."),
+    ("#D55E00", "P", "-."),
+    ("#56B4E9", "X", "--"),
+    ("#8A6D00", "<", "-"),
+    ("#009E73", ">", ":"),
+    ("#CC79A7", "h", "-"),
+    ("#D55E00", "p", ":"),
+)
+#: Height of a case in the plot of differences: room for each rival's interval.
+CASE_HEIGHT, RIVAL_HEIGHT = 0.42, 0.14
 INK, GRID = "#222222", "#dddddd"
 
 
@@ -114,7 +125,8 @@ def differences(statistics: Statistics) -> Figure:
     """
     names = statistics.datasets
     cases = {name: [case for case in statistics.cases if case[0] == name] for name in names}
-    heights = [0.5 + 0.42 * len(cases[name]) for name in names]
+    each = max(CASE_HEIGHT, RIVAL_HEIGHT * len(statistics.rivals))
+    heights = [0.5 + each * len(cases[name]) for name in names]
     size = (2.1 * len(METRICS) + 1.5, 1.1 + sum(heights) + 0.25 * len(names))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(names), len(METRICS), squeeze=False, height_ratios=heights)
@@ -127,7 +139,7 @@ def differences(statistics: Statistics) -> Figure:
         reverse = "" if metric.higher_is_better else " (axis reversed)"
         axes.set_title(metric.label + reverse, fontsize=10, color=INK, loc="left")
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False, fontsize=9)
     title = "Difference to log loss, paired by seed, 95 % interval (right: better; faint: within noise)"
     figure.suptitle(title, fontsize=12, color=INK, x=0.01, ha="left")
     return figure
@@ -140,7 +152,7 @@ def _difference_panel(axes: Axes, statistics: Statistics, cases: list[Case], met
     rivals = statistics.rivals
     for i, loss in enumerate(rivals):
         color, marker, _ = _style(statistics, loss)
-        shift = 0.6 * ((i + 0.5) / len(rivals) - 0.5)
+        shift = (0.6 if len(rivals) < 4 else 0.85) * ((i + 0.5) / len(rivals) - 0.5)
         axes.plot([], [], marker, color=color, markersize=5, label=LOSSES[loss].label)
         for place, case in enumerate(cases):
             gap = statistics.difference(case, loss, metric)

@@ -11,7 +11,7 @@ from benchmarks.output import Cell, Table, markdown_table, print_table
 from benchmarks.tabular.aggregate import Case, Difference, Estimate, Statistics
 from benchmarks.tabular.boosters import BOOSTERS
 from benchmarks.tabular.evaluate import METRICS, Metric
-from benchmarks.tabular.losses import BASELINE, LOSSES
+from benchmarks.tabular.losses import BASELINE, DEFAULT_LOSSES, LOSSES
 from benchmarks.tabular.notes import data_lines, notes
 from benchmarks.tabular.store import Record
 
@@ -157,7 +157,9 @@ def _median(found: Estimate | None) -> Cell:
 def to_markdown(result: Result) -> str:
     """Write the whole report as Markdown."""
     place, versions = result.environment, result.shared["versions"]
-    lines = ["# Tabular benchmark: L2, log loss and HyperSimplex", ""]
+    few = set(result.statistics.losses) <= set(DEFAULT_LOSSES)
+    subject = "L2, log loss and HyperSimplex" if few else f"{len(result.statistics.losses)} losses"
+    lines = [f"# Tabular benchmark: {subject}", ""]
     lines += [f"* {note}" for note in notes(result.statistics, result.shared["settings"])] + [""]
     lines += ["## Data", "", *(f"* {line}" for line in data_lines(result.statistics)), ""]
     for table in tables(result):

@@ -18,7 +18,7 @@ from benchmarks.tabular import evaluate, report
 from benchmarks.tabular.boosters import BOOSTERS, Prepared
 from benchmarks.tabular.data import Splits
 from benchmarks.tabular.losses import LOSSES, Loss
-from benchmarks.tabular.plan import Plan, Request, make_plan, shared_facts
+from benchmarks.tabular.plan import ALL, Plan, Request, make_plan, shared_facts
 from benchmarks.tabular.store import Key, Record, RunStore
 
 WARM_UP_ROUNDS = 2
@@ -126,7 +126,7 @@ def _report_only(request: Request, store_path: Path, console: Console) -> int:
     options = (
         ("--datasets", "data set", request.datasets),
         ("--boosters", "booster", request.boosters),
-        ("--losses", "loss", request.losses),
+        ("--losses", "loss", None if request.losses == ALL else request.losses),
     )
     keys = set(store.runs)
     for position, (option, what, text) in enumerate(options):

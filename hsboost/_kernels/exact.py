@@ -34,7 +34,7 @@ MODE_STEPS = 200
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, fastmath={"contract"})
 def integrand(t, a, rows, lam, kap):
     """(log √2π g(t), K(t), Σ λ(t + a)); writes λ and κ of each class."""
     log_g, lost, bend, total = -0.5 * t * t, 0.0, 1.0, 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,9 @@ class Loss(ABC):
     their shape. Subclasses are immutable: no call leaves a trace in them, so one instance may serve many threads and
     data sets.
     """
+
+    #: Whether a row's gradient depends on other rows: such a loss cannot be trained on the rows of one worker.
+    couples_rows: ClassVar[bool] = False
 
     @abstractmethod
     def loss(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -92,7 +92,7 @@ class ExactLoss(RowLoss):
     >>> round(ExactLoss().loss([2], [[0.0, 0.0, 0.0]]), 12)
     0.666666666667
     >>> ExactLoss().probabilities([[1.0, 0.0, 0.0]]).round(4)
-    array([[0.6337, 0.1832, 0.1832]])
+    array([[0.6337, 0.1831, 0.1831]])
     """
 
     def __init__(

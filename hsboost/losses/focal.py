@@ -47,8 +47,8 @@ class FocalLoss(RowLoss):
     Examples
     --------
     >>> from hsboost.losses import FocalLoss
-    >>> FocalLoss(gamma=2.0).gradient([1, 1], [3.0, -3.0]).round(4)
-    array([-0.0003, -1.0845])
+    >>> FocalLoss(gamma=2.0).gradient([1, 1], [1.0, -3.0]).round(4)
+    array([-0.0526, -1.1267])
     """
 
     def __init__(

@@ -77,6 +77,8 @@ class HypersimplexLoss(Loss):
     array([ 0.  , -0.45,  0.45,  0.  ])
     """
 
+    couples_rows = True
+
     def __init__(
         self,
         k: Budgets = None,

@@ -1,0 +1,88 @@
+"""Measure the cases that are missing, keep each finished case, and write the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import environment, measure
+from benchmarks.errors import OptionError
+from benchmarks.losses import report
+from benchmarks.losses.aggregate import Figures
+from benchmarks.losses.case_run import run_case
+from benchmarks.losses.cases import Case
+from benchmarks.losses.plan import Plan, Request, make_plan, shared_facts
+from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
+from benchmarks.store import Record, RunStore
+
+
+def key_of(record: Record) -> str:
+    """Name a run: its case."""
+    return str(record["case"])
+
+
+def main(request: Request, console: Console | None = None) -> int:
+    """Carry out ``python -m benchmarks losses``; returns the exit code, or raises OptionError."""
+    console = console or default_console()
+    path = request.out / "runs.jsonl"
+    if request.report_only:
+        store = RunStore(path, key_of)
+        if not store.runs:
+            raise OptionError(f"--report-only: no finished runs in {str(path)!r}; run without --report-only first")
+        check_writable(request.out)
+        write_report(store, list(store.runs.values()), request.out, console)
+        return 0
+    plan = make_plan(request)
+    check_writable(request.out)
+    if request.fresh:
+        path.unlink(missing_ok=True)
+    store = RunStore(path, key_of)
+    with measure.pinned(plan.settings.threads):
+        store.begin(shared_facts(plan.settings))
+        if store.damaged:
+            console.print(f"{path}: the last line was cut short; that case is measured again.")
+        keys = [case.key for case in plan.cases]
+        missing = [case for case in plan.cases if case.key not in store.runs]
+        if len(missing) < len(keys):
+            console.print(f"{len(keys) - len(missing)} of {len(keys)} cases are already in {path}.")
+        try:
+            execute(plan, missing, store, console)
+        except KeyboardInterrupt:
+            done = sum(key in store.runs for key in keys)
+            console.print(
+                f"Interrupted: {done} of {len(keys)} cases are kept in {path}. Run the same command again to go on, "
+                "or add --report-only to see them."
+            )
+            return INTERRUPTED
+    write_report(store, [store.runs[key] for key in keys], request.out, console)
+    return 0
+
+
+def execute(plan: Plan, missing: list[Case], store: RunStore[str], console: Console) -> None:
+    """Measure the missing cases in order and append each to the store as soon as it is finished."""
+    with progress_bar(console) as progress:
+        task = progress.add_task("starting", total=len(missing))
+        for case in missing:
+
+            def say(doing: str, key: str = case.key) -> None:
+                progress.update(task, description=f"{key}: {doing}")
+
+            store.append(run_case(case, plan.settings, say))
+            progress.advance(task)
+        progress.update(task, description="all cases done")
+
+
+def write_report(store: RunStore[str], records: list[Record], out: Path, console: Console) -> None:
+    """Write table.md, results.json and losses.png from finished cases, and print the tables."""
+    from benchmarks.losses import plots
+
+    assert store.header is not None
+    figures = Figures(records)
+    result = report.Result(store.header, environment.describe(store.header["settings"]["threads"]), figures)
+    replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
+    replace(out / "table.md", report.to_markdown(result))
+    report.print_tables(result, console)
+    written = plots.draw(figures, out)
+    console.print(f"Wrote {out}: {', '.join(['table.md', 'results.json', 'runs.jsonl', *written])}.")
