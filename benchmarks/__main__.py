@@ -85,6 +85,13 @@ def kernels(
         str | None, typer.Option(help="normal, heavy_tails, ties, margins, saturated. Default: all.")
     ] = None,
     budgets: Annotated[str | None, typer.Option(help="k: small (1 %), half, near (99 %). Default: all.")] = None,
+    parts: Annotated[
+        str | None,
+        typer.Option(
+            help="Groups and classes: many_sorted, many_shuffled, few_sorted, few_shuffled, columns_c, columns_f, or "
+            "none. Default: all."
+        ),
+    ] = None,
     rivals: Annotated[
         str | None,
         typer.Option(
@@ -116,6 +123,7 @@ def kernels(
         distributions=distributions,
         budgets=budgets,
         rivals=rivals,
+        parts=parts,
         repeats=repeats,
         rival_seconds=rival_seconds,
         threads=threads,

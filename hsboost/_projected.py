@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
+from hsboost._segments import Segments
 from hsboost._validation import FloatArray
 
 
@@ -40,16 +41,15 @@ class HypersimplexProjection:
         cut: Any,
         temperature: float,
         weight: FloatArray | None,
-        groups: list[Any] | None = None,
-        codes: np.ndarray | None = None,
+        segments: Segments | None = None,
     ) -> None:
         self.values = values
         self.threshold = threshold
         self.cut = cut
         self.temperature = temperature
-        self.groups = groups
+        self.groups = None if segments is None else segments.labels
         self._weight = weight
-        self._codes = codes
+        self._segments = segments
 
     def __repr__(self) -> str:
         active = int(self.active.sum())
@@ -119,12 +119,13 @@ class HypersimplexProjection:
 
     def _shared(self, a: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Σ a / Σ weight of each row's group and column (0 where no row is active), broadcastable to the rows."""
-        if self._codes is None:
+        if self._segments is None:
             total, of = a.sum(axis=0), weight.sum(axis=0)
             return np.divide(total, of, out=np.zeros_like(total), where=of > 0)
+        codes = self._segments.codes
         columns = a.reshape(a.shape[0], -1), weight.reshape(a.shape[0], -1)
         out = np.empty(columns[0].shape)
         for c, (amount, share) in enumerate(zip(columns[0].T, columns[1].T, strict=True)):
-            total, of = np.bincount(self._codes, amount), np.bincount(self._codes, share)
-            out[:, c] = np.divide(total, of, out=np.zeros_like(total), where=of > 0)[self._codes]
+            total, of = np.bincount(codes, amount), np.bincount(codes, share)
+            out[:, c] = np.divide(total, of, out=np.zeros_like(total), where=of > 0)[codes]
         return out.reshape(a.shape)

@@ -40,6 +40,7 @@ class Segments:
         sizes = np.diff(offsets)
         small = sizes <= _threshold.SMALL
         self.large = np.flatnonzero(~small).tolist()
+        self.small_rows = int(sizes[small].sum())
         # Neighbouring small groups share a task until it has a block of rows.
         run = offsets[:-1] // BLOCK
         begins = np.flatnonzero(np.r_[True, (run[1:] != run[:-1]) | (small[1:] != small[:-1])])
@@ -49,8 +50,6 @@ class Segments:
     @classmethod
     def by_label(cls, groups: ArrayLike, n: int | None = None, other: str = "") -> Segments:
         """Rows with equal labels together: numbers, texts, dates, categories; none missing."""
-        import pandas as pd  # costs more to load than the rest of this package together
-
         values = _label_array(groups)
         if values.ndim != 1:
             raise ValueError(f"groups must be one-dimensional, got shape {values.shape}; pass one label per row")
@@ -58,20 +57,14 @@ class Segments:
             check_same_length(values, "groups", n, other)
         if values.size == 0:
             raise ValueError("groups is empty; pass one label per row")
-        codes, labels = pd.factorize(values)
-        if codes.min() < 0:
-            row = int(np.argmin(codes))
-            raise ValueError(f"groups must not hold missing labels, got one at row {row}; give those rows a label")
-        try:
-            rank = sorted(range(len(labels)), key=pd.Index(labels).tolist().__getitem__)
-        except TypeError:
-            raise ValueError("groups must hold labels of one kind (all numbers, all texts, …)") from None
-        labels = labels[rank]
-        codes = np.argsort(rank)[codes]
+        if values.dtype.kind in "iu" and (values[1:] >= values[:-1]).all():
+            starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+            return cls(values[starts].tolist(), np.append(starts, values.size).astype(np.intp), None)
+        codes, labels = _codes_of(values)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))]).astype(np.intp)
         order = np.empty(codes.size, np.intp)
-        in_place = kernels.counting_order(codes.astype(np.intp, copy=False), offsets, order)
-        return cls(pd.Index(labels).tolist(), offsets, None if in_place else order)
+        in_place = kernels.counting_order(codes, offsets, order)
+        return cls(labels, offsets, None if in_place else order)
 
     @classmethod
     def by_size(cls, pointer: ArrayLike) -> Segments:
@@ -113,6 +106,31 @@ def _label_array(groups: ArrayLike) -> np.ndarray:
     if values.dtype.kind == "f":
         return values.astype(np.float64)
     return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
+
+
+def _codes_of(values: np.ndarray) -> tuple[np.ndarray, list[Any]]:
+    """Each label's place among the sorted labels, and these."""
+    if values.dtype.kind in "iu":
+        least = int(values.min())
+        width = int(values.max()) - least + 1
+        if width <= 2 * values.size:  # a table of all numbers in between beats hashing
+            wide = values if values.dtype.kind == "u" else values.astype(np.int64)
+            shifted = (wide - wide.dtype.type(least)).astype(np.intp)
+            present = np.bincount(shifted, minlength=width) > 0
+            codes = (np.cumsum(present) - 1)[shifted]
+            return codes, (np.flatnonzero(present) + least).tolist()
+    import pandas as pd  # costs more to load than the rest of this package together
+
+    found, uniques = pd.factorize(values)
+    if found.min() < 0:
+        row = int(np.argmin(found))
+        raise ValueError(f"groups must not hold missing labels, got one at row {row}; give those rows a label")
+    labels = pd.Index(uniques).tolist()
+    try:
+        rank = sorted(range(len(labels)), key=labels.__getitem__)
+    except TypeError:
+        raise ValueError("groups must hold labels of one kind (all numbers, all texts, …)") from None
+    return np.argsort(rank)[found], [labels[g] for g in rank]
 
 
 def _objects(groups: ArrayLike) -> np.ndarray:
@@ -168,7 +186,7 @@ def find_thresholds(
     where = Thresholds(anchor, nu, np.zeros(anchor.size, np.bool_), scale)
     status = np.zeros(anchor.size, np.int64)
     kernels.segment_thresholds(
-        segments.n, x, w, segments.offsets, segments.tasks, scale, mass, total, anchor, nu, where.flat, status
+        segments.small_rows, x, w, segments.offsets, segments.tasks, scale, mass, total, anchor, nu, where.flat, status
     )
     if (status == NOT_FINITE).any():
         raise FloatingPointError

@@ -113,8 +113,7 @@ def project_hypersimplex(
     if scores.ndim == 1:
         values, threshold, cut = values[0], threshold[0], cut[0]
     values = values.astype(dtype, copy=False)
-    labels, codes = (None, None) if segments is None else (segments.labels, segments.codes)
-    return HypersimplexProjection(values.T, threshold, _unshift(cut, shift), temperature, weight, labels, codes)
+    return HypersimplexProjection(values.T, threshold, _unshift(cut, shift), temperature, weight, segments)
 
 
 def _project_columns(
@@ -215,7 +214,7 @@ def grouped_values_at(segments: Segments, scores: FloatArray, where: Thresholds)
     """:func:`values_at` with one threshold per group."""
     out = np.empty_like(scores)
     segment_values(
-        segments.n, scores, segments.offsets, segments.tasks, where.scale, where.anchor, where.nu, where.flat,
+        segments.small_rows, scores, segments.offsets, segments.tasks, where.scale, where.anchor, where.nu, where.flat,
         2 * search.MARGIN, out,
     )  # fmt: skip
     for g in segments.large:

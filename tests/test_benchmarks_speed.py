@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -19,12 +20,13 @@ from benchmarks.kernels import run as kernels_run
 from benchmarks.kernels.aggregate import Figures
 from benchmarks.kernels.cases import BUDGETS, DISTRIBUTIONS, Case, make_rows
 from benchmarks.kernels.methods import foretold
-from benchmarks.kernels.plan import Chosen, cases_of
+from benchmarks.kernels.parts import LAYOUTS, PartCase
+from benchmarks.kernels.plan import Chosen, Request, cases_of, make_plan
 from benchmarks.rivals import RIVALS
 from hsboost import project_hypersimplex
 
 PNG = b"\x89PNG\r\n\x1a\n"
-KERNELS = ("--sizes", "200,1000", "--repeats", "1", "--rivals", "scipy_isotonic,pav", "--threads", "1")
+KERNELS = ("--sizes", "60,1000", "--repeats", "1", "--rivals", "scipy_isotonic,pav", "--threads", "1")
 KERNELS += ("--distributions", "normal,ties", "--budgets", "small,half")
 
 
@@ -94,7 +96,7 @@ def test_rivals_solve_the_same_problem(name: str, weights: bool) -> None:
 
 def test_a_rival_that_is_not_installed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RIVALS["entmax"], "packages", (("no-such-package", "no_such_module_here"),))
-    options = ("--sizes", "100", "--distributions", "normal", "--budgets", "half", "--rivals", "entmax")
+    options = ("--sizes", "60", "--distributions", "normal", "--budgets", "half", "--rivals", "entmax")
     assert command("kernels", tmp_path, *options, "--dtypes", "float64", "--repeats", "1").exit_code == 0
     found = records(tmp_path)[0]["methods"]["entmax"]
     assert found == {"skipped": "not installed: no-such-package"}
@@ -102,7 +104,7 @@ def test_a_rival_that_is_not_installed_is_reported(tmp_path: Path, monkeypatch: 
 
 
 def test_a_slow_rival_is_reported(tmp_path: Path) -> None:
-    options = ("--sizes", "100", "--distributions", "normal", "--budgets", "half", "--rivals", "pav", "--repeats", "1")
+    options = ("--sizes", "60", "--distributions", "normal", "--budgets", "half", "--rivals", "pav", "--repeats", "1")
     assert command("kernels", tmp_path, *options, "--rival-seconds", "0").exit_code == 0
     for record in records(tmp_path):
         assert record["methods"]["pav"]["skipped"].endswith("(limit 0 s)")
@@ -121,6 +123,48 @@ def test_what_a_rival_needs_is_foretold_from_a_smaller_case() -> None:
     assert foretold("pav", Case(1_000_000, "normal", "half", "float64", False), earlier) == pytest.approx(20.0)
     assert foretold("pav", Case(1_000_000, "normal", "half", "float32", False), earlier) is None
     assert foretold("entmax", Case(1_000_000, "normal", "half", "float64", False), earlier) is None
+    parted = {"case": "few_sorted/float64/unweighted/20000", "n": 20_000, "methods": {"pav": {"seconds": [0.5]}}}
+    assert foretold("pav", PartCase(40_000, "few_sorted", "float64", False), [*earlier, parted]) == pytest.approx(1.0)
+    assert foretold("pav", PartCase(40_000, "few_shuffled", "float64", False), [*earlier, parted]) is None
+
+
+# ---- kernels: groups and classes -----------------------------------------------------------------------------
+
+
+def test_parts_are_chosen_by_name(tmp_path: Path) -> None:
+    def layouts(parts: str | None) -> set[str]:
+        plan = make_plan(dataclasses.replace(_report_request(tmp_path), parts=parts))
+        return {case.layout for case in plan.cases if isinstance(case, PartCase)}
+
+    assert layouts(None) == set(LAYOUTS)
+    assert layouts("none") == set()
+    assert layouts("few_sorted, columns_c") == {"few_sorted", "columns_c"}
+    with pytest.raises(OptionError, match=r"--parts.*'rows'.*few_sorted"):
+        layouts("rows")
+
+
+def test_the_cost_of_parts_is_reported(kernels: Path) -> None:
+    cases = json.loads((kernels / "results.json").read_text(encoding="utf-8"))["cases"]
+    parted = [case for case in cases if "layout" in case]
+    assert {(case["layout"], case["n"]) for case in parted} == {(layout, 1000) for layout in LAYOUTS}
+    for case in parted:
+        methods = case["methods"]
+        assert ("gather" in methods) == case["layout"].endswith("shuffled")
+        assert ("find_groups" in methods) == (not case["layout"].startswith("columns"))
+        for name in ("projection", "step_warm") if case["dtype"] == "float32" else ("projection",):
+            ratio = methods[name]["seconds"]["median"] / methods[f"one_{name}"]["seconds"]["median"]
+            assert methods[name]["ratio_to_one_problem"] == pytest.approx(ratio)
+        assert methods["projection"]["mass_error"] < 1e-3
+        assert "seconds" in methods["scipy_isotonic"]
+    assert all("ratio_to_one_problem" not in case["methods"]["projection"] for case in cases if case not in parted)
+    text = (kernels / "table.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| 10 groups, shuffled | float32, weighted | 1e3 |")]
+    assert len(rows) == 2  # projection, step
+    for row in rows:
+        assert "–" not in row
+    for heading in ("## Groups and classes: projection", "## Groups and classes: loss step", "## Accuracy of groups"):
+        assert heading in text
+    assert "* Groups and classes:" in text
 
 
 # ---- kernels: plan, report, resuming -------------------------------------------------------------------------
@@ -199,7 +243,7 @@ def _case(n: int, dtype: str, seconds: dict[str, list[float]], **facts: Any) -> 
     for name, more in facts.items():
         methods[name] |= more
     shape = {"distribution": "normal", "budget": "half", "dtype": dtype, "weights": False, "n": n}
-    return shape | {"case": f"{n}/{dtype}", "input_bytes": 8 * n, "label_bytes": 4 * n, "methods": methods}
+    return shape | {"case": Case(**shape).key, "input_bytes": 8 * n, "label_bytes": 4 * n, "methods": methods}
 
 
 def test_kernel_promises_are_computed_from_the_runs() -> None:
@@ -232,7 +276,7 @@ def test_kernel_promises_are_computed_from_the_runs() -> None:
         (0.0625, "met"), (None, "not measured"),  # memory
         (0.0, "not met"),  # bits
     ]  # fmt: skip
-    assert "projection in 10000000/float32" in found[-1].note
+    assert "projection in normal/half/float32/unweighted/10000000" in found[-1].note
 
 
 def test_a_rival_that_is_more_accurate_keeps_us_from_claiming_speed() -> None:
@@ -288,9 +332,7 @@ def test_reports_fit_narrow_terminals(kernels: Path, tmp_path: Path) -> None:
     assert "Targets" in console.export_text()
 
 
-def _report_request(out: Path) -> Any:
-    from benchmarks.kernels.plan import Request
-
+def _report_request(out: Path) -> Request:
     return Request(
         sizes=None, dtypes=None, distributions=None, budgets=None, rivals=None, repeats=1, rival_seconds=1.0,
         threads=None, full=False, large=False, out=out, report_only=True, fresh=False,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.kernels.cases import BUDGETS, DISTRIBUTIONS, LINE
+from benchmarks.kernels.methods import ONE, STEPS
+from benchmarks.kernels.parts import LAYOUTS
 from benchmarks.measure import Spread, spread
 from benchmarks.rivals import RIVALS
 from benchmarks.store import Record
@@ -15,16 +17,20 @@ FLOORS = {
     "step_warm": "stream",
     "copy_new": "copy",
     "stream_new": "stream",
-}
+} | {ONE + step: "stream" for step in STEPS}
 
 
 class Figures:
-    """Answers about a set of case records."""
+    """Answers about a set of case records: ``records`` of single problems, ``parted`` of groups and classes."""
 
     def __init__(self, records: list[Record]) -> None:
         shapes, budgets = list(DISTRIBUTIONS), list(BUDGETS)
+        self.parted = sorted(
+            (record for record in records if "layout" in record),
+            key=lambda r: (LAYOUTS.index(r["layout"]), r["dtype"] != "float64", r["weights"], r["n"]),
+        )
         self.records = sorted(
-            records,
+            (record for record in records if "layout" not in record),
             key=lambda r: (
                 r["dtype"] != "float64",
                 r["weights"],
@@ -33,6 +39,11 @@ class Figures:
                 r["n"],
             ),
         )
+
+    @property
+    def all(self) -> list[Record]:
+        """Every record."""
+        return self.records + self.parted
 
     def line(self, dtype: str) -> list[Record]:
         """Return the records of one shape at all its sizes: normal, half, unweighted, or the shape with most sizes."""
@@ -103,6 +114,8 @@ def to_json(records: list[Record]) -> list[Record]:
             floor = ratio(record, name, FLOORS.get(name, "copy"))
             if time is not None:
                 kept |= {"seconds": time.to_json(), "ratio_to_floor": floor, "floor": FLOORS.get(name, "copy")}
+            if ONE + name in record["methods"]:
+                kept["ratio_to_one_problem"] = ratio(record, name, ONE + name)
             methods[name] = kept
         rows.append({key: value for key, value in record.items() if key != "methods"} | {"methods": methods})
     return rows

@@ -11,13 +11,13 @@ import numba
 import numpy as np
 
 from benchmarks import measure
-from benchmarks.kernels import reference
-from benchmarks.kernels.cases import Case, make_rows
-from benchmarks.kernels.methods import STEPS, Method, foretold, own_methods, possible, rival_method
+from benchmarks.kernels.cases import Case
+from benchmarks.kernels.methods import STEPS, Method, foretold, possible, rival_method
+from benchmarks.kernels.parts import PartCase
 from benchmarks.kernels.plan import Settings
+from benchmarks.kernels.problems import Parts, Single
 from benchmarks.rivals import DidNotConverge
 from benchmarks.store import Record
-from hsboost.losses.hypersimplex import DEFAULT_FLOOR
 
 #: Below so many rows what a call allocates disappears in what the process holds anyway.
 MEMORY_FROM = 1_000_000
@@ -28,12 +28,11 @@ RIVAL_SAMPLES_ELSEWHERE = 3
 
 
 class _Bench:
-    """A case's rows and truth, and the methods that have been found fit to be timed."""
+    """A case's problem, and the methods that have been found fit to be timed."""
 
-    def __init__(self, case: Case, settings: Settings) -> None:
+    def __init__(self, case: Case | PartCase, settings: Settings) -> None:
         self.case, self.settings = case, settings
-        self.rows = make_rows(case)
-        self.nu = reference.threshold(self.rows.x, self.rows.w, self.rows.k)
+        self.problem = Single(case) if isinstance(case, Case) else Parts(case)
         self.calls: dict[str, Callable[[], Any]] = {}
         self.each: dict[str, int] = {}
         self.repeats: dict[str, int] = {}
@@ -52,7 +51,7 @@ class _Bench:
             if once > most_seconds:
                 return f"needs {once:.2g} s a call (limit {most_seconds:g} s)"
             samples = max(1, min(samples, int(most_seconds / once)))
-        facts = self._accuracy(method, result)
+        facts = self.problem.accuracy(method, result)
         del result
         if self.case.n >= MEMORY_FROM and self.case.on_line:
             peak = measure.extra_peak_bytes(method.call)
@@ -74,21 +73,13 @@ class _Bench:
         if not self.case.on_line:
             samples = min(samples, RIVAL_SAMPLES_ELSEWHERE)
         try:
-            return self.admit(rival_method(name, self.case, self.rows), samples, self.settings.rival_seconds)
+            return self.admit(rival_method(name, self.problem.rows), samples, self.settings.rival_seconds)
         except (DidNotConverge, MemoryError) as error:
             return f"failed: {error or 'out of memory'}"
 
-    def _accuracy(self, method: Method, result: Any) -> Record:
-        x, w = self.rows.x, self.rows.w
-        if method.name in STEPS:
-            return reference.check_step(result, self.rows.y, x, w, self.nu, DEFAULT_FLOOR)._asdict()
-        if method.name == "projection" or method.is_rival:
-            return reference.check_projection(result, x, w, self.rows.k, self.nu)._asdict()
-        return {}
-
 
 def run_case(
-    case: Case, settings: Settings, earlier: list[Record], say: Callable[[str], None] = lambda name: None
+    case: Case | PartCase, settings: Settings, earlier: list[Record], say: Callable[[str], None] = lambda name: None
 ) -> Record:
     """Measure a case and return its record; ``earlier`` are records of smaller cases, to foretell slow rivals.
 
@@ -96,7 +87,7 @@ def run_case(
     """
     say("rows and reference")
     bench = _Bench(case, settings)
-    for method in own_methods(case, bench.rows):
+    for method in bench.problem.own_methods():
         say(method.name)
         bench.admit(method, OWN_SAMPLES * settings.repeats)
     for name in settings.rivals:
@@ -107,18 +98,18 @@ def run_case(
     say("timing")
     for name, seconds in measure.interleaved(bench.calls, bench.each, bench.repeats).items():
         bench.found[name] |= {"seconds": seconds, "calls": bench.each[name]}
+    rows = bench.problem.rows
     return {
         "case": case.key,
         **asdict(case),
-        "k": bench.rows.k,
-        "threshold": float(bench.nu),
-        "input_bytes": sum(a.nbytes for a in (bench.rows.x, bench.rows.w) if a is not None),
-        "label_bytes": bench.rows.y.nbytes,
+        **bench.problem.facts,
+        "input_bytes": sum(a.nbytes for a in (rows.x, rows.w) if a is not None),
+        "label_bytes": rows.y.nbytes,
         "methods": bench.found,
     }
 
 
-def _why_not(name: str, case: Case, settings: Settings, earlier: list[Record]) -> str | None:
+def _why_not(name: str, case: Case | PartCase, settings: Settings, earlier: list[Record]) -> str | None:
     can = possible(name, case)
     if not can.ok:
         return can.reason

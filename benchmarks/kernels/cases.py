@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class Case:
     dtype: str
     weights: bool
 
+    kind: ClassVar[str] = "one"
+
     @property
     def on_line(self) -> bool:
         """Whether this is the shape that the promises speak of, and that is run at every size."""
@@ -38,7 +40,7 @@ class Case:
 
     @property
     def key(self) -> str:
-        """The case's name in runs.jsonl."""
+        """The case's name in runs.jsonl; all of it but the size is the case's shape."""
         weights = "weighted" if self.weights else "unweighted"
         return f"{self.distribution}/{self.budget}/{self.dtype}/{weights}/{self.n}"
 
@@ -116,9 +118,9 @@ def make_rows(case: Case) -> Rows:
     return Rows(x.astype(case.dtype, copy=False), y, w, k)
 
 
-def round_before(case: Case, x: FloatArray) -> FloatArray:
+def round_before(x: FloatArray) -> FloatArray:
     """Give the scores one boosting round earlier, for the warm start."""
-    move = np.random.default_rng(case.n).random(x.size, dtype=np.float32)
+    move = np.random.default_rng(x.size).random(x.shape, dtype=np.float32)
     move -= 0.5
     move *= 2.0 * ROUND_MOVE
     return np.asarray(x + move, dtype=x.dtype)

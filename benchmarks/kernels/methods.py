@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.kernels.cases import Case, Rows, round_before
-from benchmarks.kernels.stream import stream
+from benchmarks.kernels.cases import Case, FloatArray, Rows, round_before
+from benchmarks.kernels.parts import PartCase, PartRows
+from benchmarks.kernels.stream import gather, stream
 from benchmarks.rivals import RIVALS, Availability
 from benchmarks.store import Record
 
 LABELS = {
     "copy": "numpy.copyto (floor)",
     "copy_new": "copy into a new array",
+    "gather": "gather x[order] (floor)",
+    "find_groups": "finding the groups from labels",
     "projection": "project_hypersimplex",
     "stream": "stream kernel (floor)",
     "stream_new": "stream into new arrays",
@@ -25,6 +28,8 @@ LABELS = {
 
 PROJECTIONS = ("projection", *RIVALS)
 STEPS = ("step_cold", "step_warm")
+#: Before the name of a call on all parts' rows as one problem.
+ONE = "one_"
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Method:
         return self.name in RIVALS
 
 
-def own_methods(case: Case, rows: Rows) -> list[Method]:
+def own_methods(rows: Rows) -> list[Method]:
     """Prepare the floors and hsboost's own calls; the loss's step is timed on float32, as XGBoost hands it over."""
     from hsboost import project_hypersimplex
 
@@ -51,18 +56,33 @@ def own_methods(case: Case, rows: Rows) -> list[Method]:
         Method("copy_new", x.copy),
         Method("projection", lambda: project_hypersimplex(x, k, sample_weight=w).values),
     ]
-    if case.dtype == "float32":
-        methods += _steps(case, rows)
+    if x.dtype == np.float32:
+        methods += [*_streams(rows), *_steps(x, rows.y, w)]
     return methods
 
 
-def _steps(case: Case, rows: Rows) -> list[Method]:
-    from hsboost import HypersimplexLoss
+def own_part_methods(rows: PartRows) -> list[Method]:
+    """The same with a problem for each part, beside the same calls on the same rows as one problem."""
+    from hsboost import project_hypersimplex
+    from hsboost._segments import Segments
 
-    x, y, w = rows.x, rows.y, rows.w
-    loss = HypersimplexLoss()
-    # The state is handed from round to round and never changed by a call, so it can serve every repeat.
-    *_, state = loss.boosting_step(y, round_before(case, x), w, None)
+    x, w, k, groups = rows.x, rows.w, rows.k, rows.groups
+    ours = ("projection", *STEPS)
+    methods = [Method(ONE + m.name, m.call) if m.name in ours else m for m in own_methods(rows.one)]
+    methods.append(Method("projection", lambda: project_hypersimplex(x, k, sample_weight=w, groups=groups).values))
+    segments = None
+    if groups is not None:
+        segments = Segments.by_label(groups)
+        methods.append(Method("find_groups", lambda: Segments.by_label(groups)))
+        if segments.order is not None:
+            order, out = segments.order, np.zeros_like(x)
+            methods.append(Method("gather", lambda: gather(x, order, out)))
+    # Objectives find the groups once for all rounds.
+    return methods + (_steps(x, rows.y, w, segments) if x.dtype == np.float32 else [])
+
+
+def _streams(rows: Rows) -> list[Method]:
+    x, y = rows.x, rows.y
     gradient, hessian = np.zeros_like(x), np.zeros_like(x)
 
     def stream_new() -> tuple[np.ndarray, np.ndarray]:
@@ -70,37 +90,53 @@ def _steps(case: Case, rows: Rows) -> list[Method]:
         stream(x, y, *outputs)
         return outputs
 
+    return [Method("stream", lambda: stream(x, y, gradient, hessian)), Method("stream_new", stream_new)]
+
+
+def _steps(x: FloatArray, y: FloatArray, w: FloatArray | None, segments: Any = None) -> list[Method]:
+    from hsboost import HypersimplexLoss
+
+    loss = HypersimplexLoss()
+    # The state is handed from round to round and never changed by a call, so it can serve every repeat.
+    *_, state = loss.boosting_step(y, round_before(x), w, None, segments)
     return [
-        Method("stream", lambda: stream(x, y, gradient, hessian)),
-        Method("stream_new", stream_new),
-        Method("step_cold", lambda: loss.boosting_step(y, x, w, None)[:2]),
-        Method("step_warm", lambda: loss.boosting_step(y, x, w, state)[:2]),
+        Method("step_cold", lambda: loss.boosting_step(y, x, w, None, segments)[:2]),
+        Method("step_warm", lambda: loss.boosting_step(y, x, w, state, segments)[:2]),
     ]
 
 
-def rival_method(name: str, case: Case, rows: Rows) -> Method:
+def rival_method(name: str, rows: Rows | PartRows) -> Method:
     """Prepare a rival's call, untimed."""
-    return Method(name, RIVALS[name].prepare(rows.x, rows.k, rows.w))
+    rival = RIVALS[name]
+    if isinstance(rows, Rows):
+        return Method(name, rival.prepare(rows.x, rows.k, rows.w))
+    if rows.groups is None:
+        return Method(name, rival.prepare_columns(rows.x, rows.k, rows.w))
+    return Method(name, rival.prepare_groups(rows.x, rows.k, rows.w, rows.groups))
 
 
-def possible(name: str, case: Case) -> Availability:
+def possible(name: str, case: Case | PartCase) -> Availability:
     """Say whether a rival can be run on a case at all."""
     rival = RIVALS[name]
     here = rival.available()
-    return rival.supports(case.weights) if here.ok else here
+    return rival.supports(case.weights, case.kind) if here.ok else here
 
 
-def foretold(name: str, case: Case, earlier: list[Record]) -> float | None:
+def foretold(name: str, case: Case | PartCase, earlier: list[Record]) -> float | None:
     """Guess a rival's seconds per call from the same shape at a smaller size; costs grow at least with n.
 
     Small sizes are ruled by fixed costs and would foretell too much: they are scaled by rows only from 10,000 on.
     """
-    shape = (case.distribution, case.budget, case.dtype, case.weights)
     best: tuple[int, float] | None = None
     for record in earlier:
-        if tuple(record[axis] for axis in ("distribution", "budget", "dtype", "weights")) != shape:
+        if _shape(record["case"]) != _shape(case.key):
             continue
         found = record["methods"].get(name, {}).get("seconds")
         if found and 10_000 <= record["n"] < case.n and (best is None or record["n"] > best[0]):
             best = record["n"], float(np.median(found))
     return None if best is None else best[1] * case.n / best[0]
+
+
+def _shape(key: str) -> str:
+    """A case's key without its size."""
+    return key.rpartition("/")[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import environment, options
 from benchmarks.errors import OptionError
 from benchmarks.kernels.cases import BUDGETS, DISTRIBUTIONS, DTYPES, Case
+from benchmarks.kernels.parts import FEWEST_SCORES, LAYOUTS, PartCase
 from benchmarks.rivals import RIVALS
 from benchmarks.store import Record
 
@@ -38,6 +39,7 @@ class Request:
     out: Path
     report_only: bool
     fresh: bool
+    parts: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Settings:
 class Plan:
     """The cases in order of size, so that a smaller one foretells what a rival will need for a larger one."""
 
-    cases: list[Case]
+    cases: list[Case | PartCase]
     settings: Settings
 
 
@@ -76,7 +78,9 @@ def make_plan(request: Request) -> Plan:
     )
     rivals = [] if request.rivals == "none" else options.choose("--rivals", "rival", request.rivals, RIVALS)
     settings = Settings(request.repeats, request.rival_seconds, tuple(rivals), request.threads or cores)
-    return Plan(cases_of(sizes, chosen, request.full), settings)
+    layouts = [] if request.parts == "none" else options.choose("--parts", "layout", request.parts, LAYOUTS)
+    cases = cases_of(sizes, chosen, request.full)
+    return Plan([*cases, *part_cases_of(sizes, chosen.dtypes, layouts, request.full)], settings)
 
 
 @dataclass(frozen=True)
@@ -112,11 +116,25 @@ def cases_of(sizes: list[int], chosen: Chosen, full: bool) -> list[Case]:
     return [case for case in cases if wanted(case)]
 
 
+def part_cases_of(sizes: list[int], dtypes: list[str], layouts: list[str], full: bool) -> list[PartCase]:
+    """List the cases of groups and classes: the two largest sizes up to a million (or all), and weights once each.
+
+    Weights are tried at the largest of those sizes, on float32 if that was chosen: there the loss's step is timed too.
+    """
+    enough = [n for n in sizes if n >= FEWEST_SCORES]
+    kept = enough if full else ([n for n in enough if n <= DETAIL_SIZE] or enough[:1])[-2:]
+    plain = [PartCase(n, layout, dtype, False) for n, layout, dtype in itertools.product(kept, layouts, dtypes)]
+    dtype = "float32" if "float32" in dtypes else dtypes[0]
+    return plain + [PartCase(kept[-1], layout, dtype, True) for layout in layouts if kept]
+
+
 def shared_facts(settings: Settings, threading_layer: str) -> Record:
     """Gather what decides figures and is the same for every case: the first line of runs.jsonl."""
     protocol = hashlib.sha256()
     here = Path(__file__).parent
-    files = [here / f"{name}.py" for name in ("cases", "methods", "reference", "case_run", "stream")]
+    files = [
+        here / f"{name}.py" for name in ("cases", "parts", "methods", "problems", "reference", "case_run", "stream")
+    ]
     for path in [*files, here.parent / "measure.py", *sorted((here.parent / "rivals").glob("*.py"))]:
         protocol.update(path.read_bytes())
     versions = environment.versions()

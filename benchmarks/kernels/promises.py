@@ -97,7 +97,7 @@ def _same_bits(figures: Figures) -> Target:
     claim = "same bits for one thread and for all"
     checked = [
         (record["case"], name, found["same_bits_with_one_thread"])
-        for record in figures.records
+        for record in figures.all
         for name, found in record["methods"].items()
         if found.get("same_bits_with_one_thread") is not None
     ]

@@ -100,6 +100,12 @@ def check_projection(y: FloatArray, x: FloatArray, w: FloatArray | None, k: floa
     return Accuracy(_plain(worst), _plain(abs(mass - Long(k))))
 
 
+def mass_error(y: FloatArray, w: FloatArray | None, k: float) -> float:
+    """|Σ w y - k| of one part of a projection, small enough to be added up in one piece."""
+    terms = y.astype(Long) if w is None else w.astype(Long) * y
+    return _plain(abs(terms.sum() - Long(k)))
+
+
 def check_step(
     outputs: tuple[FloatArray, FloatArray],
     y_true: FloatArray,

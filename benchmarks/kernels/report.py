@@ -11,8 +11,12 @@ from benchmarks import targets as promised
 from benchmarks.kernels import aggregate, promises
 from benchmarks.kernels.aggregate import FLOORS, Figures
 from benchmarks.kernels.cases import DESCRIPTIONS
-from benchmarks.kernels.methods import LABELS, PROJECTIONS, STEPS
+from benchmarks.kernels.methods import LABELS, ONE, PROJECTIONS, STEPS
+from benchmarks.kernels.parts import CLASSES, FEW_GROUPS, ROWS_OF_SMALL_GROUPS
+from benchmarks.kernels.parts import LABELS as LAYOUTS
+from benchmarks.kernels.problems import MOST_CHECKED
 from benchmarks.output import Cell, Table, made_with, markdown_table, print_table
+from benchmarks.rivals import RIVALS
 from benchmarks.store import Record
 
 NONE = Cell("–")
@@ -33,7 +37,7 @@ class Result:
             "numba_threading_layer": self.shared["numba_threading_layer"],
             "environment_of_the_report": self.environment,
             "targets": [target.to_json() for target in promises.targets(self.figures)],
-            "cases": aggregate.to_json(self.figures.records),
+            "cases": aggregate.to_json(self.figures.all),
         }
 
 
@@ -48,7 +52,10 @@ def tables(result: Result) -> list[Table]:
     found.append(
         _by_size("Loss step (gradient and curvature), float32", figures.line("float32"), step_methods, "stream")
     )
-    found += [_by_shape(figures), _accuracy(figures), _memory(figures), _skipped(figures)]
+    found += [_part_projections(figures), _part_steps(figures), _by_shape(figures)]
+    found.append(_accuracy("Accuracy against long double, the worst of all cases", figures.records))
+    found.append(_accuracy("Accuracy of groups and classes, the worst of all parts checked", figures.parted))
+    found += [_memory(figures), _skipped(figures)]
     return [table for table in found if table.rows]
 
 
@@ -75,7 +82,7 @@ def _by_size(title: str, line: list[Record], methods: tuple[str, ...], floor: st
 def _by_shape(figures: Figures) -> Table:
     rows = []
     for record in figures.records:
-        own = [_ratio(record, method) for method in ("projection", *STEPS)]
+        own = [_times(record, method, FLOORS[method]) for method in ("projection", *STEPS)]
         rival = aggregate.fastest_rival(record)
         gain = None if rival is None else aggregate.ratio(record, rival, "projection")
         best = NONE if rival is None or gain is None else Cell(f"{gain:.3g}× ({LABELS[rival]})", brief=f"{gain:.3g}×")
@@ -87,16 +94,62 @@ def _by_shape(figures: Figures) -> Table:
     )
 
 
-def _ratio(record: Record, method: str) -> Cell:
-    found = aggregate.ratio(record, method, FLOORS[method])
+def _times(record: Record, method: str, base: str) -> Cell:
+    found = aggregate.ratio(record, method, base)
     return NONE if found is None else Cell(f"×{found:.3g}")
 
 
-def _accuracy(figures: Figures) -> Table:
+def _part_projections(figures: Figures) -> Table:
+    """What the grouping costs beside one problem on the same rows, what gathering must cost, and the rivals."""
+    rivals = [name for name in RIVALS if any(aggregate.timing(record, name) for record in figures.parted)]
+    rows = []
+    for record in figures.parted:
+        own = [_timed(record, "projection", "copy"), _over_one(record, "projection")]
+        others = [_times(record, name, "projection") for name in rivals]
+        apart = [_times(record, name, "copy") for name in ("find_groups", "gather")]
+        rows.append([*_part_name(record), *own, *apart, *others])
+    own = _header("projection (× copyto)", "× one problem", "find (the groups, × copyto)", "gather (× copyto)")
+    header = [*_PART_HEADER, *own, *(Cell(f"{LABELS[name]} (× ours)", brief=name) for name in rivals)]
+    return Table("Groups and classes: projection; rivals over ours", header, rows)
+
+
+def _part_steps(figures: Figures) -> Table:
+    rows = []
+    for record in figures.parted:
+        if aggregate.timing(record, "step_cold") is not None:
+            own = [(_timed(record, step, "stream"), _over_one(record, step)) for step in STEPS]
+            rows.append([*_part_name(record), *own[0], *own[1], _times(record, "gather", "stream")])
+    columns = ("cold (× stream)", "× one problem", "warm (× stream)", "× one problem", "gather (× stream)")
+    return Table("Groups and classes: loss step", [*_PART_HEADER, *_header(*columns)], rows)
+
+
+_PART_HEADER = [Cell("parts"), Cell("dtype"), Cell("n")]
+
+
+def _header(*names: str) -> list[Cell]:
+    """Cells that are brief without what stands in parentheses."""
+    return [Cell(name, brief=name.partition(" (")[0].replace(" problem", "")) for name in names]
+
+
+def _part_name(record: Record) -> list[Cell]:
+    dtype = record["dtype"] + (", weighted" if record["weights"] else "")
+    return [Cell(LAYOUTS[record["layout"]]), Cell(dtype), Cell(_count(record["n"]))]
+
+
+def _timed(record: Record, method: str, floor: str) -> Cell:
+    time, times = aggregate.timing(record, method), _times(record, method, floor).text
+    return NONE if time is None else Cell(f"{_time(time.median)} {times}", strong=True, brief=times)
+
+
+def _over_one(record: Record, method: str) -> Cell:
+    return _times(record, method, ONE + method)
+
+
+def _accuracy(title: str, every: list[Record]) -> Table:
     """For each method, the worst over all cases of each dtype."""
     rows = []
     for dtype in ("float64", "float32"):
-        records = [record for record in figures.records if record["dtype"] == dtype]
+        records = [record for record in every if record["dtype"] == dtype]
         for method in (*PROJECTIONS, *STEPS):
             found = [(e, r) for r in records if (e := aggregate.error(r, method)) is not None]
             if not found:
@@ -104,10 +157,11 @@ def _accuracy(figures: Figures) -> Table:
             worst, record = max(found, key=lambda pair: pair[0])
             masses = [(e, r["n"]) for _, r in found if (e := r["methods"][method].get("mass_error")) is not None]
             mass = Cell(f"{max(e for e, _ in masses):.1e}") if masses else NONE
-            place = Cell(f"{record['distribution']}, {record['budget']}, {_count(record['n'])}")
+            where = [LAYOUTS[record["layout"]]] if "layout" in record else [record["distribution"], record["budget"]]
+            place = Cell(", ".join([*where, _count(record["n"])]))
             rows.append([Cell(dtype), Cell(LABELS[method]), Cell(f"{worst:.1e}"), place, mass])
     header = ["dtype", "method", "largest error of a row", "where", "largest |Σ w y − k|"]
-    return Table("Accuracy against long double, the worst of all cases", list(map(Cell, header)), rows)
+    return Table(title, list(map(Cell, header)), rows)
 
 
 def _memory(figures: Figures) -> Table:
@@ -126,7 +180,7 @@ def _memory(figures: Figures) -> Table:
 
 def _skipped(figures: Figures) -> Table:
     reasons: dict[tuple[str, str], list[str]] = {}
-    for record in figures.records:
+    for record in figures.all:
         for method, found in record["methods"].items():
             if "skipped" in found:
                 reasons.setdefault((method, found["skipped"]), []).append(record["case"])
@@ -151,10 +205,10 @@ def _count(n: int) -> str:
 
 def notes(result: Result) -> list[str]:
     """Say in plain sentences how the figures were made and how to read them."""
-    shared, records = result.shared, result.figures.records
+    shared, records = result.shared, result.figures.all
     settings = shared["settings"]
-    shapes = sorted({record["distribution"] for record in records}, key=list(DESCRIPTIONS).index)
-    return [
+    shapes = sorted({record["distribution"] for record in result.figures.records}, key=list(DESCRIPTIONS).index)
+    found = [
         f"{len(records)} cases on {settings['threads']} threads (Numba layer: {shared['numba_threading_layer']}; "
         f"OMP_WAIT_POLICY {shared['openmp_wait_policy'] or 'unset'}). Medians of at least {settings['repeats']} "
         "samples, fewer for rivals that need more than "
@@ -170,6 +224,25 @@ def notes(result: Result) -> list[str]:
         "Errors are against a bracketed Newton search in long double that shares no code with hsboost. Memory is the "
         "growth of the process's resident peak during one call (Linux), so it counts what C++ libraries take too; "
         "what a rival converted beforehand is not counted.",
+    ]
+    return found + _part_notes() if result.figures.parted else found
+
+
+def _part_notes() -> list[str]:
+    return [
+        f"Groups and classes: n counts scores; many groups have about {ROWS_OF_SMALL_GROUPS} rows each, few are "
+        f"{FEW_GROUPS}, {CLASSES} columns have n / {CLASSES} rows. Scores are normal, moved by a number of each part's "
+        "own; half of the rows are positive, or about a tenth are in each class. Columns come in C order from XGBoost, "
+        "in Fortran (F) order from LightGBM.",
+        "'× one problem' is the time over that of the same call on the same scores with one budget for all, in the "
+        "same run. The projection finds the groups from their labels in every call ('find' is that alone); the step "
+        "gets them found, as the objectives do once for a data set. 'gather' is x[order] into an array that exists, "
+        "threaded, with the order known: the least that one array of shuffled rows costs. The projection moves two "
+        "arrays (scores, values), the step four (scores, labels, gradient, curvature), and both the weights if there "
+        "are any.",
+        "Rivals without groups or columns of their own run in a loop over the parts that finds the groups by one sort "
+        "(none if the rows are sorted). The stream kernel and the single problem read a label for each score. Errors "
+        f"of rows are the worst of up to {MOST_CHECKED} parts, spread evenly; sums are checked in every part.",
     ]
 
 

@@ -13,6 +13,7 @@ from benchmarks.kernels import report
 from benchmarks.kernels.aggregate import Figures
 from benchmarks.kernels.case_run import run_case
 from benchmarks.kernels.cases import Case
+from benchmarks.kernels.parts import PartCase
 from benchmarks.kernels.plan import Plan, Request, make_plan, shared_facts
 from benchmarks.kernels.stream import threading_layer
 from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
@@ -61,7 +62,7 @@ def main(request: Request, console: Console | None = None) -> int:
     return 0
 
 
-def execute(plan: Plan, missing: list[Case], store: RunStore[str], console: Console) -> None:
+def execute(plan: Plan, missing: list[Case | PartCase], store: RunStore[str], console: Console) -> None:
     """Measure the missing cases in order and append each to the store as soon as it is finished."""
     with progress_bar(console) as progress:
         task = progress.add_task("starting", total=len(missing))

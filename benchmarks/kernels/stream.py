@@ -1,4 +1,4 @@
-"""The least that a gradient pass can cost: read predictions and labels, write two float32 arrays, nothing else."""
+"""The least that a pass can cost: a gradient's reading and writing, and the gathering of rows out of order."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hsboost._kernels._compile import BLOCK, PARALLEL_FROM
 
 Float32 = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -37,11 +38,31 @@ def _parallel(x: Any, y: Any, gradient: Any, hessian: Any) -> None:
 
 
 def stream(x: Float32, y: Float32, gradient: Float32, hessian: Float32) -> None:
-    """Fill both outputs from both inputs, threaded as hsboost's passes are."""
+    """Fill both outputs from both inputs and do nothing else, threaded as hsboost's passes are."""
     if x.size >= PARALLEL_FROM and numba.get_num_threads() > 1:
         _parallel(x, y, gradient, hessian)
     else:
         _serial(x, y, gradient, hessian)
+
+
+@numba.njit(nogil=True, cache=True)
+def _gather_serial(x: Any, order: Any, out: Any) -> None:
+    for i in range(x.size):
+        out[i] = x[order[i]]
+
+
+@numba.njit(nogil=True, cache=True, parallel=True)
+def _gather_parallel(x: Any, order: Any, out: Any) -> None:
+    for i in prange(x.size):
+        out[i] = x[order[i]]
+
+
+def gather(x: FloatArray, order: NDArray[np.intp], out: FloatArray) -> None:
+    """Fill ``out`` with ``x[order]``, threaded as hsboost's passes are."""
+    if x.size >= PARALLEL_FROM and numba.get_num_threads() > 1:
+        _gather_parallel(x, order, out)
+    else:
+        _gather_serial(x, order, out)
 
 
 def threading_layer() -> str:

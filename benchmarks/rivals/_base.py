@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -28,14 +29,15 @@ class DidNotConverge(RuntimeError):
 class Rival(ABC):
     """One solver of argmin ½ Σ w (y - x)² over 0 <= y <= 1, Σ w y = k.
 
-    ``sorts`` marks those that sort all rows; ``packages`` are the distributions it needs, by name on the index and
-    by name of the module.
+    ``sorts`` marks those that sort all rows; ``kinds`` are the problems it takes: one, or one per group of rows, or
+    one per class column; ``packages`` are the distributions it needs, by name on the index and by name of the module.
     """
 
     name: str
     label: str
     sorts: bool = False
     weighted: bool = True
+    kinds: tuple[str, ...] = ("one", "groups", "columns")
     packages: tuple[tuple[str, str], ...] = ()
 
     def available(self) -> Availability:
@@ -53,8 +55,10 @@ class Rival(ABC):
             if importlib.util.find_spec(module) is not None
         }
 
-    def supports(self, weighted: bool) -> Availability:
+    def supports(self, weighted: bool, kind: str = "one") -> Availability:
         """Say whether the problem can be put to this solver at all."""
+        if kind not in self.kinds:
+            return Availability(False, f"has no {kind}")
         if weighted and not self.weighted:
             return Availability(False, "has no sample weights")
         return Availability(True)
@@ -65,3 +69,38 @@ class Rival(ABC):
 
         ``x`` (n,) are scores, ``k`` the mass Σ w y, ``w`` (n,) weights or None. The call returns y (n,) as NumPy.
         """
+
+    def prepare_groups(
+        self, x: FloatArray, k: FloatArray, w: FloatArray | None, groups: NDArray[np.int64]
+    ) -> Callable[[], FloatArray]:
+        """The same with one problem per group, ``k`` in the order of the sorted labels ``groups`` (n,).
+
+        Here: a loop as one would write it, over slices where the rows lie group by group already, and else over the
+        rows that one sort of the labels finds. Finding them is part of the call, as it is of hsboost's.
+        """
+
+        def solve() -> FloatArray:
+            rows: list[Any]
+            if (groups[1:] >= groups[:-1]).all():
+                ends = [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist(), groups.size]
+                rows = [slice(*pair) for pair in itertools.pairwise(ends)]
+            else:
+                order = np.argsort(groups, kind="stable")
+                rows = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+            y = np.empty_like(x)
+            for at, mass in zip(rows, k.tolist(), strict=True):
+                y[at] = self.prepare(x[at], mass, None if w is None else w[at])()
+            return y
+
+        return solve
+
+    def prepare_columns(self, x: FloatArray, k: FloatArray, w: FloatArray | None) -> Callable[[], FloatArray]:
+        """The same with one problem per column of ``x`` (n, C), ``k`` (C,). Here: a loop."""
+
+        def solve() -> FloatArray:
+            y = np.empty_like(x)
+            for c, mass in enumerate(k.tolist()):
+                y[:, c] = self.prepare(x[:, c], mass, w)()
+            return y
+
+        return solve

@@ -19,10 +19,19 @@ class Jaxopt(Rival):
 
     name = "jaxopt"
     label = "jaxopt box section"
+    kinds = ("one", "columns")  # groups of many sizes would be compiled size by size
     packages = (("jaxopt", "jaxopt"), ("jax", "jax"), ("jaxlib", "jaxlib"))
 
     def prepare(self, x: FloatArray, k: float, w: FloatArray | None) -> Callable[[], FloatArray]:
         """See :class:`Rival`."""
+        return self._compiled(x, k, w)
+
+    def prepare_columns(self, x: FloatArray, k: FloatArray, w: FloatArray | None) -> Callable[[], FloatArray]:
+        """See :class:`Rival`: all columns in one call, by ``vmap``."""
+        return self._compiled(x, k, w)
+
+    @staticmethod
+    def _compiled(x: FloatArray, k: float | FloatArray, w: FloatArray | None) -> Callable[[], FloatArray]:
         jax = importlib.import_module("jax")
         jaxopt = importlib.import_module("jaxopt")
 
@@ -30,15 +39,17 @@ class Jaxopt(Rival):
         jnp = jax.numpy
         z = jnp.asarray(x)
         mass = jnp.asarray(k, dtype=z.dtype)
-        if w is None:
-            # Constants of the compiled function would be folded at compile time, slowly, and kept: pass them instead.
-            zeros, ones = jnp.zeros_like(z), jnp.ones_like(z)
-            project = jax.jit(lambda z, lo, hi, c: jaxopt.projection.projection_box_section(z, (lo, hi, hi, c)))
-            arguments: tuple[Any, ...] = (z, zeros, ones, mass)
-        else:
-            root = jnp.sqrt(jnp.asarray(w))
-            project = jax.jit(lambda z, lo, r, c: jaxopt.projection.projection_box_section(r * z, (lo, r, r, c)) / r)
-            arguments = (z, jnp.zeros_like(z), root, mass)
+        box_section = jaxopt.projection.projection_box_section
+        # Constants of the compiled function would be folded at compile time, slowly, and kept: pass them instead.
+        zeros = jnp.zeros(z.shape[0], z.dtype)
+
+        def solve_one(z: Any, c: Any, lo: Any, r: Any) -> Any:
+            return box_section(z, (lo, r, r, c)) if w is None else box_section(r * z, (lo, r, r, c)) / r
+
+        root = jnp.ones_like(zeros) if w is None else jnp.sqrt(jnp.asarray(w))
+        along_columns = jax.vmap(solve_one, in_axes=(1, 0, None, None), out_axes=1)
+        project = jax.jit(solve_one if z.ndim == 1 else along_columns)
+        arguments = (z, mass, zeros, root)
 
         def solve() -> FloatArray:
             return np.asarray(project(*arguments).block_until_ready())

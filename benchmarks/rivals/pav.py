@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.rivals._base import FloatArray, Rival
 
 
@@ -16,6 +19,20 @@ class Pav(Rival):
 
     def prepare(self, x: FloatArray, k: float, w: FloatArray | None) -> Callable[[], FloatArray]:
         """See :class:`Rival`."""
+        from hsboost import project_hypersimplex
+
+        return lambda: project_hypersimplex(x, k, sample_weight=w, method="pav").values
+
+    def prepare_groups(
+        self, x: FloatArray, k: FloatArray, w: FloatArray | None, groups: NDArray[np.int64]
+    ) -> Callable[[], FloatArray]:
+        """See :class:`Rival`: the package's own groups."""
+        from hsboost import project_hypersimplex
+
+        return lambda: project_hypersimplex(x, k, sample_weight=w, groups=groups, method="pav").values
+
+    def prepare_columns(self, x: FloatArray, k: FloatArray, w: FloatArray | None) -> Callable[[], FloatArray]:
+        """See :class:`Rival`: the package's own columns."""
         from hsboost import project_hypersimplex
 
         return lambda: project_hypersimplex(x, k, sample_weight=w, method="pav").values

@@ -69,7 +69,7 @@ def check_rows(
     own = np.ascontiguousarray(y if y.dtype in (np.float32, np.float64) else y.astype(np.float32))
     sorted_y, sorted_w = segments.sort(own), None if w is None else segments.sort(w)
     sums = np.empty((4, len(segments.labels)))
-    kernels.segment_totals(segments.n, sorted_y, sorted_w, segments.offsets, segments.tasks, sums)
+    kernels.segment_totals(segments.small_rows, sorted_y, sorted_w, segments.offsets, segments.tasks, sums)
     for g in segments.large:
         at = segments.slice(g)
         sums[:, g] = _single.label_totals(sorted_y[at], None if sorted_w is None else sorted_w[at])
@@ -94,7 +94,7 @@ def squared_distance(rows: GroupedRows, where: Thresholds) -> float:
     """Σ w (ŷ - y)² over all groups."""
     out = np.zeros(rows.total.size)
     s = rows.segments
-    kernels.segment_squares(s.n, rows.x, rows.y, rows.w, s.offsets, s.tasks, where.scale, where.anchor, where.nu, out)
+    kernels.segment_squares(s.small_rows, rows.x, rows.y, rows.w, s.offsets, s.tasks, where.scale, where.anchor, where.nu, out)
     for g in s.large:
         out[g] = _single.squared_distance(rows.of(g), where.at(g))
     return float(out.sum())
@@ -105,7 +105,7 @@ def conjugate_loss(rows: GroupedRows, where: Thresholds) -> float:
     s = rows.segments
     out = np.zeros((3, rows.total.size))
     kernels.segment_conjugates(
-        s.n, rows.x, rows.y, rows.w, s.offsets, s.tasks, where.scale, where.anchor, where.nu, out
+        s.small_rows, rows.x, rows.y, rows.w, s.offsets, s.tasks, where.scale, where.anchor, where.nu, out
     )
     for g in s.large:
         out[:, g] = _single.conjugate_sums(rows.of(g), where.at(g))
@@ -126,7 +126,7 @@ def derivatives(
     means = np.divide(rows.mass - rows.positive, rows.total, out=np.zeros(rows.total.size), where=rows.total > 0.0)
     active = np.zeros(rows.total.size)
     kernels.segment_gradient(
-        s.n, rows.x, rows.y, rows.w, s.offsets, s.tasks, where.scale, where.anchor, where.nu,
+        s.small_rows, rows.x, rows.y, rows.w, s.offsets, s.tasks, where.scale, where.anchor, where.nu,
         means if slopes.convex else None, slopes.own, slopes.slope, slopes.outer, slopes.bend, slopes.floor,
         gradient, hessian, active,
     )  # fmt: skip
