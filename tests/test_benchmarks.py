@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 from benchmarks.__main__ import app
 from benchmarks.errors import OptionError
 from benchmarks.tabular import aggregate, evaluate, run
+from benchmarks.tabular.adapters import from_probability
 from benchmarks.tabular.aggregate import Statistics
-from benchmarks.tabular.losses import DEFAULT_LOSSES, LOSSES, from_probability
+from benchmarks.tabular.losses import DEFAULT_LOSSES, LOSSES
 from benchmarks.tabular.store import RunStore, key_of
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -155,7 +155,8 @@ def test_small_one_class_only_is_an_error_in_training(kind, weight, rng):
     weight = None if weight is None else (y == 1).astype(float)
     y = np.ones_like(y) if weight is None else y
     with pytest.raises(
-        ValueError, match=r"y_true must hold at least two classes .*when k is None; got only \[1\]; pass the labels, or give k"
+        ValueError,
+        match=r"y_true must hold at least two classes .*when k is None; got only \[1\]; pass the labels, or give k",
     ):
         kind().boosting_step(y, x, weight, None)
 

@@ -16,7 +16,7 @@ USE = """
 import numpy as np
 from hsboost import project_hypersimplex
 from hsboost._kernels import search
-print(project_hypersimplex(np.arange(5.0), 2).values.sum(), sum(search.solve.stats.cache_hits.values()))
+print(project_hypersimplex(np.arange(5.0), 2).values.sum(), sum(search.settle.stats.cache_hits.values()))
 """
 
 
