@@ -15,6 +15,7 @@ EXAMPLES = ROOT / "examples"
 #: What each script must print, as regular expressions.
 PRINTS = {
     "compare_models": [r"^HyperSimplex +\d\d\.\d +\d\d\.\d +\d\d\.\d$", r"^LightGBM +\d", r"^XGBoost +\d"],
+    "choose_and_calibrate": [r"^  k = positives  +0\.\d+", r"^chosen: k = ", r"^Brier score: sigmoid 0\.\d+"],
     "fraud_queue": [
         r"^360 reviews in 20 days, \d+ frauds",
         r"^HyperSimplex, by group( +\d+){5}$",
