@@ -284,6 +284,14 @@ def test_a_damaged_first_line_starts_over(data_dir: Path, tmp_path: Path) -> Non
         (["--selection", "precision@150%"], ["--selection", "'precision@150%'"]),
         (["--data-dir", "no-such-folder"], ["--data-dir", "no-such-folder", "not a folder"]),
         (["--report-only"], ["--report-only", "no finished runs"]),
+        (["--protocol", "best"], ["--protocol", "'best'", "quick, paper, fair, tuned"]),
+        (["--trials", "3"], ["--trials", "--protocol tuned", "--protocol quick"]),
+        (["--tune-seconds", "3"], ["--tune-seconds", "--protocol tuned"]),
+        (["--protocol", "tuned", "--trials", "0"], ["--trials", "at least 1", "got 0"]),
+        (["--protocol", "tuned", "--tune-seconds", "-1"], ["--tune-seconds", "above 0", "got -1"]),
+        (["--protocol", "paper"], ["--datasets", "'shop'", "higgs"]),
+        (["--protocol", "paper", "--boosters", "xgboost"], ["--datasets"]),
+        (["--losses", "hypersimplex-published"], ["--losses", "'hypersimplex-published'"]),
     ],
 )
 def test_a_bad_option_gets_one_clear_error(

@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from benchmarks.tabular import compare
+from benchmarks.tabular.compare import CONFIDENCE
 from benchmarks.tabular.evaluate import METRICS, Metric
 from benchmarks.tabular.losses import BASELINE
 from benchmarks.tabular.store import Record
 
-CONFIDENCE = 0.95
+ALPHA = 1.0 - CONFIDENCE
 Verdict = Literal["better", "worse", "within noise", "one seed"]
 Case = tuple[str, str]
 
@@ -28,12 +30,18 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric minus log loss's, paired by seed: mean, 95 % t-interval (None for one seed), verdict."""
+    """A metric minus log loss's, paired by seed: mean, 95 % t-interval (None for one seed), verdict.
+
+    ``p`` and ``p_holm``, where a protocol asks for corrected tests: before and after Holm's correction over all
+    differences of the metric (data sets, boosters and losses); the verdict is then that of ``p_holm``.
+    """
 
     mean: float
     low: float | None
     high: float | None
     verdict: Verdict
+    p: float | None = None
+    p_holm: float | None = None
 
 
 def estimate(values: Sequence[float]) -> Estimate:
@@ -65,10 +73,19 @@ def difference(ours: Sequence[float], baseline: Sequence[float], higher_is_bette
 class Statistics:
     """All that a report asks of a set of runs: cases, losses, seeds, estimates, differences, what is best.
 
-    A *case* is a data set with a booster. Losses are compared to log loss on the seeds that both have.
+    A *case* is a data set with a booster. Losses are compared to log loss on the seeds that both have: by the
+    t-interval over seeds, or, with ``corrected``, by the tests of `benchmarks.tabular.compare`. ``metrics`` are those
+    reported.
     """
 
-    def __init__(self, runs: Sequence[Record], booster_order: Sequence[str], loss_order: Sequence[str]) -> None:
+    def __init__(
+        self,
+        runs: Sequence[Record],
+        booster_order: Sequence[str],
+        loss_order: Sequence[str],
+        metrics: Sequence[Metric] = METRICS,
+        corrected: bool = False,
+    ) -> None:
         def rank(record: Record) -> tuple[str, int, int, int]:
             return (
                 record["dataset"],
@@ -86,6 +103,9 @@ class Statistics:
         for run in self.runs:
             key = (run["dataset"], run["booster"], run["loss"])
             self._by_loss.setdefault(key, {})[run["seed"]] = run
+        self.metrics, self.corrected = tuple(metrics), corrected
+        self._same_test = set(self.fixed_splits()) if corrected else set[str]()
+        self._tested = {metric.key: self._corrected(metric) for metric in self.metrics} if corrected else {}
 
     @property
     def rivals(self) -> list[str]:
@@ -108,6 +128,8 @@ class Statistics:
 
     def difference(self, case: Case, loss: str, metric: Metric) -> Difference | None:
         """A loss against log loss; None without common seeds."""
+        if self.corrected:
+            return self._tested[metric.key].get((case, loss))
         pairs = self._pairs(case, loss, metric.key)
         if not pairs:
             return None
@@ -149,7 +171,7 @@ class Statistics:
 
     def to_json(self) -> dict[str, Any]:
         """The aggregated rows and the paired differences as plain data."""
-        keys = [metric.key for metric in METRICS] + ["own_log_loss", "seconds", "seconds_per_round", "rounds"]
+        keys = [metric.key for metric in self.metrics] + ["own_log_loss", "seconds", "seconds_per_round", "rounds"]
         rows, gaps = [], []
         for case in self.cases:
             for loss in self.losses:
@@ -166,11 +188,59 @@ class Statistics:
                 found["seconds_to_log_loss"] = self.ratio(case, loss, "seconds")
                 found["seconds_per_round_to_log_loss"] = self.ratio(case, loss, "seconds_per_round")
                 rows.append(name | {key: None if value is None else vars(value) for key, value in found.items()})
-                for metric in METRICS if loss != BASELINE else ():
+                for metric in self.metrics if loss != BASELINE else ():
                     gap = self.difference(case, loss, metric)
                     if gap is not None:
                         gaps.append(name | {"metric": metric.key} | vars(gap))
-        return {"rows": rows, "differences_to_log_loss": gaps}
+        return {"rows": rows, "differences_to_log_loss": gaps, "wins": self.wins(self.metrics[0])}
+
+    def wins(self, metric: Metric) -> dict[str, dict[str, list[int]]]:
+        """Count, for each pair of losses, in how many cases the first has the better mean, and of how many."""
+        counts: dict[str, dict[str, list[int]]] = {}
+        sign = 1.0 if metric.higher_is_better else -1.0
+        for ours in self.losses:
+            for theirs in (loss for loss in self.losses if loss != ours):
+                both = [(self.estimate(c, ours, metric.key), self.estimate(c, theirs, metric.key)) for c in self.cases]
+                gaps = [sign * (a.mean - b.mean) for a, b in both if a is not None and b is not None]
+                counts.setdefault(ours, {})[theirs] = [sum(gap > 0 for gap in gaps), len(gaps)]
+        return counts
+
+    def over_datasets(self, booster: str, loss: str, metric: Metric) -> tuple[float, float | None] | None:
+        """Mean over data sets of a loss's difference to log loss, and Wilcoxon's p; None where nothing is paired."""
+        gaps = [
+            gap.mean
+            for case in self.cases
+            if case[1] == booster and (gap := self.difference(case, loss, metric)) is not None
+        ]
+        return (float(np.mean(gaps)), compare.over_datasets(gaps)) if gaps else None
+
+    def _corrected(self, metric: Metric) -> dict[tuple[Case, str], Difference]:
+        """Test every loss against log loss in every case, and correct for their number."""
+        found: dict[tuple[Case, str], tuple[float, float, float]] = {}
+        for case in self.cases:
+            for loss in self.rivals:
+                ours, base = self._by_loss.get((*case, loss), {}), self._by_loss.get((*case, BASELINE), {})
+                seeds = [seed for seed in ours if seed in base]
+                if not seeds:
+                    continue
+                gaps = [ours[seed][metric.key] - base[seed][metric.key] for seed in seeds]
+                drawn = [
+                    np.subtract(ours[seed]["bootstrap"][metric.key], base[seed]["bootstrap"][metric.key])
+                    for seed in seeds
+                ]
+                rows = ours[seeds[0]]["data"]["rows"]
+                error, freedom = compare.standard_error(
+                    gaps, drawn, case[0] in self._same_test, rows["train"], rows["test"]
+                )
+                found[case, loss] = (float(np.mean(gaps)), error, freedom)
+        raw = [compare.p_value(*values) for values in found.values()]
+        tested = {}
+        for (key, (mean, error, freedom)), p, adjusted in zip(found.items(), raw, compare.holm(raw), strict=True):
+            half = compare.half_width(error, freedom)
+            good = (mean > 0) == metric.higher_is_better
+            verdict: Verdict = "within noise" if adjusted > ALPHA else "better" if good else "worse"
+            tested[key] = Difference(mean, mean - half, mean + half, verdict, p, adjusted)
+        return tested
 
     def _pairs(self, case: Case, loss: str, key: str) -> list[tuple[float, float]]:
         ours = self._by_loss.get((*case, loss), {})

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.errors import OptionError
-from benchmarks.tabular.losses import FloatArray, Loss
-
-IntArray = NDArray[np.int64]
+from benchmarks.tabular.adapters import FloatArray, IntArray, Loss
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,9 @@ METRICS = (
     Metric("accuracy", "accuracy", "acc."),
     Metric("log_loss", "log loss", "logl.", higher_is_better=False),
 )
+ECE = Metric("calibration_error", "ECE", "ECE", higher_is_better=False)
+#: Bins of the expected calibration error, of as many rows each as can be.
+ECE_BINS = 15
 SHARES = {"precision_1%": 0.01, "precision_5%": 0.05, "precision_10%": 0.1}
 # The budgets of the curve: shares of the test rows, 0.1 % to all of them, evenly spaced on a logarithmic
 # axis.
@@ -125,23 +125,37 @@ def calibrated(y_valid: IntArray, raw_valid: FloatArray, raw_test: FloatArray) -
     return np.asarray(model.fit(raw_valid, y_valid).predict(raw_test), dtype=np.float64)
 
 
+def calibration_bins(probabilities: FloatArray) -> IntArray:
+    """Bin probabilities (n,) into ECE_BINS of equal counts, or fewer; equal probabilities share a bin."""
+    edges = np.unique(np.quantile(probabilities, np.linspace(0.0, 1.0, ECE_BINS + 1)[1:-1]))
+    return np.searchsorted(edges, probabilities, side="right")
+
+
+def calibration_error(y_true: IntArray, probabilities: FloatArray) -> float:
+    """Expected calibration error: how far probabilities lie from frequencies, averaged over bins by their rows."""
+    gaps = np.bincount(calibration_bins(probabilities), probabilities - y_true)
+    return float(np.abs(gaps).sum() / len(y_true))
+
+
 def evaluate(
     loss: Loss, y_valid: IntArray, raw_valid: FloatArray, y_test: IntArray, raw_test: FloatArray
 ) -> dict[str, Any]:
     """Compute every figure of one run on test; validation serves only to choose the cut and to calibrate.
 
-    Returns the keys of METRICS, ``own_log_loss`` (of the loss's own probabilities, None where it has none)
+    Returns the keys of METRICS and ECE, ``own_log_loss`` (of the loss's own probabilities, None where it has none)
     and ``curve``, the precision at each of BUDGETS.
     """
     from sklearn.metrics import log_loss
 
     own = loss.probabilities(raw_test)
+    probabilities = calibrated(y_valid, raw_valid, raw_test)
     shares = {key: precision(y_test, raw_test, share) for key, share in SHARES.items()}
     return shares | {
         "auc": auc(y_test, raw_test),
         "precision_prevalence": precision(y_test, raw_test, None),
         "accuracy": float(np.mean((raw_test >= accuracy_cut(y_valid, raw_valid)) == y_test)),
-        "log_loss": float(log_loss(y_test, calibrated(y_valid, raw_valid, raw_test), labels=[0, 1])),
+        "log_loss": float(log_loss(y_test, probabilities, labels=[0, 1])),
+        "calibration_error": calibration_error(y_test, probabilities),
         "own_log_loss": None if own is None else float(log_loss(y_test, own, labels=[0, 1])),
         "curve": [
             precision(y_test, raw_test, share) if share * len(y_test) >= FEWEST_ROWS else None for share in BUDGETS

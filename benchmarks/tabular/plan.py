@@ -12,13 +12,24 @@ from benchmarks.errors import OptionError
 from benchmarks.options import choose
 from benchmarks.tabular import evaluate
 from benchmarks.tabular.boosters import BOOSTERS
-from benchmarks.tabular.losses import DEFAULT_LOSSES, LOSSES
+from benchmarks.tabular.losses import EVERY_LOSS
+from benchmarks.tabular.protocols import PAPER, PROTOCOLS, QUICK, Protocol, losses_of
+from benchmarks.tabular.published import EXPERIMENTS, KDD12, TEMPERATURE, paper_sets
 from benchmarks.tabular.settings import Settings
 from benchmarks.tabular.store import Key, Record
 
-DEFAULT_ROWS = 50_000
-DEFAULT_ROUNDS = 200
 ALL = "all"
+#: Sources of which a change changes figures.
+MODULES = (
+    "adapters.py",
+    "boosters.py",
+    "evaluate.py",
+    "losses.py",
+    "published.py",
+    "resample.py",
+    "rivals.py",
+    "tuning.py",
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,7 @@ class Request:
     datasets: str | None
     boosters: str | None
     losses: str | None
-    seeds: int
+    seeds: int | None
     rows: int | None
     rounds: int | None
     selection: str
@@ -37,6 +48,9 @@ class Request:
     threads: int | None
     report_only: bool
     fresh: bool
+    protocol: str = QUICK.name
+    trials: int | None = None
+    tune_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,7 @@ class Plan:
 
 
 def make_plan(request: Request) -> Plan:
-    """Check every option and fill in the defaults; raises OptionError naming option, value and choices."""
+    """Check every option and fill in the protocol's defaults; raises OptionError naming option, value and choices."""
     import datasets
 
     for option, value, least in (
@@ -69,45 +83,86 @@ def make_plan(request: Request) -> Plan:
         ("--rows", request.rows, 0),
         ("--rounds", request.rounds, 1),
         ("--threads", request.threads, 1),
+        ("--trials", request.trials, 1),
     ):
         if value is not None and value < least:
             raise OptionError(f"{option}: must be at least {least}, got {value}")
     if request.data_dir is not None and not request.data_dir.is_dir():
         raise OptionError(f"--data-dir: {str(request.data_dir)!r} is not a folder")
     evaluate.parse_selection(request.selection)
+    protocol = PROTOCOLS[choose("--protocol", "protocol", request.protocol, PROTOCOLS)[0]]
+    trials, seconds = _budget(request, protocol)
     data_dir = request.data_dir or os.environ.get(datasets.DATA_DIR_VARIABLE) or None
-    rows = DEFAULT_ROWS if request.rows is None else request.rows
     settings = Settings(
-        rows=rows or None,
-        rounds=request.rounds or DEFAULT_ROUNDS,
+        rows=protocol.rows if request.rows is None else request.rows or None,
+        rounds=request.rounds or protocol.rounds,
         selection=request.selection.strip().lower(),
         data_dir=None if data_dir is None else str(data_dir),
         threads=request.threads or environment.available_cores(),
+        encoding=protocol.encoding,
+        protocol=protocol.name,
+        trials=trials,
+        tune_seconds=seconds,
     )
     return Plan(
-        datasets=choose("--datasets", "data set", request.datasets, datasets.list_datasets(data_dir)),
-        boosters=choose("--boosters", "booster", request.boosters, BOOSTERS),
-        losses=_losses(request.losses),
-        seeds=request.seeds,
+        datasets=_datasets(request.datasets, protocol, datasets.list_datasets(data_dir)),
+        boosters=_boosters(request.boosters, protocol),
+        losses=_losses(request.losses, protocol),
+        seeds=request.seeds or protocol.seeds,
         settings=settings,
     )
 
 
-def _losses(text: str | None) -> list[str]:
+def _budget(request: Request, protocol: Protocol) -> tuple[int, float]:
+    """Read the tuning budget: trials, and the seconds after which none is begun."""
+    for option, value in (("--trials", request.trials), ("--tune-seconds", request.tune_seconds)):
+        if value is not None and not protocol.trials:
+            raise OptionError(f"{option}: belongs to --protocol tuned, got --protocol {protocol.name}")
+    if request.tune_seconds is not None and not request.tune_seconds > 0:
+        raise OptionError(f"--tune-seconds: must be above 0, got {request.tune_seconds:g}")
+    return request.trials or protocol.trials, request.tune_seconds or protocol.tune_seconds
+
+
+def _datasets(text: str | None, protocol: Protocol, at_hand: list[str]) -> list[str]:
+    """Read --datasets. Without it: the shipped sets, never one that was fetched or lies in a folder."""
+    from datasets.registry import registry
+
+    if protocol is PAPER:
+        in_paper = [name for name in paper_sets() if name in at_hand]
+        if text is None:
+            here = f"at hand: {','.join(in_paper)}" if in_paper else "none is at hand; see docs/datasets.md"
+            raise OptionError(f"--datasets: --protocol paper needs data sets of the paper's table ({here})")
+        at_hand = in_paper or paper_sets()
+    elif text is None:
+        return [name for name, info in registry().items() if not info.published and name in at_hand]
+    return choose("--datasets", "data set", text, at_hand)
+
+
+def _boosters(text: str | None, protocol: Protocol) -> list[str]:
+    if protocol is PAPER and text is not None and text.strip() != "lightgbm":
+        raise OptionError(f"--boosters: the paper's scripts train lightgbm only, got {text!r}")
+    return choose("--boosters", "booster", text, BOOSTERS) if text is not None else list(protocol.boosters)
+
+
+def _losses(text: str | None, protocol: Protocol) -> list[str]:
     if text is None:
-        return list(DEFAULT_LOSSES)
-    return choose("--losses", "loss", None if text.strip() == ALL else text, LOSSES)
+        return list(protocol.losses)
+    return choose("--losses", "loss", None if text.strip() == ALL else text, losses_of(protocol))
 
 
 def shared_facts(settings: Settings) -> Record:
     """Gather what decides figures and is the same for every run: the first line of runs.jsonl."""
     protocol = hashlib.sha256()
-    for module in ("boosters.py", "evaluate.py", "losses.py"):
+    for module in MODULES:
         protocol.update((Path(__file__).parent / module).read_bytes())
+    if settings.protocol == PAPER.name:
+        trees = {"lightgbm": EXPERIMENTS, "lightgbm for kdd12": KDD12, "temperature": TEMPERATURE}
+    else:
+        trees = {name: booster.params(settings, "") for name, booster in BOOSTERS.items()}
     return {
         "settings": asdict(settings),
-        "boosters": {name: booster.params(settings) for name, booster in BOOSTERS.items()},
-        "losses": {name: loss.describe() for name, loss in LOSSES.items()},
+        "boosters": trees,
+        "losses": {name: EVERY_LOSS[name].describe() for name in losses_of(PROTOCOLS[settings.protocol])},
         "protocol": protocol.hexdigest()[:12],
         "versions": environment.versions(),
         "openmp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),

@@ -9,32 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from benchmarks.tabular import courses
 from benchmarks.tabular.aggregate import Case, Statistics
 from benchmarks.tabular.boosters import BOOSTERS
-from benchmarks.tabular.evaluate import BUDGETS, METRICS, Metric
-from benchmarks.tabular.losses import BASELINE, LOSSES
+from benchmarks.tabular.evaluate import BUDGETS, Metric
+from benchmarks.tabular.losses import BASELINE, EVERY_LOSS
+from benchmarks.tabular.notes import heading
+from benchmarks.tabular.protocols import PAPER, QUICK
 from benchmarks.tabular.report import Result
+from benchmarks.tabular.style import GRID, INK, style, tidy
 
-# Okabe and Ito's palette: told apart with every kind of colour vision. The marker and the line style repeat
-# the colour.
-STYLES = {
-    "l2": ("#E69F00", "s", "--"),
-    "log-loss": ("#555555", "o", ":"),
-    "hypersimplex": ("#0072B2", "D", "-"),
-}
-SPARE_STYLES = (
-    ("#009E73", "^", "-."),
-    ("#CC79A7", "v", "-."),
-    ("#D55E00", "P", "-."),
-    ("#56B4E9", "X", "--"),
-    ("#8A6D00", "<", "-"),
-    ("#009E73", ">", ":"),
-    ("#CC79A7", "h", "-"),
-    ("#D55E00", "p", ":"),
-)
 #: Height of a case in the plot of differences: room for each rival's interval.
 CASE_HEIGHT, RIVAL_HEIGHT = 0.42, 0.14
-INK, GRID = "#222222", "#dddddd"
 
 
 def draw(result: Result, out: Path) -> list[str]:
@@ -43,22 +29,16 @@ def draw(result: Result, out: Path) -> list[str]:
     figures = [(f"precision_at_k_{name}.png", precision_curves(statistics, name)) for name in statistics.datasets]
     if statistics.rivals and BASELINE in statistics.losses:
         figures.append(("differences.png", differences(statistics)))
+    if result.protocol is not QUICK:
+        figures.append(("learning_curves.png", courses.learning_curves(statistics)))
+    if result.protocol is PAPER:
+        figures += [("paper.png", courses.paper_table(statistics)), ("band.png", courses.band(statistics))]
+    elif statistics.corrected and statistics.rivals:
+        figures.append(("wins.png", courses.wins(statistics)))
     for name, figure in figures:
         figure.savefig(out / name, dpi=150)
         names.append(name)
     return names
-
-
-def _style(statistics: Statistics, loss: str) -> tuple[str, str, str]:
-    others = [name for name in statistics.losses if name not in STYLES]
-    return STYLES[loss] if loss in STYLES else SPARE_STYLES[others.index(loss) % len(SPARE_STYLES)]
-
-
-def _tidy(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(GRID)
-    axes.tick_params(which="both", colors=INK, length=0, labelsize=9)
-    axes.set_axisbelow(True)
 
 
 def precision_curves(statistics: Statistics, dataset: str) -> Figure:
@@ -68,7 +48,7 @@ def precision_curves(statistics: Statistics, dataset: str) -> Figure:
     panels: list[Axes] = list(figure.subplots(1, len(cases), sharey=True, squeeze=False)[0])
     data = next(run["data"] for run in statistics.runs if run["dataset"] == dataset)
     for axes, case in zip(panels, cases, strict=True):
-        _tidy(axes)
+        tidy(axes)
         axes.grid(color=GRID, linewidth=0.6)
         _mark_prevalence(axes, data["prevalence"])
         for loss in statistics.losses:
@@ -82,7 +62,9 @@ def precision_curves(statistics: Statistics, dataset: str) -> Figure:
         axes.set_xlabel("budget: share of test rows taken, highest scores first", fontsize=9, color=INK)
     panels[0].set_ylabel("precision on test", fontsize=9, color=INK)
     panels[-1].legend(frameon=False, fontsize=9, loc="lower left")
-    figure.suptitle(f"{dataset}: precision at every budget", fontsize=12, color=INK, x=0.01, ha="left")
+    figure.suptitle(
+        f"{heading(statistics, dataset).text}: precision at every budget", fontsize=12, color=INK, x=0.01, ha="left"
+    )
     return figure
 
 
@@ -109,9 +91,9 @@ def _curve(axes: Axes, statistics: Statistics, case: Case, loss: str) -> None:
     curves = np.array([run["curve"] for run in runs], dtype=np.float64)  # None becomes NaN: too few rows to show
     shown = np.isfinite(curves).all(axis=0)
     budgets, curves = np.asarray(BUDGETS)[shown], curves[:, shown]
-    color, _, line = _style(statistics, loss)
+    color, _, line = style(statistics, loss)
     mean = curves.mean(axis=0)
-    axes.plot(budgets, mean, color=color, linestyle=line, linewidth=1.8, label=LOSSES[loss].label)
+    axes.plot(budgets, mean, color=color, linestyle=line, linewidth=1.8, label=EVERY_LOSS[loss].label)
     if len(runs) > 1:
         spread = curves.std(axis=0, ddof=1)
         low, high = np.clip([mean - spread, mean + spread], 0.0, 1.0)
@@ -127,33 +109,35 @@ def differences(statistics: Statistics) -> Figure:
     cases = {name: [case for case in statistics.cases if case[0] == name] for name in names}
     each = max(CASE_HEIGHT, RIVAL_HEIGHT * len(statistics.rivals))
     heights = [0.5 + each * len(cases[name]) for name in names]
-    size = (2.1 * len(METRICS) + 1.5, 1.1 + sum(heights) + 0.25 * len(names))
+    metrics = statistics.metrics
+    size = (2.1 * len(metrics) + 1.5, 1.1 + sum(heights) + 0.25 * len(names))
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(names), len(METRICS), squeeze=False, height_ratios=heights)
+    grid = figure.subplots(len(names), len(metrics), squeeze=False, height_ratios=heights)
     for row, name in zip(grid, names, strict=True):
-        for axes, metric in zip(row, METRICS, strict=True):
+        for axes, metric in zip(row, metrics, strict=True):
             _difference_panel(axes, statistics, cases[name], metric)
             axes.tick_params(labelleft=axes is row[0])
-        row[0].set_ylabel(name, fontsize=10, color=INK)
-    for axes, metric in zip(grid[0], METRICS, strict=True):
+        row[0].set_ylabel(heading(statistics, name).text.replace(" (", "\n("), fontsize=10, color=INK)
+    for axes, metric in zip(grid[0], metrics, strict=True):
         reverse = "" if metric.higher_is_better else " (axis reversed)"
         axes.set_title(metric.label + reverse, fontsize=10, color=INK, loc="left")
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False, fontsize=9)
-    title = "Difference to log loss, paired by seed, 95 % interval (right: better; faint: within noise)"
+    noise = "within noise after Holm" if statistics.corrected else "within noise"
+    title = f"Difference to log loss, paired by seed, 95 % interval (right: better; faint: {noise})"
     figure.suptitle(title, fontsize=12, color=INK, x=0.01, ha="left")
     return figure
 
 
 def _difference_panel(axes: Axes, statistics: Statistics, cases: list[Case], metric: Metric) -> None:
-    _tidy(axes)
+    tidy(axes)
     axes.grid(axis="x", color=GRID, linewidth=0.6)
     axes.axvline(0.0, color=INK, linewidth=1.0)
     rivals = statistics.rivals
     for i, loss in enumerate(rivals):
-        color, marker, _ = _style(statistics, loss)
+        color, marker, _ = style(statistics, loss)
         shift = (0.6 if len(rivals) < 4 else 0.85) * ((i + 0.5) / len(rivals) - 0.5)
-        axes.plot([], [], marker, color=color, markersize=5, label=LOSSES[loss].label)
+        axes.plot([], [], marker, color=color, markersize=5, label=EVERY_LOSS[loss].label)
         for place, case in enumerate(cases):
             gap = statistics.difference(case, loss, metric)
             if gap is None:

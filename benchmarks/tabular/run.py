@@ -8,17 +8,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from benchmarks import environment
 from benchmarks.errors import OptionError
 from benchmarks.options import choose
 from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
-from benchmarks.tabular import evaluate, report
+from benchmarks.tabular import evaluate, report, resample, tuning
 from benchmarks.tabular.boosters import BOOSTERS, Prepared
 from benchmarks.tabular.data import Splits
-from benchmarks.tabular.losses import LOSSES, Loss
+from benchmarks.tabular.losses import EVERY_LOSS, Loss
 from benchmarks.tabular.plan import ALL, Plan, Request, make_plan, shared_facts
+from benchmarks.tabular.protocols import PROTOCOLS
+from benchmarks.tabular.published import PublishedHypersimplex, published_k, recipe
+from benchmarks.tabular.settings import Settings
 from benchmarks.tabular.store import Key, Record, RunStore
 
 WARM_UP_ROUNDS = 2
@@ -34,6 +38,7 @@ def main(request: Request, console: Console | None = None) -> int:
     check_writable(request.out)
     if request.fresh:
         store_path.unlink(missing_ok=True)
+        (request.out / tuning.DATABASE).unlink(missing_ok=True)
     store = RunStore(store_path)
     store.begin(shared_facts(plan.settings))
     if store.damaged:
@@ -70,16 +75,18 @@ def execute(plan: Plan, missing: list[Key], store: RunStore, console: Console) -
             splits.check_same_data(store)
             prepared: dict[str, Prepared] = {}
             for key in group:
-                booster, loss = BOOSTERS[key[1]], LOSSES[key[2]]
+                booster, loss = BOOSTERS[key[1]], loss_for(key, splits)
                 progress.update(task, description=f"{dataset}, seed {seed}: {booster.label}, {loss.label}")
                 if booster.name not in prepared:
                     prepared[booster.name] = splits.prepare(booster)
                 score = evaluate.selection_score(plan.settings.selection, splits.valid.y)
                 if key[:3] not in warmed:
                     # Compilation and first touches must not count as any loss's training time.
-                    prepared[booster.name].train(loss, score, min(WARM_UP_ROUNDS, plan.settings.rounds))
+                    prepared[booster.name].train(loss, score, min(WARM_UP_ROUNDS, rounds_for(plan.settings, dataset)))
                     warmed.add(key[:3])
-                store.append(run_once(key, splits, prepared[booster.name], loss, score, plan.settings.rounds))
+                store.append(
+                    run_once(key, splits, prepared[booster.name], loss, score, plan.settings, store.path.parent)
+                )
                 progress.advance(task)
         progress.update(task, description="all runs done")
 
@@ -98,25 +105,61 @@ def _pin_threads(threads: int) -> None:
         numba.set_num_threads(threads)
 
 
+def loss_for(key: Key, splits: Splits) -> Loss:
+    """Return the run's loss, as it is before tuning."""
+    dataset, _, name, _ = key
+    loss = PublishedHypersimplex(recipe(dataset).scale) if name == PublishedHypersimplex.name else EVERY_LOSS[name]
+    return loss.on(splits.train.y)
+
+
+def rounds_for(settings: Settings, dataset: str) -> int:
+    """Most boosting rounds of a data set."""
+    return recipe(dataset).rounds if settings.rounds is None else settings.rounds
+
+
 def run_once(
-    key: Key, splits: Splits, prepared: Prepared, loss: Loss, score: Callable[[Any], float], rounds: int
+    key: Key,
+    splits: Splits,
+    prepared: Prepared,
+    loss: Loss,
+    score: Callable[[Any], float],
+    settings: Settings,
+    out: Path,
 ) -> Record:
-    """Train one loss on one split and return its record, ready for the store."""
-    trained = prepared.train(loss, score, rounds)
+    """Train one loss on one split, tuned first where the protocol says so, and return its record for the store."""
+    dataset, booster, name, seed = key
+    rounds, trees = rounds_for(settings, dataset), None
+    found: dict[str, Any] = {}
+    if settings.trials:
+        tuned = tuning.tune(key, splits, prepared, score, settings, out)
+        loss, trees = EVERY_LOSS[name].tuned(**tuned.own).on(splits.train.y), tuned.trees
+        found = {"tuned": tuned.to_json()}
+    if name == PublishedHypersimplex.name:
+        found["k_off"] = published_k(splits.train.y) - int(np.sum(splits.train.y))
+    trained = prepared.train(loss, score, rounds, trees)
     valid, test = splits.valid, splits.test
-    dataset, booster, _, seed = key
-    return {
-        "dataset": dataset,
-        "booster": booster,
-        "loss": loss.name,
-        "seed": seed,
-        "data": splits.facts,
-        "rounds": trained.rounds,
-        "rounds_trained": trained.rounds_trained,
-        "seconds": trained.seconds,
-        "seconds_per_round": trained.seconds / max(trained.rounds_trained, 1),
-        "selection": score(trained.raw_valid),
-    } | evaluate.evaluate(loss, valid.y, trained.raw_valid, test.y, trained.raw_test)
+    if PROTOCOLS[settings.protocol].corrected:
+        digest = splits.facts["digest"]["test"]
+        found["bootstrap"] = resample.replicates(valid.y, trained.raw_valid, test.y, trained.raw_test, digest)
+    return (
+        {
+            "dataset": dataset,
+            "booster": booster,
+            "loss": loss.name,
+            "seed": seed,
+            "data": splits.facts,
+            "rounds": trained.rounds,
+            "rounds_trained": trained.rounds_trained,
+            "seconds": trained.seconds,
+            "seconds_per_round": trained.seconds / max(trained.rounds_trained, 1),
+            "selection": score(trained.raw_valid),
+            "valid_auc": evaluate.auc(valid.y, trained.raw_valid),
+            "course": trained.course,
+            "active": trained.active,
+        }
+        | evaluate.evaluate(loss, valid.y, trained.raw_valid, test.y, trained.raw_test)
+        | found
+    )
 
 
 def _report_only(request: Request, store_path: Path, console: Console) -> int:

@@ -10,17 +10,20 @@ from typing import Literal
 class Settings:
     """The protocol shared by every run of one table.
 
-    ``rows`` caps each split (None: all rows); ``rounds`` caps boosting; training ends after ``patience``
-    rounds without a better ``selection`` metric on validation; ``data_dir`` is where local data are looked
-    for (None: what is shipped); ``encoding`` is the loaders' treatment of categories; ``threads`` is given to
-    the boosters.
+    ``rows`` caps each split (None: all rows); ``rounds`` caps boosting (None: as the data set's published script);
+    training ends after ``patience`` rounds without a better ``selection`` metric on validation; ``data_dir`` is
+    where local data are looked for (None: what is shipped); ``encoding`` is the loaders' treatment of categories;
+    ``threads`` is given to the boosters; ``trials`` and ``tune_seconds`` are each loss's budget for tuning (0: none).
     """
 
     rows: int | None
-    rounds: int
+    rounds: int | None
     selection: str
     data_dir: str | None
     threads: int
     learning_rate: float = 0.1
     patience: int = 30
     encoding: Literal["categorical", "as_numbers"] = "categorical"
+    protocol: str = "quick"
+    trials: int = 0
+    tune_seconds: float = 0.0
