@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import os
 import re
@@ -61,6 +62,9 @@ for number, source in enumerate(sys.stdin.read().split("\\0")):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
 def test_python_blocks_run_in_order_in_one_namespace(page: Path) -> None:
+    needs_torch = any(re.search(r"^(import|from) torch\b", block, re.MULTILINE) for block in blocks(page, "python"))
+    if needs_torch and importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed: pip install hsboost[torch]")
     # A process of its own: a reader starts afresh. One thread: the tables are tiny, and other tests run beside this.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
     done = subprocess.run(

@@ -1,0 +1,59 @@
+"""k as the loss reads it: a rule that turns a batch's indicators into one budget per column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import torch
+from torch import Tensor
+
+RULES = ("count", "half", "running")
+
+
+def check_budget(k: Any) -> str | float | tuple[float, ...]:
+    """A rule's name, a count (int), a share (float in (0, 1)), or one count or share per column.
+
+    Counts stay ints. Raises ValueError naming what k may be.
+    """
+    if isinstance(k, str):
+        if k not in RULES:
+            raise ValueError(f"k must be {', '.join(map(repr, RULES))}, a number or one number per class; got {k!r}")
+        return k
+    if isinstance(k, Tensor):
+        k = k.tolist()
+    if isinstance(k, Sequence) or (hasattr(k, "__len__") and hasattr(k, "__iter__")):
+        values = tuple(_number(value) for value in k)
+        if not values:
+            raise ValueError("k is empty; pass one number per class")
+        return values
+    return _number(k)
+
+
+def _number(k: Any) -> float:
+    if isinstance(k, Integral) and not isinstance(k, bool) and int(k) >= 0:
+        return int(k)
+    if isinstance(k, Real) and not isinstance(k, Integral) and 0.0 < float(k) < 1.0 and math.isfinite(float(k)):
+        return float(k)
+    raise ValueError(f"k as a number is a count (int, at least 0) or a share of the batch (float in (0, 1)); got {k!r}")
+
+
+def masses(k: str | float | tuple[float, ...], indicators: Tensor) -> Tensor:
+    """One budget per column of ``indicators`` (B, C), float64. Raises ValueError for a count above B."""
+    rows, columns = indicators.shape
+    if k == "count":
+        return indicators.sum(0, dtype=torch.float64)
+    if k == "half":
+        return torch.full((columns,), 0.5 * rows, dtype=torch.float64, device=indicators.device)
+    values = k if isinstance(k, tuple) else (k,) * columns
+    if len(values) != columns:
+        raise ValueError(f"k has {len(values)} numbers for {columns} columns of input; pass one per class")
+    counts = [float(value) if isinstance(value, int) else float(value) * rows for value in values]
+    if max(counts) > rows:
+        raise ValueError(
+            f"k is a count of {max(counts):g} in a batch of {rows} rows; pass a share (float in (0, 1)), which holds "
+            "for batches of any size"
+        )
+    return torch.stack([torch.full((), c, dtype=torch.float64, device=indicators.device) for c in counts])

@@ -1,0 +1,112 @@
+"""The threshold search in tensor operations: for CUDA, and for what torch.compile traces on any device.
+
+Two stages, both free of sorts and of values read by the host. *Selection* finds the pivot, the score of rank ⌈k⌉, bit
+by bit: counting the scores above a few trial values fixes the next bits of the pivot's floating-point pattern, whatever
+the range of the scores. Measured from the pivot, in units of the temperature, the threshold nu is in [-1, 0]. *Search*
+finds it there: sixteenfold division of the bracket for problems that are cheap to evaluate, or are being compiled (a
+fixed number of steps, all trial values in one operation), Newton's method for large ones. Division ends with one Newton
+step from the active set, which is exact because F is piecewise linear.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+#: Values closer than this to 0 or 1 are 0 or 1: rounding put them there (as in `hsboost._kernels.search`).
+MARGIN = 64 * 2.220446049250313e-16
+
+#: Trial values per step are 2**BITS - 1 where all of them are evaluated at once.
+BITS = 4
+
+#: From so many scores on, trial values are evaluated one by one, and the host looks every few steps whether the search
+#: is over: a look costs less than a step there. Below, and when compiling, nothing is read by the host.
+LARGE = 1 << 20
+LOOK_EVERY = 4
+
+#: Newton's method ends by itself; bisection every third step bounds the number of steps by this.
+MOST_STEPS = 180
+
+#: A last step further than this from the bracket has been led astray by a kink of F.
+ASTRAY = 2.0**-20
+
+
+def project(x: Tensor, k: Tensor, scale: float, one_by_one: bool | None = None) -> Tensor:
+    """clip((x - anchor) · scale - nu, 0, 1) with sum k over the last dimension; float64.
+
+    ``x`` (…, n) float32 or float64, ``k`` (…) float64. A problem with a score that is not finite, or k outside
+    [0, n], gets NaN. ``one_by_one`` overrides the choice by size (for tests).
+    """
+    n = x.shape[-1]
+    if one_by_one is None:
+        one_by_one = not torch.compiler.is_compiling() and x.numel() >= LARGE
+    rank = k.ceil().clamp(1, n)
+    pivot = select(x, rank, 1 if one_by_one else BITS)
+    z = (x.double() - pivot.double().unsqueeze(-1)) * scale
+    nu = newton(z, k) if one_by_one else divide(z, k, 13 if x.dtype == torch.float64 else 8)
+    v = (z - nu.unsqueeze(-1)).clamp(0.0, 1.0)
+    v = torch.where(v < MARGIN, 0.0, torch.where(v > 1.0 - MARGIN, 1.0, v))
+    v = torch.where((k <= 0.0).unsqueeze(-1), 0.0, torch.where((k >= n).unsqueeze(-1), 1.0, v))
+    good = x.isfinite().all(-1) & (k >= 0.0) & (k <= n)
+    return torch.where(good.unsqueeze(-1), v, torch.nan)
+
+
+def select(x: Tensor, rank: Tensor, bits: int) -> Tensor:
+    """The score of that rank, best first, in each problem: ``x`` (…, n), ``rank`` (…) from 1 to n."""
+    wide = x.dtype == torch.float64
+    width = 64 if wide else 32
+    # Read as whole numbers, with the negative ones turned round, floats sort as the numbers do.
+    pattern = x.contiguous().view(torch.int64 if wide else torch.int32)
+    turn = (1 << (width - 1)) - 1
+    key = torch.where(pattern < 0, pattern ^ turn, pattern)
+    found = torch.zeros_like(rank, dtype=key.dtype)
+    for shift in range(width - bits, -1, -bits):
+        # The highest digit counts from the most negative pattern up.
+        first = -(1 << (bits - 1)) if shift == width - bits else 0
+        trials = torch.arange(first + 1, first + (1 << bits), dtype=key.dtype, device=x.device) * (1 << shift)
+        trials = found.unsqueeze(-1) + trials
+        enough = (key.unsqueeze(-2) >= trials.unsqueeze(-1)).sum(-1) >= rank.unsqueeze(-1)
+        digit = enough.sum(-1).to(key.dtype) + first
+        found = found + digit * (1 << shift)
+    return torch.where(found < 0, found ^ turn, found).view(x.dtype)
+
+
+def divide(z: Tensor, k: Tensor, steps: int) -> Tensor:
+    """nu in [-1, 0] by dividing the bracket, 2**BITS parts a step, and one Newton step."""
+    parts = 1 << BITS
+    inner = torch.arange(1, parts, dtype=torch.float64, device=z.device)
+    low, width = torch.full_like(k, -1.0), 1.0
+    for _ in range(steps):
+        width /= parts
+        trials = low.unsqueeze(-1) + inner * width
+        mass = (z.unsqueeze(-2) - trials.unsqueeze(-1)).clamp(0.0, 1.0).sum(-1)
+        low = low + (mass >= k.unsqueeze(-1)).sum(-1) * width
+    middle = low + 0.5 * width
+    excess, active = excess_at(z, k, middle)
+    last = middle + excess / active.clamp(min=1.0)
+    return torch.where((active > 0.0) & ((last - middle).abs() < ASTRAY), last, middle)
+
+
+def newton(z: Tensor, k: Tensor) -> Tensor:
+    """nu in [-1, 0] by Newton's method inside a bracket; the host looks every `LOOK_EVERY` steps whether it is over."""
+    low, high, nu = torch.full_like(k, -1.0), torch.zeros_like(k), torch.full_like(k, -0.5)
+    for step in range(MOST_STEPS):
+        excess, active = excess_at(z, k, nu)
+        low, high = torch.where(excess >= 0.0, nu, low), torch.where(excess <= 0.0, nu, high)
+        following = nu + excess / active.clamp(min=1.0)
+        inside = (active > 0.0) & (following >= low) & (following <= high)
+        if step >= 8 and step % 3 == 2:
+            inside = inside & ((following - nu).abs() < MARGIN)
+        following = torch.where((excess == 0.0) | inside, following, 0.5 * (low + high))
+        moved, nu = (following - nu).abs(), following
+        if step % LOOK_EVERY == LOOK_EVERY - 1 and not bool((moved > 0.125 * MARGIN).any()):
+            break
+    return nu
+
+
+def excess_at(z: Tensor, k: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
+    """F(nu) and minus its slope, the number of active scores. Ones are counted apart: their sum loses no digit."""
+    v = z - nu.unsqueeze(-1)
+    inside = (v > 0.0) & (v < 1.0)
+    ones = (v >= 1.0).sum(-1).to(k.dtype)
+    return (ones - k) + torch.where(inside, v, 0.0).sum(-1), inside.sum(-1).to(k.dtype)
