@@ -94,7 +94,9 @@ def squared_distance(rows: GroupedRows, where: Thresholds) -> float:
     """Σ w (ŷ - y)² over all groups."""
     out = np.zeros(rows.total.size)
     s = rows.segments
-    kernels.segment_squares(s.small_rows, rows.x, rows.y, rows.w, s.offsets, s.tasks, where.scale, where.anchor, where.nu, out)
+    kernels.segment_squares(
+        s.small_rows, rows.x, rows.y, rows.w, s.offsets, s.tasks, where.scale, where.anchor, where.nu, out
+    )
     for g in s.large:
         out[g] = _single.squared_distance(rows.of(g), where.at(g))
     return float(out.sum())
