@@ -88,6 +88,8 @@ class Round(NamedTuple):
         if self.gradient is None or self.hessian is None or self.gradient.size != n:
             return None
         unused = getrefcount(self.gradient) == _UNSHARED and getrefcount(self.hessian) == _UNSHARED
+        # Views of the two belong to the memory behind them, which the two alone may hold.
+        unused = unused and getrefcount(self.gradient.base) == _UNSHARED + 1
         return (self.gradient, self.hessian) if unused else None
 
 
@@ -194,7 +196,11 @@ def step(
     if k is None and not one_of_several and not 0.0 < rows.mass < rows.total:
         raise one_class(0 if rows.mass <= 0.0 else 1)
     out = None if state is None else state.spare(x.size)
-    gradient, hessian = out or (np.empty(x.size, np.float32), np.empty(x.size, np.float32))
+    if out is None:
+        both = np.empty((2, x.size), np.float32)  # one piece of fresh memory costs less than two
+        out = both[0], both[1]
+        del both
+    gradient, hessian = out
     _write_derivatives(rows, where, slopes_of(rows.total), active, residual, gradient, hessian)
     return gradient, hessian, Round(where, seen[0], seen[1], active, gradient, hessian)
 
