@@ -8,13 +8,13 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import environment, measure
-from benchmarks.errors import OptionError
 from benchmarks.losses import report
 from benchmarks.losses.aggregate import Figures
 from benchmarks.losses.case_run import run_case
 from benchmarks.losses.cases import Case
 from benchmarks.losses.plan import Plan, Request, make_plan, shared_facts
 from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
+from benchmarks.resume import finished_runs, make_missing
 from benchmarks.store import Record, RunStore
 
 
@@ -29,32 +29,21 @@ def main(request: Request, console: Console | None = None) -> int:
     path = request.out / "runs.jsonl"
     if request.report_only:
         store = RunStore(path, key_of)
-        if not store.runs:
-            raise OptionError(f"--report-only: no finished runs in {str(path)!r}; run without --report-only first")
-        check_writable(request.out)
-        write_report(store, list(store.runs.values()), request.out, console)
+        write_report(store, finished_runs(store, request.out), request.out, console)
         return 0
     plan = make_plan(request)
     check_writable(request.out)
     if request.fresh:
         path.unlink(missing_ok=True)
     store = RunStore(path, key_of)
+    cases = {case.key: case for case in plan.cases}
+    keys = list(cases)
+
+    def work(missing: list[str]) -> None:
+        execute(plan, [cases[key] for key in missing], store, console)
+
     with measure.pinned(plan.settings.threads):
-        store.begin(shared_facts(plan.settings))
-        if store.damaged:
-            console.print(f"{path}: the last line was cut short; that case is measured again.")
-        keys = [case.key for case in plan.cases]
-        missing = [case for case in plan.cases if case.key not in store.runs]
-        if len(missing) < len(keys):
-            console.print(f"{len(keys) - len(missing)} of {len(keys)} cases are already in {path}.")
-        try:
-            execute(plan, missing, store, console)
-        except KeyboardInterrupt:
-            done = sum(key in store.runs for key in keys)
-            console.print(
-                f"Interrupted: {done} of {len(keys)} cases are kept in {path}. Run the same command again to go on, "
-                "or add --report-only to see them."
-            )
+        if not make_missing(store, shared_facts(plan.settings), keys, work, console, "case"):
             return INTERRUPTED
     write_report(store, [store.runs[key] for key in keys], request.out, console)
     return 0

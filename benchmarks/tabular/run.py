@@ -12,9 +12,9 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks import environment
-from benchmarks.errors import OptionError
 from benchmarks.options import choose
 from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
+from benchmarks.resume import finished_runs, make_missing
 from benchmarks.tabular import evaluate, report, resample, tuning
 from benchmarks.tabular.boosters import BOOSTERS, Prepared
 from benchmarks.tabular.data import Splits
@@ -40,22 +40,12 @@ def main(request: Request, console: Console | None = None) -> int:
         store_path.unlink(missing_ok=True)
         (request.out / tuning.DATABASE).unlink(missing_ok=True)
     store = RunStore(store_path)
-    store.begin(shared_facts(plan.settings))
-    if store.damaged:
-        console.print(f"{store_path}: the last line was cut short; that run is trained again.")
     keys = plan.keys()
-    missing = [key for key in keys if key not in store.runs]
-    if len(missing) < len(keys):
-        console.print(f"{len(keys) - len(missing)} of {len(keys)} runs are already in {store_path}.")
-    try:
+
+    def work(missing: list[Key]) -> None:
         execute(plan, missing, store, console)
-    except KeyboardInterrupt:
-        done = sum(key in store.runs for key in keys)
-        console.print(
-            f"Interrupted: {done} of {len(keys)} runs are kept in {store_path}. Run the same command again "
-            "to go on, "
-            "or add --report-only to see them."
-        )
+
+    if not make_missing(store, shared_facts(plan.settings), keys, work, console):
         return INTERRUPTED
     _write_report(store, set(keys), request.out, console)
     return 0
@@ -164,8 +154,7 @@ def run_once(
 
 def _report_only(request: Request, store_path: Path, console: Console) -> int:
     store = RunStore(store_path)
-    if not store.runs:
-        raise OptionError(f"--report-only: no finished runs in {str(store_path)!r}; run without --report-only first")
+    finished_runs(store, request.out)
     options = (
         ("--datasets", "data set", request.datasets),
         ("--boosters", "booster", request.boosters),
@@ -176,7 +165,6 @@ def _report_only(request: Request, store_path: Path, console: Console) -> int:
         present = list(dict.fromkeys(str(key[position]) for key in store.runs))
         chosen = choose(option, what, text, present)
         keys = {key for key in keys if key[position] in chosen}
-    check_writable(request.out)
     _write_report(store, keys, request.out, console)
     return 0
 

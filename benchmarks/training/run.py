@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import environment, measure
-from benchmarks.errors import OptionError
 from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
+from benchmarks.resume import finished_runs, make_missing
 from benchmarks.store import Record, RunStore
 from benchmarks.training import report
 from benchmarks.training.aggregate import Trainings
@@ -35,32 +35,20 @@ def main(request: Request, console: Console | None = None) -> int:
     path = request.out / "runs.jsonl"
     if request.report_only:
         store = RunStore(path, key_of)
-        if not store.runs:
-            raise OptionError(f"--report-only: no finished runs in {str(path)!r}; run without --report-only first")
-        check_writable(request.out)
-        write_report(store, list(store.runs.values()), request.out, console)
+        write_report(store, finished_runs(store, request.out), request.out, console)
         return 0
     plan = make_plan(request)
     check_writable(request.out)
     if request.fresh:
         path.unlink(missing_ok=True)
     store = RunStore(path, key_of)
-    store.begin(shared_facts(plan.settings))
-    if store.damaged:
-        console.print(f"{path}: the last line was cut short; that turn is trained again.")
     keys = plan.keys()
-    missing = [key for key in keys if key not in store.runs]
-    if len(missing) < len(keys):
-        console.print(f"{len(keys) - len(missing)} of {len(keys)} turns are already in {path}.")
-    try:
+
+    def work(missing: list[Key]) -> None:
         with measure.pinned(plan.settings.threads):
             execute(plan, missing, store, console)
-    except KeyboardInterrupt:
-        done = sum(key in store.runs for key in keys)
-        console.print(
-            f"Interrupted: {done} of {len(keys)} turns are kept in {path}. Run the same command again to go on, "
-            "or add --report-only to see them."
-        )
+
+    if not make_missing(store, shared_facts(plan.settings), keys, work, console, "turn"):
         return INTERRUPTED
     write_report(store, [store.runs[key] for key in keys], request.out, console)
     return 0

@@ -12,6 +12,7 @@ from rich.console import Console
 from benchmarks import environment
 from benchmarks.errors import OptionError
 from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
+from benchmarks.resume import finished_runs, make_missing
 from benchmarks.store import Record, RunStore
 from benchmarks.vision import report
 from benchmarks.vision.aggregate import Figures
@@ -32,10 +33,7 @@ def main(request: Request, console: Console | None = None) -> int:
     path = request.out / "runs.jsonl"
     if request.report_only:
         store = RunStore(path, key_of)
-        if not store.runs:
-            raise OptionError(f"--report-only: no finished runs in {str(path)!r}; run without --report-only first")
-        check_writable(request.out)
-        write_report(store, list(store.runs.values()), request.out, console)
+        write_report(store, finished_runs(store, request.out), request.out, console)
         return 0
     plan = make_plan(request)
     check_writable(request.out)
@@ -44,22 +42,14 @@ def main(request: Request, console: Console | None = None) -> int:
         for old in (request.out / KEPT).glob("*.pt"):
             old.unlink()
     store = RunStore(path, key_of)
-    store.begin(shared_facts(plan.settings))
-    if store.damaged:
-        console.print(f"{path}: the last line was cut short; that run is made again.")
-    keys = [case.key for case in plan.cases]
-    missing = [case for case in plan.cases if case.key not in store.runs]
-    if len(missing) < len(keys):
-        console.print(f"{len(keys) - len(missing)} of {len(keys)} runs are already in {path}.")
-    try:
+    cases = {case.key: case for case in plan.cases}
+    keys = list(cases)
+
+    def work(missing: list[str]) -> None:
         with configured(plan.settings):
-            execute(plan, missing, store, request, console)
-    except KeyboardInterrupt:
-        done = sum(key in store.runs for key in keys)
-        console.print(
-            f"Interrupted: {done} of {len(keys)} runs are kept in {path}. Run the same command again to go on, "
-            "or add --report-only to see them."
-        )
+            execute(plan, [cases[key] for key in missing], store, request, console)
+
+    if not make_missing(store, shared_facts(plan.settings), keys, work, console):
         return INTERRUPTED
     write_report(store, [store.runs[key] for key in keys], request.out, console)
     return 0
