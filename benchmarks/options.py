@@ -1,10 +1,18 @@
-"""Reading of options that several commands share; each error names the option, the value and what would be right."""
+"""Options that several commands share, and their reading: errors name option, value and what would be right."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated, TypeAlias
+
+import typer
 
 from benchmarks.errors import OptionError, unknown
+
+#: Of commands that take every core unless told otherwise.
+Threads: TypeAlias = Annotated[int | None, typer.Option(help="Threads. Default: every core available.")]
+ReportOnly: TypeAlias = Annotated[bool, typer.Option("--report-only", help="Redraw from what is finished in --out.")]
+Fresh: TypeAlias = Annotated[bool, typer.Option("--fresh", help="Forget what is finished in --out first.")]
 
 
 def choose(option: str, what: str, text: str | None, choices: Iterable[str]) -> list[str]:

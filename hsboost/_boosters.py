@@ -49,9 +49,16 @@ def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
             )
     if settings.get("class_weight") is not None:
         fresh.set_params(class_weight=None)  # in the sample weights already
-    if kind(fresh) == "xgboost" and settings.get("base_score") is None:
-        # The nominal objective's link makes this a raw score of 0.
-        fresh.set_params(base_score=0.5 if n_classes == 2 else 0.0)
+    if kind(fresh) == "xgboost":
+        base = settings.get("base_score")
+        zero = 0.5 if n_classes == 2 else 0.0  # the nominal objective's link makes this a raw score of 0
+        if base is None:
+            fresh.set_params(base_score=zero)
+        elif objective.offset is not None and not np.all(np.equal(base, zero)):
+            raise ValueError(
+                f"base_score={base!r} would be added to the constant that {objective.loss!r} starts from by itself; "
+                "leave base_score at None"
+            )
     return fresh.set_params(objective=objective)
 
 
@@ -143,6 +150,11 @@ def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
     if kind(estimator) == "xgboost":
         import xgboost as xgb
 
+        if estimator.multi_strategy == "multi_output_tree":
+            raise ValueError(
+                "XGBoost computes no contributions for multi_strategy='multi_output_tree'; "
+                "train with multi_strategy='one_output_per_tree', its default"
+            )
         categorical = bool(estimator.enable_categorical)
         matrix = xgb.DMatrix(X, missing=estimator.missing, enable_categorical=categorical, nthread=estimator.n_jobs)
         # As predict does: all rounds, or those up to the best one.

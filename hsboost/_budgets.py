@@ -57,7 +57,9 @@ class TrainingBudget:
             columns = [self._column(c, all_rows=self.segments is not None) for c in range(self.n_columns)]
         else:
             columns = [self._overall(c) for c in range(self.n_columns)]
-        return columns[0] if self.n_columns == 1 else dict(enumerate(columns))
+        # One budget for all classes goes without their names, for the sake of the metric's own name.
+        same = not isinstance(columns[0], Mapping) and all(one == columns[0] for one in columns)
+        return columns[0] if same or self.n_columns == 1 else dict(enumerate(columns))
 
     def overall(self) -> Budgets:
         """k when groups are left aside: the sum of their budgets, as a share."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,11 @@ class History:
     """
 
     def __init__(self, verbose: int) -> None:
-        self.verbose = int(verbose)
+        if not isinstance(verbose, Integral | np.bool_):
+            raise ValueError(
+                f"verbose must be a whole number, got {verbose!r}; pass 0 for silence, n for a line every n rounds"
+            )
+        self.verbose: int = int(verbose)
         self.record: dict[str, list[Any]] = {"iteration": [], "threshold": [], "active_share": []}
 
     def __call__(self, state: Any) -> None:

@@ -12,6 +12,7 @@ import json
 import numbers
 import os
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ FORMAT_VERSION = 1
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
     """Write ``model``, a fitted HSClassifier."""
+    _check_labels(getattr(model, "group_thresholds_", {}))
     loss = model.objective_.loss
     fitted = {
         "classes": model.classes_,
@@ -120,6 +122,18 @@ def _parameters_of(model: Any) -> dict[str, Any]:
     if settings["random_state"] is not None and not isinstance(settings["random_state"], numbers.Integral):
         settings["random_state"] = None  # a generator: it chose rows of the past
     return {name: plain.encode(value, name) for name, value in settings.items()}
+
+
+def _check_labels(labels: Iterable[Any]) -> None:
+    """Group labels reach several places of the file: those that it cannot hold are refused first, and once."""
+    for label in labels:
+        try:
+            plain.encode(label, "groups")
+        except TypeError:
+            raise TypeError(
+                f"the group label {label!r} ({type(label).__name__}) is none that a JSON file can hold; train with "
+                "texts, numbers or truth values as group labels (texts of dates, say), or save with pickle or joblib"
+            ) from None
 
 
 def _name_of(loss: Loss) -> str:

@@ -65,7 +65,7 @@ def check_same_length(array: np.ndarray, name: str, n: int, other: str) -> None:
 
 
 def check_weight(sample_weight: ArrayLike | None, n: int, other: str) -> FloatArray | None:
-    """Weights as a contiguous float array of length n, or None. Values are checked with :func:`bad_weights`."""
+    """Weights as a contiguous float array of length n, or None. :func:`checked_weight` looks at the values."""
     if sample_weight is None:
         return None
     array = np.asarray(sample_weight)
@@ -75,6 +75,14 @@ def check_weight(sample_weight: ArrayLike | None, n: int, other: str) -> FloatAr
             raise ValueError(f"sample_weight must hold numbers, got dtype {array.dtype}; convert it first")
         array = array.astype(np.float64)
     return np.ascontiguousarray(array)
+
+
+def checked_weight(weight: FloatArray) -> FloatArray:
+    """Weights as float64, every one finite and >= 0, with a positive finite sum."""
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise bad_weights(weight)
+    check_total_weight(float(weight.sum(dtype=np.float64)))
+    return weight.astype(np.float64, copy=False)
 
 
 def bad_weights(weight: FloatArray) -> ValueError:
@@ -117,6 +125,14 @@ def check_positive(value: float, name: str) -> float:
     if number is not None and 0.0 < number < np.inf:
         return number
     raise ValueError(f"{name} must be a positive finite number, got {value!r}")
+
+
+def check_share(value: float, name: str) -> float:
+    """A real number between 0 and 1, both left out."""
+    number = _as_float(value)
+    if number is not None and 0.0 < number < 1.0:
+        return number
+    raise ValueError(f"{name} must be a number in (0, 1), a share of the rows; got {value!r}")
 
 
 def _as_float(value: Any) -> float | None:

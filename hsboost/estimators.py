@@ -32,6 +32,8 @@ class HSClassifier(Predictor):
     ----------
     estimator : None, "xgboost", "lightgbm", XGBClassifier or LGBMClassifier, default None
         The booster and its settings; None means ``"xgboost"``. An estimator is cloned, its objective replaced.
+        Most losses start from their own best constant and refuse XGBoost's ``base_score`` beside it; the hypersimplex
+        losses do not see a constant, and the focal and exact ones start from ``base_score``.
     loss : str or Loss, default "hypersimplex"
         A name of :data:`hsboost.losses.LOSSES` (``"hypersimplex-fy"`` is the convex sibling, ``"log-loss"`` the usual
         rival), or a loss of your own settings.
@@ -54,10 +56,10 @@ class HSClassifier(Predictor):
         How ``predict_proba`` turns scores into probabilities. The calibrator is fitted on rows the trees were not:
         on ``eval_set`` if ``fit`` gets one, else on a share of the training rows set aside for it. None: no
         ``predict_proba`` (unless the loss has probabilities of its own), and every row is used for the trees.
-    calibration_fraction : float, default 0.1
+    calibration_fraction : float in (0, 1), default 0.1
         Share of the rows set aside (stratified) when ``calibration`` is given and ``eval_set`` is not.
     verbose : int, default 0
-        Print threshold and active share to stderr every so many rounds; 0 for silence.
+        Print threshold and active share to stderr every so many rounds; 0 (or less) for silence.
     random_state : None, int or RandomState, default None
         Chooses the rows set aside. It does not reach the booster: give that its own seed.
 
@@ -159,6 +161,7 @@ class HSClassifier(Predictor):
         k = check.check_budgets(self.k)
         if self.calibration is not None:
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
+        history = History(self.verbose)
         n_samples, labels = _boosters.check_inputs(X, y)
         classes, encoded = _labels.encode(labels)
         if eval_groups is not None and groups is None:
@@ -189,7 +192,6 @@ class HSClassifier(Predictor):
         loss = self._loss(budget.for_training(whole), groups is not None)
         objective = _objective(loss, train_groups)
         objective.offset = self._offset(loss, train_y, train_w, classes.size, init_model)
-        history = History(self.verbose)
         objective.on_round = history
         estimator = _boosters.prepare(self.estimator, objective, classes.size)
         metric = PrecisionAtK(budget.for_evaluation(eval_groups is not None), eval_groups)
@@ -221,11 +223,7 @@ class HSClassifier(Predictor):
         if class_weight is not None:
             by_class = compute_sample_weight(class_weight, labels)
             weight = by_class if weight is None else weight * by_class
-        if weight is not None:
-            if not (np.isfinite(weight) & (weight >= 0)).all():
-                raise check.bad_weights(weight)
-            check.check_total_weight(float(weight.sum(dtype=np.float64)))
-        return weight
+        return None if weight is None else check.checked_weight(weight)
 
     def _offset(
         self, loss: Loss, y: np.ndarray, w: np.ndarray | None, n_classes: int, init_model: HSClassifier | None
@@ -289,16 +287,14 @@ class HSClassifier(Predictor):
 
     def _set_aside(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows for the trees and rows that the calibrator is fitted on."""
-        fraction = self.calibration_fraction
-        if not (isinstance(fraction, float) and 0.0 < fraction < 1.0):
-            raise ValueError(f"calibration_fraction must be a float in (0, 1), got {fraction!r}")
+        fraction = check.check_share(self.calibration_fraction, "calibration_fraction")
         index = np.arange(y.size)
         try:
             train, held = train_test_split(index, test_size=fraction, random_state=self.random_state, stratify=y)
         except ValueError as error:
             raise ValueError(
-                f"calibration_fraction={fraction} leaves a class without rows ({np.bincount(y).tolist()} rows per "
-                "class); pass an eval_set, more rows, or calibration=None"
+                f"calibration_fraction={self.calibration_fraction} leaves a class without rows "
+                f"({np.bincount(y).tolist()} rows per class); pass an eval_set, more rows, or calibration=None"
             ) from error
         return np.sort(train), np.sort(held)
 

@@ -10,14 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
-from typer.testing import CliRunner
+from _commands import command, records
 
-from benchmarks.__main__ import app
 from benchmarks.errors import OptionError
-from benchmarks.tabular import aggregate, evaluate, run
-from benchmarks.tabular.adapters import from_probability
-from benchmarks.tabular.aggregate import Statistics
+from benchmarks.tabular import evaluate, run
 from benchmarks.tabular.losses import DEFAULT_LOSSES, LOSSES
 from benchmarks.tabular.store import RunStore, key_of
 
@@ -42,12 +38,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tabular(data_dir: Path, out: Path, *more: str, seeds: int = 2) -> Any:
     """Run the command on the small data set; an option given in ``more`` overrides the one here."""
-    options = ["--datasets", "shop", "--data-dir", str(data_dir), "--out", str(out), "--threads", "1"]
-    options += ["--rounds", "6", "--seeds", str(seeds)]
-    result = CliRunner().invoke(app, ["tabular", *options, *more])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+    options = ["--datasets", "shop", "--data-dir", str(data_dir), "--threads", "1", "--rounds", "6"]
+    return command("tabular", out, *options, "--seeds", str(seeds), *more)
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +63,6 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(run, "run_once", counted)
     return done
-
-
-def records(out: Path) -> list[dict[str, Any]]:
-    """The finished runs of a folder."""
-    lines = (out / "runs.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines[1:]]
 
 
 def without_times(record: dict[str, Any]) -> dict[str, Any]:
@@ -219,10 +205,10 @@ def test_report_only_redraws_without_training(
     data_dir: Path, finished: Path, tmp_path: Path, trained: list[Any]
 ) -> None:
     (tmp_path / "runs.jsonl").write_bytes((finished / "runs.jsonl").read_bytes())
-    result = CliRunner().invoke(app, ["tabular", "--report-only", "--out", str(tmp_path)])
+    result = command("tabular", tmp_path, "--report-only")
     assert result.exit_code == 0
     assert (tmp_path / "table.md").read_bytes() == (finished / "table.md").read_bytes()
-    only = CliRunner().invoke(app, ["tabular", "--report-only", "--out", str(tmp_path), "--boosters", "xgboost"])
+    only = command("tabular", tmp_path, "--report-only", "--boosters", "xgboost")
     assert only.exit_code == 0
     assert "| LightGBM |" not in (tmp_path / "table.md").read_text(encoding="utf-8")
     assert trained == []
@@ -310,96 +296,3 @@ def test_an_unwritable_folder_is_refused(data_dir: Path, tmp_path: Path) -> None
     result = tabular(data_dir, tmp_path / "file" / "out")
     assert result.exit_code == 2
     assert result.stderr.startswith("error: --out: cannot write to")
-
-
-# ---- metrics and statistics ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("decimals", [1, 12])
-def test_auc_is_scikit_learns(decimals: int) -> None:
-    rng = np.random.default_rng(decimals)
-    y = rng.integers(0, 2, 300)
-    raw = (rng.normal(size=300) + y).round(decimals)  # one decimal: many ties
-    assert evaluate.auc(y, raw) == pytest.approx(roc_auc_score(y, raw), abs=1e-12)
-
-
-def test_precision_is_the_share_of_positives_on_top() -> None:
-    rng = np.random.default_rng(3)
-    y, raw = rng.integers(0, 2, 200), rng.normal(size=200)
-    top = np.argsort(-raw)
-    assert evaluate.precision(y, raw, 0.05) == pytest.approx(y[top[:10]].mean())
-    assert evaluate.precision(y, raw, None) == pytest.approx(y[top[: y.sum()]].mean())
-    assert evaluate.precision(y, raw, 1.0) == pytest.approx(y.mean())
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_accuracy_cut_is_the_best_of_all_cuts(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    raw = rng.normal(size=30).round(seed % 3)
-    y = (rng.normal(size=30) + raw > 0).astype(np.int64) if seed % 4 else np.full(30, seed % 8 // 4)
-    every_cut = [-np.inf, *raw, np.inf]
-    best = max(np.mean((raw >= cut) == y) for cut in every_cut)
-    assert np.mean((raw >= evaluate.accuracy_cut(y, raw)) == y) == best
-
-
-def test_calibration_ignores_the_shape_of_the_scores() -> None:
-    rng = np.random.default_rng(5)
-    y, raw_valid, raw_test = rng.integers(0, 2, 400), rng.normal(size=400), rng.normal(size=100)
-    raw_test = rng.choice(raw_valid, 100)  # between the validation scores interpolation does see the shape
-    plain = evaluate.calibrated(y, raw_valid, raw_test)
-    np.testing.assert_allclose(plain, evaluate.calibrated(y, np.exp(raw_valid), np.exp(raw_test)))
-    assert plain.min() >= 1 / 402
-    assert plain.max() <= 401 / 402
-
-
-def test_probabilities_go_back_to_raw_scores() -> None:
-    raw = np.array([-30.0, -1.5, 0.0, 2.0, 20.0])
-    probabilities = LOSSES["log-loss"].probabilities(raw)
-    assert probabilities is not None
-    np.testing.assert_allclose(from_probability(probabilities), raw, atol=1e-6)
-    assert np.isfinite(from_probability(np.array([0.0, 1.0]))).all()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("auc", "auc"), ("Precision@5%", 0.05), ("precision@0.05", 0.05), ("precision@prevalence", None)],
-)
-def test_selection_is_read(text: str, expected: float | str | None) -> None:
-    assert evaluate.parse_selection(text) == expected
-
-
-def test_difference_is_the_paired_t_interval() -> None:
-    from scipy import stats
-
-    rng = np.random.default_rng(7)
-    ours, base = rng.normal(size=6) + 5, rng.normal(size=6)
-    gap = aggregate.difference(ours, base, higher_is_better=True)
-    interval = stats.ttest_rel(ours, base).confidence_interval(0.95)
-    assert (gap.low, gap.high) == pytest.approx((interval.low, interval.high))
-    assert gap.verdict == "better"
-    assert aggregate.difference(ours, base, higher_is_better=False).verdict == "worse"
-    assert aggregate.difference(base, base, higher_is_better=True).verdict == "within noise"
-    assert aggregate.difference(base + 0.1, base, higher_is_better=True).verdict == "within noise"
-    assert aggregate.difference([1.0], [0.0], higher_is_better=True).verdict == "one seed"
-
-
-@pytest.mark.parametrize(
-    ("auc", "best"),
-    [
-        (
-            {"l2": [0.1, 0.11, 0.1], "log-loss": [0.5, 0.5, 0.5], "hypersimplex": [0.8, 0.81, 0.8]},
-            "hypersimplex",
-        ),
-        ({"l2": [0.1, 0.11, 0.1], "log-loss": [0.9, 0.9, 0.9], "hypersimplex": [0.8, 0.81, 0.8]}, "log-loss"),
-        ({"l2": [0.1, 0.11, 0.1], "log-loss": [0.5, 0.5, 0.5], "hypersimplex": [0.3, 0.9, 0.6]}, None),
-        ({"l2": [0.9, 0.11, 0.1], "log-loss": [0.5, 0.5, 0.5], "hypersimplex": [0.1, 0.11, 0.1]}, None),
-    ],
-)
-def test_only_differences_outside_noise_are_bold(auc: dict[str, list[float]], best: str | None) -> None:
-    runs = [
-        {"dataset": "d", "booster": "xgboost", "loss": loss, "seed": seed, "auc": value}
-        for loss, values in auc.items()
-        for seed, value in enumerate(values)
-    ]
-    statistics = Statistics(runs, ["xgboost"], list(LOSSES))
-    assert statistics.best(("d", "xgboost"), evaluate.METRICS[0]) == best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,16 @@ def test_labels_from_frames_of_any_library(booster: str) -> None:
         np.testing.assert_array_equal(model.decision_function(X), expected)
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, Fraction])
+def test_the_share_set_aside_may_be_any_real_number(kind: Any) -> None:
+    plain, same, other = (
+        HSClassifier(small("xgboost"), calibration="sigmoid", calibration_fraction=share, random_state=0).fit(X, Y)
+        for share in (0.25, kind(0.25), kind(0.5))
+    )
+    np.testing.assert_array_equal(same.predict_proba(X), plain.predict_proba(X))
+    assert np.abs(other.predict_proba(X) - plain.predict_proba(X)).max() > 1e-3
+
+
 # Errors
 
 
@@ -272,6 +283,15 @@ def test_contributions_of_a_feature_that_no_tree_uses_are_zero(booster: str) -> 
     found = HSClassifier(small(booster)).fit(rows, Y).contributions(rows)
     assert not found[:, 2].any()
     assert found[:, 0].any()
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_trees_with_several_outputs_have_no_contributions(n_classes: int) -> None:
+    rows, labels = (X, Y) if n_classes == 2 else (X3, Y3)
+    model = HSClassifier(small("xgboost", multi_strategy="multi_output_tree", tree_method="hist")).fit(rows, labels)
+    assert model.score(rows, labels) > 0.75
+    with pytest.raises(ValueError, match=r"no contributions for multi_strategy='multi_output_tree'; train with multi"):
+        model.contributions(rows)
 
 
 def test_contributions_need_a_fitted_model() -> None:

@@ -145,6 +145,44 @@ def test_calibration_overrides_the_losss_own_probabilities(booster: str) -> None
     np.testing.assert_allclose(calibrated.sum(axis=1), 1.0)
 
 
+# XGBoost's base score
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@CLASSES
+def test_a_base_score_beside_the_losss_own_start_is_refused(name: str, n_classes: int) -> None:
+    X, y = DATA[n_classes]
+    neutral = 0.5 if n_classes == 2 else 0.0  # a raw score of 0
+    plain = HSClassifier(small("xgboost"), loss=name).fit(X, y)
+    same = HSClassifier(small("xgboost", base_score=neutral), loss=name).fit(X, y)
+    np.testing.assert_array_equal(same.decision_function(X), plain.decision_function(X))
+    model = HSClassifier(small("xgboost", base_score=0.3), loss=name)
+    if plain.objective_.offset is None:
+        assert model.fit(X, y).estimator_.base_score == 0.3
+        return
+    with pytest.raises(ValueError, match=r"base_score=0\.3 would be added to the constant that .*Loss\(.*at None"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match=r"base_score=0\.3 would be added"):
+        model.fit(X, y, init_model=plain)
+
+
+@pytest.mark.parametrize("name", ["hypersimplex", "hypersimplex-fy"])
+@CLASSES
+def test_hypersimplex_losses_do_not_see_a_base_score(name: str, n_classes: int) -> None:
+    X, y = DATA[n_classes]
+    plain, moved = (HSClassifier(small("xgboost", base_score=base), loss=name, k=0.3).fit(X, y) for base in (None, 0.3))
+    np.testing.assert_allclose(moved.decision_function(X), plain.decision_function(X), rtol=0, atol=1e-5)
+    assert np.abs(raw(moved, X) - raw(plain, X)).min() > 0.2
+
+
+@pytest.mark.parametrize("name", ["focal", "exact"])
+def test_losses_without_a_start_of_their_own_start_from_the_base_score(name: str) -> None:
+    X, y = DATA[2]
+    stump = small("xgboost", n_estimators=1, learning_rate=1e-9, base_score=0.3)
+    model = HSClassifier(stump, loss=name).fit(X, y)
+    np.testing.assert_allclose(raw(model, X), np.log(0.3 / 0.7), rtol=0, atol=1e-5)
+
+
 # Early stopping
 
 
@@ -160,7 +198,7 @@ def test_early_stopping_on_precision_at_k_by_default(booster: str, n_classes: in
     fitted = model.estimator_
     results = fitted.evals_result() if booster == "xgboost" else fitted.evals_result_
     ((name, history),) = next(iter(results.values())).items()
-    assert name == ("precision@budgets" if n_classes == 3 else f"precision@{k}")
+    assert name == ("precision@positives" if k is None else f"precision@{k}")
     best = (fitted.best_iteration + 1) if booster == "xgboost" else fitted.best_iteration_
     assert best == int(np.argmax(history)) + 1 < len(history) < 60
     same = HSClassifier(small(booster, n_estimators=best), loss=loss, k=k).fit(X, y)

@@ -113,7 +113,10 @@ def test_the_record_survives_and_the_callback_does_not(booster: str) -> None:
 
 
 @BOOSTERS
-@pytest.mark.parametrize(("verbose", "rounds"), [(1, [0, 1, 2, 3, 4, 5, 6]), (3, [0, 3, 6]), (100, [0])])
+@pytest.mark.parametrize(
+    ("verbose", "rounds"),
+    [(1, [0, 1, 2, 3, 4, 5, 6]), (True, [0, 1, 2, 3, 4, 5, 6]), (np.int64(3), [0, 3, 6]), (100, [0])],
+)
 def test_every_so_many_rounds_a_line_goes_to_stderr(
     booster: str, verbose: int, rounds: list[int], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +152,7 @@ def test_silence_is_the_default(booster: str, capfd: pytest.CaptureFixture[str])
     estimator, extra = stopping(booster)
     HSClassifier(estimator).fit(X, Y, eval_set=(X, Y), **extra)
     HSClassifier(booster).fit(X[:60], Y[:60])
+    HSClassifier(booster, verbose=-1).fit(X[:60], Y[:60])
     assert capfd.readouterr() == ("", "")
 
 

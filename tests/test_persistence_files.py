@@ -227,12 +227,18 @@ def test_the_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
         DAYS[GROUPS],
         pd.period_range("2026", periods=6, freq="M")[GROUPS],
         DAYS[GROUPS].tolist(),
+        np.array([b"2026", b"2027"])[GROUPS % 2],
     ],
-    ids=["timestamps", "periods", "dates"],
+    ids=["timestamps", "periods", "dates", "bytes"],
 )
-def test_group_labels_that_json_cannot_hold(groups: Any, tmp_path: Path) -> None:
-    model = HSClassifier(small("xgboost", n_estimators=1), k=2).fit(X, Y, groups=groups)
-    with pytest.raises(TypeError, match=r"holds .*2026.* which a JSON file cannot hold.*pickle"):
+@pytest.mark.parametrize("k", [2, 0.3, "each"])
+def test_group_labels_that_json_cannot_hold(groups: Any, k: Any, tmp_path: Path) -> None:
+    plain = HSClassifier(small("xgboost", n_estimators=1), k=2).fit(X, Y, groups=groups)
+    budgets = dict.fromkeys(plain.group_thresholds_, 2) if k == "each" else k
+    model = HSClassifier(small("xgboost", n_estimators=1), k=budgets).fit(X, Y, groups=groups)
+    with pytest.raises(
+        TypeError, match=r"^the group label .*2026.* is none that a JSON file can hold; train with texts.*pickle"
+    ):
         model.save_model(tmp_path / "model.json")
     assert list(tmp_path.iterdir()) == []
     assert_same(answers(pickle.loads(pickle.dumps(model)), X, groups), answers(model, X, groups))

@@ -10,6 +10,7 @@ import pytest
 from hsboost import HypersimplexLoss, project_hypersimplex
 from hsboost._kernels._compile import BLOCK
 from hsboost._threshold import SMALL
+from hsboost._validation import checked_weight
 
 X = np.array([0.5, -1.0, 2.0, 0.0])
 Y = np.array([1, 0, 1, 0])
@@ -208,6 +209,24 @@ def test_projection_weights(method, weight, parts):
 def test_loss_weights(call, weight, parts):
     with refused(*parts):
         call(Y, X, weight)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("weight", "parts"), [(w, p) for w, p in WEIGHTS if np.shape(w) == (4,) and w[0] != "a"])
+def test_weights_by_themselves(weight, parts, dtype):
+    with np.errstate(over="ignore"):
+        bad = np.asarray(weight).astype(dtype)  # what float32 cannot hold is infinite by itself
+    if np.isinf(bad[0]):
+        parts = ("sample_weight must be finite and >= 0", "inf at row 0", "4 such rows")
+    with refused(*parts):
+        checked_weight(bad)
+    good = np.array([0.5, 0.0, 3.0], dtype)
+    assert checked_weight(good).dtype == np.float64
+    assert checked_weight(good).tolist() == good.tolist()
+
+
+def test_float32_weights_whose_sum_is_beyond_float32_are_summed_in_float64():
+    assert checked_weight(np.full(4, 3e38, np.float32)).sum() == pytest.approx(1.2e39)
 
 
 @pytest.mark.parametrize("n", [SMALL + 1, 100_001])

@@ -102,7 +102,7 @@ class RowLoss(Loss):
         w = check.check_weight(sample_weight, x.shape[0], "raw_prediction")
         if not np.isfinite(x).all():
             raise check.not_finite(x, "raw_prediction")
-        return Rows(x, y, np.ones(1) if w is None else checked_weight(w), raw.shape)
+        return Rows(x, y, np.ones(1) if w is None else check.checked_weight(w), raw.shape)
 
     def _derivatives(self, rows: Rows, dtype: DTypeLike) -> tuple[np.ndarray, np.ndarray]:
         gradient, hessian = np.empty(rows.x.shape, dtype), np.empty(rows.x.shape, dtype)
@@ -154,14 +154,6 @@ def check_classes(y_true: ArrayLike, n: int, classes: int) -> np.ndarray:
     return y.astype(np.int64, copy=False)
 
 
-def checked_weight(w: FloatArray) -> np.ndarray:
-    """Weights as float64, every one finite and >= 0, not all 0."""
-    if not (np.isfinite(w) & (w >= 0)).all():
-        raise check.bad_weights(w)
-    check.check_total_weight(float(w.sum(dtype=np.float64)))
-    return w.astype(np.float64, copy=False)
-
-
 def class_shares(y_true: ArrayLike, sample_weight: ArrayLike | None, n_classes: int | None) -> np.ndarray:
     """Share of the weight in each class, (C,); C is 2 or more, ``n_classes`` where given."""
     y = np.asarray(y_true)
@@ -171,5 +163,5 @@ def class_shares(y_true: ArrayLike, sample_weight: ArrayLike | None, n_classes: 
     classes = max(2, top if n_classes is None else n_classes)
     codes = check_classes(y, y.shape[0], classes)
     w = check.check_weight(sample_weight, codes.size, "y_true")
-    counts = np.bincount(codes, None if w is None else checked_weight(w), minlength=classes)
+    counts = np.bincount(codes, None if w is None else check.checked_weight(w), minlength=classes)
     return np.asarray(counts / counts.sum(), dtype=np.float64)

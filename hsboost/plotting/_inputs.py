@@ -45,10 +45,7 @@ def check_rows(
     weight = check.check_weight(sample_weight, score.size, name)
     kept = None
     if weight is not None:
-        if not (np.isfinite(weight) & (weight >= 0)).all():
-            raise check.bad_weights(weight)
-        weight = weight.astype(np.float64)
-        check.check_total_weight(float(weight.sum()))
+        weight = check.checked_weight(weight)
         if not weight.all():
             kept = weight > 0
             positive, score, weight = positive[kept], score[kept], weight[kept]
