@@ -156,10 +156,12 @@ def test_every_page_is_in_the_navigation() -> None:
     assert listed == {page.name for page in PAGES if page.parent.name == "docs"}
 
 
-def test_the_readmes_figures_are_those_of_the_committed_report() -> None:
+@pytest.mark.parametrize(("mark", "reports"), [("table", ["tabular"]), ("paper", ["tabular-paper", "tabular-fair"])])
+def test_the_readmes_figures_are_those_of_the_committed_reports(mark: str, reports: list[str]) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.split("<!-- table: begin -->")[1].split("<!-- table: end -->")[0]
+    section = readme.split(f"<!-- {mark}: begin -->")[1].split(f"<!-- {mark}: end -->")[0]
     figures = [line for line in section.splitlines() if line.startswith("|")]
-    report = (ROOT / "docs/results/tabular/table.md").read_text(encoding="utf-8").splitlines()
+    texts = [(ROOT / "docs/results" / name / "table.md").read_text(encoding="utf-8") for name in reports]
+    found = {line for text in texts for line in text.splitlines()}
     assert len(figures) > 10
-    assert [line for line in figures if line not in report] == []
+    assert [line for line in figures if line not in found] == []

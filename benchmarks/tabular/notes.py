@@ -49,7 +49,7 @@ def notes(statistics: Statistics, settings: Record, protocol: Protocol) -> list[
     """Say in plain sentences how the figures were made and how to read them, the caveats included."""
     seeds = sorted({run["seed"] for run in statistics.runs})
     cap = "all rows" if settings["rows"] is None else f"at most {settings['rows']:,} rows of each split"
-    source = "" if settings["data_dir"] is None else f" (local data: {settings['data_dir']})"
+    source = "" if settings["data_dir"] is None else " (published rows, where a data folder has them)"
     start = f"{len(statistics.runs)} runs; seeds {', '.join(map(str, seeds))}; {cap}{source}; "
     found = [start + _training(settings, protocol), CORRECTED if statistics.corrected else MARKED, METRICS]
     if statistics.corrected:

@@ -160,7 +160,8 @@ def shared_facts(settings: Settings) -> Record:
     else:
         trees = {name: booster.params(settings, "") for name, booster in BOOSTERS.items()}
     return {
-        "settings": asdict(settings),
+        # The folder's name alone: reports are shown around, and where it lies is nobody's business.
+        "settings": asdict(settings) | {"data_dir": settings.data_dir and Path(settings.data_dir).name},
         "boosters": trees,
         "losses": {name: EVERY_LOSS[name].describe() for name in losses_of(PROTOCOLS[settings.protocol])},
         "protocol": protocol.hexdigest()[:12],

@@ -45,9 +45,13 @@ class Result:
             "seeds": sorted({run["seed"] for run in self.statistics.runs}),
             **self.statistics.to_json(),
             **({"paper": paper.to_json(self.statistics)} if self.protocol is PAPER else {}),
-            # Without the bootstrap's samples, which runs.jsonl has.
-            "runs": [{k: v for k, v in run.items() if k != "bootstrap"} for run in self.statistics.runs],
+            # Without bootstrap samples and the points of curves, which runs.jsonl has: they are most of its size.
+            "runs": [{k: v for k, v in run.items() if k not in LONG} for run in self.statistics.runs],
         }
+
+
+#: What a run's record holds many numbers of.
+LONG = ("bootstrap", "course", "active", "curve")
 
 
 def protocol_of(shared: Record) -> Protocol:
