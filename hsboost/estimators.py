@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from hsboost import _boosters, _calibration, _labels
 from hsboost import _validation as check
 from hsboost._budgets import TrainingBudget
+from hsboost._communicator import workers
 from hsboost._history import History
 from hsboost._predictor import Predictor
 from hsboost._segments import Segments
@@ -158,6 +159,11 @@ class HSClassifier(Predictor):
         HSClassifier
             Itself, fitted.
         """
+        if workers() is not None:
+            raise RuntimeError(
+                "HSClassifier trains on one machine, and this is one worker of several; "
+                "use hsboost.dask.DaskHSClassifier, or xgboost.train with hsboost.HypersimplexObjective"
+            )
         k = check.check_budgets(self.k)
         if self.calibration is not None:
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -11,6 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hsboost._alone import refuse_lightgbm_workers
+from hsboost._communicator import Workers, workers
+from hsboost._dataset_groups import ROW_FIELD, query_groups, row_groups
 from hsboost._segments import Segments
 from hsboost._validation import Budgets
 from hsboost.losses import HypersimplexLoss, Loss
@@ -73,23 +75,33 @@ class LossObjective:
         ValueError
             For scores, labels or weights the loss refuses.
         RuntimeError
-            In distributed XGBoost training, where this callable sees only the rows of one worker, if the loss needs
-            all of them (as the hypersimplex losses do; sums over rows do not).
+            In distributed LightGBM training, where this callable sees only the rows of one machine and nothing adds
+            up over all, if the loss needs all of them (as the hypersimplex losses do; sums over rows do not).
+
+        Notes
+        -----
+        In distributed XGBoost training (``xgboost.dask``, Ray Train, a ``RabitTracker``) thresholds and budgets are
+        those of all workers' rows. Every worker calls this at the same time; what one of them raises, all raise.
         """
         key: Any = None
         if hasattr(y_pred, "get_label"):
             key, raw, y_true = y_pred, y_true, y_pred.get_label()
-            if y_true is None or len(y_true) == 0:
-                raise ValueError("the data set has no label; pass label= when you build it")
             weight = key.get_weight()
             # XGBoost says "no weights" with an empty array, LightGBM with None.
             sample_weight = weight if weight is not None and len(weight) else None
         else:
             raw = y_pred
-        if self.offset is not None:
+        if len(raw) and (y_true is None or len(y_true) == 0):
+            y_true = None  # said where an error reaches every worker
+        if self.offset is not None and len(raw):
             raw = np.asarray(raw) + self.offset
+        together = workers()
+        if together is not None:
+            return self._pooled(y_true, raw, sample_weight, key, together)
+        if y_true is None:
+            raise _no_label()
         if self.loss.couples_rows:
-            _refuse_distributed()
+            refuse_lightgbm_workers(key)
         # Taken out while in use: a second thread on the same data set starts afresh instead of sharing arrays.
         with self._lock:
             state = self._states.pop(key, None) if key is not None else self._last_of_size.pop(len(raw), None)
@@ -100,10 +112,40 @@ class LossObjective:
                 self._states[key] = state
             else:
                 self._last_of_size = {len(raw): lean}  # nothing says when these rows are done with
+        self._tell(lean)
+        return gradient, hessian
+
+    def _tell(self, lean: Any) -> None:
+        """Let others see how the round ended."""
+        with self._lock:
             self._last = lean
         if self.on_round is not None:
             self.on_round(lean)
+
+    def _pooled(
+        self, y_true: Any, raw: Any, sample_weight: Any, key: Any, together: Workers
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A round on the rows of one worker of several; all of them are here, those without rows too."""
+        state = None if key is None else self._states.get(key)
+
+        def labels() -> Any:
+            if y_true is None:
+                raise _no_label()
+            return y_true
+
+        if self.loss.couples_rows:
+            gradient, hessian, state = self._pooled_step(labels, raw, sample_weight, state, key, together)
+        else:
+            gradient, hessian, state = _additive_step(self.loss, labels, raw, sample_weight, state, together)
+        if key is not None:
+            self._states[key] = state
+        self._tell(state if self.loss.couples_rows else None)
         return gradient, hessian
+
+    def _pooled_step(
+        self, labels: Callable[[], Any], raw: Any, sample_weight: Any, state: Any, key: Any, together: Workers
+    ) -> tuple[Any, Any, Any]:
+        raise NotImplementedError(f"{self.loss!r} couples rows, and has no way to do so over several workers")
 
     def _step(self, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any) -> tuple[Any, Any, Any]:
         """One round of the loss; ``dataset`` is the DMatrix or Dataset where there is one."""
@@ -135,10 +177,12 @@ class HypersimplexObjective(LossObjective):
         As for :class:`hsboost.HypersimplexLoss`. k = None (the default) is the number of positives of each training
         set, a float in (0, 1) a share of its weight: both are right in cross-validation. An int is a count in every
         set it meets, folds included. With groups, or several classes, each has that budget, or its own from a mapping.
-    groups : None, "dataset" or array-like of shape (n,), default None
+    groups : None, "dataset", "label_lower_bound" or array-like of shape (n,), default None
         One budget and one threshold per group (branch, day, region, query). ``"dataset"``: the query groups that the
-        ``DMatrix`` (``qid``, ``group``) or ``Dataset`` (``group``) carries, labelled 0, 1, 2 … in a mapping. An array:
-        a label per training row, in any order.
+        ``DMatrix`` (``qid``, ``group``) or ``Dataset`` (``group``) carries, labelled 0, 1, 2 … in a mapping.
+        ``"label_lower_bound"``: codes 0, 1, 2 … (whole numbers below 2**24) that a ``DMatrix`` or ``DaskDMatrix``
+        carries row by row in the field of that name, which only survival objectives read: the way for groups that
+        span workers. An array: a label per training row (of this worker), in any order.
 
     Attributes
     ----------
@@ -192,25 +236,64 @@ class HypersimplexObjective(LossObjective):
         return objective
 
     def _set_groups(self, groups: Any) -> None:
-        if isinstance(groups, str) and groups != "dataset":
-            raise ValueError(f"groups must be None, 'dataset' or one label per row, got {groups!r}")
+        if isinstance(groups, str) and groups not in ("dataset", ROW_FIELD):
+            raise ValueError(f"groups must be None, 'dataset', {ROW_FIELD!r} or one label per row, got {groups!r}")
         self.groups = groups
+        self._found: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         by_label = groups is not None and not isinstance(groups, str)
         self._segments = groups if isinstance(groups, Segments) else Segments.by_label(groups) if by_label else None
 
+    def _groups_of(self, dataset: Any) -> Segments | None:
+        """Groups by the field of a DMatrix, sorted once per data set."""
+        if dataset not in self._found:
+            self._found[dataset] = row_groups(dataset)
+        return self._found[dataset]
+
     def _step(self, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any) -> tuple[Any, Any, Any]:
         segments = self._segments
-        if isinstance(self.groups, str):
-            pointer = _query_groups(dataset)
+        if self.groups_in_rows:
+            segments = self._groups_of(dataset)
+        elif isinstance(self.groups, str):
+            pointer = query_groups(dataset)
             segments = Segments.by_size(pointer)
             if sample_weight is not None and len(sample_weight) == len(pointer) - 1 != len(raw):
                 sample_weight = np.repeat(sample_weight, np.diff(pointer))  # XGBoost weighs whole query groups
         return self.loss.boosting_step(y_true, raw, sample_weight, state, segments)
 
+    def _pooled_step(
+        self, labels: Callable[[], Any], raw: Any, sample_weight: Any, state: Any, key: Any, together: Workers
+    ) -> tuple[Any, Any, Any]:
+        if isinstance(self.groups, str) and self.groups == "dataset":
+            raise ValueError(
+                "groups='dataset' does not work on several workers: a DMatrix keeps the sizes of its query groups, not "
+                f"their names, so that a group on two workers would count as two; pass each row's group as a number, "
+                f"{ROW_FIELD}=codes, when you build the (Dask) DMatrix, and groups={ROW_FIELD!r} here"
+            )
+        if self.groups is None:
+            groups = None
+        elif self.groups_in_rows:
+
+            def groups() -> Segments | None:
+                return self._groups_of(key)
+
+        else:
+
+            def groups() -> Segments | None:
+                return self._segments
+
+        return self.loss.pooled_step(labels, raw, sample_weight, state, groups, together)
+
+    @property
+    def groups_in_rows(self) -> bool:
+        """Whether the groups come row by row with the DMatrix."""
+        return isinstance(self.groups, str) and self.groups == ROW_FIELD
+
     def __repr__(self) -> str:
         if self.groups is None:
             return super().__repr__()
-        groups = "'dataset'" if self._segments is None else f"<{len(self._segments.labels)} groups>"
+        if isinstance(self.groups, str):
+            return f"{type(self).__name__}({self.loss!r}, groups={self.groups!r})"
+        groups = "?" if self._segments is None else f"<{len(self._segments.labels)} groups>"
         return f"{type(self).__name__}({self.loss!r}, groups={groups})"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -269,31 +352,22 @@ def _cut(state: Any) -> Any:
     return np.array([one.cut for one in state]) if type(state) is tuple else state.cut
 
 
-def _query_groups(dataset: Any) -> np.ndarray:
-    """Where the query groups of an XGBoost DMatrix or a LightGBM Dataset begin, and the number of rows."""
-    if dataset is None:
-        raise ValueError(
-            "groups='dataset' works in xgb.train and lgb.train, which hand over the data set; "
-            "with the scikit-learn wrappers pass groups as one label per row, or use HSClassifier"
-        )
-    if hasattr(dataset, "get_uint_info"):
-        pointer = dataset.get_uint_info("group_ptr").astype(np.intp)
-    else:
-        sizes = dataset.get_group()
-        pointer = np.concatenate([[0], np.cumsum([] if sizes is None else sizes)]).astype(np.intp)
-    if len(pointer) < 2:
-        raise ValueError("groups='dataset', but the data set carries no query groups; build it with qid= or group=")
-    return pointer
+def _no_label() -> ValueError:
+    return ValueError("the data set has no label; pass label= when you build it")
 
 
-def _refuse_distributed() -> None:
-    """All rows meet in one threshold: on the rows of one worker it would be a wrong one."""
-    xgboost = sys.modules.get("xgboost")
-    if xgboost is not None and xgboost.collective.get_world_size() > 1:
-        raise RuntimeError(
-            "this objective sees only one worker's rows, and its threshold needs all of them; "
-            "train on one machine, or with a loss that is additive over rows"
-        )
+def _additive_step(
+    loss: Loss, labels: Callable[[], Any], raw: Any, sample_weight: Any, state: Any, together: Workers
+) -> tuple[np.ndarray, np.ndarray, Any]:
+    """A sum over rows needs no other worker, but for one thing: how many columns a worker without rows owes."""
+    n = len(raw)
+    if state is None:
+        shape = np.shape(raw)
+        state = int(together.max((1,), lambda: [shape[1] if n and len(shape) == 2 else 1])[0])
+    if n == 0:
+        nothing = np.empty((0,) if state == 1 else (0, state), np.float32)
+        return nothing, nothing.copy(), state
+    return *loss.boosting_step(labels(), raw, sample_weight, None)[:2], state
 
 
 #: HypersimplexObjective() with its defaults: k = number of positives, temperature 1, exact Hessian.

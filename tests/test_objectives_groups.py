@@ -165,7 +165,7 @@ def test_a_data_set_without_groups_is_one_clear_error(booster: str) -> None:
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ("data", r"groups must be None, 'dataset' or one label per row, got 'data'"),
+        ("data", r"groups must be None, 'dataset', 'label_lower_bound' or one label per row, got 'data'"),
         ([], r"groups is empty; pass one label per row"),
         (7, r"groups must be one-dimensional, got shape \(\)"),
         ([1, None], r"groups must not hold missing labels, got one at row 1"),
@@ -278,14 +278,6 @@ def test_fit_threshold_lets_each_groups_budget_through(booster: str) -> None:
     np.testing.assert_allclose(soft, expected, atol=1e-12)
     few = objective.fit_threshold(scores[:150], y[:150], groups=NAMES[:150])  # other rows, fewer groups
     assert few.shape == (2,)
-
-
-def test_distributed_training_is_refused_with_groups_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    X, y = make_data(100)
-    monkeypatch.setattr(xgb.collective, "get_world_size", lambda: 2)
-    for objective in (HypersimplexObjective(groups=np.arange(100) % 3), HypersimplexObjective(groups="dataset")):
-        with pytest.raises(RuntimeError, match=r"one worker's rows.*train on one machine"):
-            train_xgb(objective, xgb_data(X, y, qid=np.arange(100) // 50), rounds=1)
 
 
 def test_state_of_groups_is_kept_per_data_set() -> None:

@@ -241,17 +241,6 @@ def test_state_is_kept_per_data_set_and_dropped_with_it() -> None:
         objective.threshold_for(xgb_data(X, y))
 
 
-def test_distributed_training_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    X, y = make_data(100)
-    dtrain = xgb_data(X, y)
-    train_xgb(hypersimplex_obj, dtrain, rounds=1)
-    monkeypatch.setattr(xgb.collective, "get_world_size", lambda: 2)
-    with pytest.raises(RuntimeError, match=r"one worker's rows.*train on one machine"):
-        train_xgb(hypersimplex_obj, dtrain, rounds=1)
-    with pytest.raises(RuntimeError, match="one worker's rows"):
-        xgb.XGBClassifier(objective=hypersimplex_obj, n_estimators=1, n_jobs=1).fit(X, y)
-
-
 def test_sums_over_rows_may_be_trained_on_several_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = make_data()
     objective = LossObjective(get_loss("squared"))

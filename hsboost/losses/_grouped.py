@@ -61,11 +61,18 @@ class GroupedRound(NamedTuple):
         return self._replace(segments=slim)
 
 
-def check_rows(
-    rule: BudgetRule, segments: Segments, x: FloatArray, y_true: ArrayLike, w: FloatArray | None
-) -> GroupedRows:
-    """Check labels and weights and sort everything by group."""
-    y = _single.check_label_array(y_true, x.size)
+class Counted(NamedTuple):
+    """Labels and weights sorted by group, and the sums Σ w and Σ w y of each."""
+
+    y: FloatArray
+    w: FloatArray | None
+    total: np.ndarray
+    positive: np.ndarray
+
+
+def count(segments: Segments, y_true: ArrayLike, n: int, w: FloatArray | None) -> Counted:
+    """Check labels and weights, sort them by group and add them up."""
+    y = _single.check_label_array(y_true, n)
     own = np.ascontiguousarray(y if y.dtype in (np.float32, np.float64) else y.astype(np.float32))
     sorted_y, sorted_w = segments.sort(own), None if w is None else segments.sort(w)
     sums = np.empty((4, len(segments.labels)))
@@ -78,11 +85,16 @@ def check_rows(
         raise check.bad_labels(y)
     if wrong_weights.any() and w is not None:
         raise check.bad_weights(w)
+    return Counted(sorted_y.astype(np.float32, copy=False), sorted_w, total, positive)
+
+
+def check_rows(
+    rule: BudgetRule, segments: Segments, x: FloatArray, y_true: ArrayLike, w: FloatArray | None
+) -> GroupedRows:
+    """Check labels and weights and sort everything by group."""
+    y, sorted_w, total, positive = count(segments, y_true, x.size, w)
     check.check_total_weight(float(total.sum()))
-    mass = rule.masses(total, positive)
-    return GroupedRows(
-        segments, segments.sort(x), sorted_y.astype(np.float32, copy=False), sorted_w, total, positive, mass
-    )
+    return GroupedRows(segments, segments.sort(x), y, sorted_w, total, positive, rule.masses(total, positive))
 
 
 def find(rows: GroupedRows, temperature: float, start: Thresholds | None = None) -> Thresholds:
@@ -120,21 +132,27 @@ def conjugate_loss(rows: GroupedRows, where: Thresholds) -> float:
 
 
 def derivatives(
-    rows: GroupedRows, where: Thresholds, slopes: Slopes, dtype: Any
+    rows: GroupedRows, where: Thresholds, slopes: Slopes, dtype: Any, means: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Gradient and curvature in the caller's order, and the weight of all active rows."""
+    """Gradient and curvature in the caller's order, and the weight of all active rows.
+
+    ``means`` is what each group's residuals are centred with when these are not all of its rows.
+    """
     s = rows.segments
     gradient, hessian = np.empty(s.n, dtype), np.empty(s.n, dtype)
-    means = np.divide(rows.mass - rows.positive, rows.total, out=np.zeros(rows.total.size), where=rows.total > 0.0)
+    given = means is not None
+    if means is None and slopes.convex:
+        means = np.divide(rows.mass - rows.positive, rows.total, out=np.zeros(rows.total.size), where=rows.total > 0.0)
     active = np.zeros(rows.total.size)
     kernels.segment_gradient(
         s.small_rows, rows.x, rows.y, rows.w, s.offsets, s.tasks, where.scale, where.anchor, where.nu,
-        means if slopes.convex else None, slopes.own, slopes.slope, slopes.outer, slopes.bend, slopes.floor,
+        means, slopes.own, slopes.slope, slopes.outer, slopes.bend, slopes.floor,
         gradient, hessian, active,
     )  # fmt: skip
     for g in s.large:
         at = s.slice(g)
-        active[g] = _single.write_derivatives(rows.of(g), where.at(g), slopes, gradient[at], hessian[at])
+        mean = float(means[g]) if given and means is not None else None
+        active[g] = _single.write_derivatives(rows.of(g), where.at(g), slopes, gradient[at], hessian[at], mean)
     return s.unsort(gradient), s.unsort(hessian), float(active.sum())
 
 

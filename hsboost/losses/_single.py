@@ -166,8 +166,21 @@ def derivatives(rows: Rows, where: Threshold, slopes: Slopes, dtype: Any) -> tup
     return gradient, hessian
 
 
-def write_derivatives(rows: Rows, where: Threshold, slopes: Slopes, gradient: np.ndarray, hessian: np.ndarray) -> float:
-    """Gradient and curvature into the given arrays; returns the weight of the active rows."""
+def write_derivatives(
+    rows: Rows,
+    where: Threshold,
+    slopes: Slopes,
+    gradient: np.ndarray,
+    hessian: np.ndarray,
+    mean: float | None = None,
+) -> float:
+    """Gradient and curvature into the given arrays; returns the weight of the active rows.
+
+    ``mean`` is what residuals are centred with when these are not all rows of their problem (then 0.0 is returned).
+    """
+    if mean is not None:
+        _write_centred(rows, where, slopes, mean, 0.0, gradient, hessian)
+        return 0.0
     active, residual, _ = _residual_sums(rows, where)
     _write_derivatives(rows, where, slopes, active, residual, gradient, hessian)
     return active
@@ -223,7 +236,18 @@ def _write_derivatives(
     hessian: np.ndarray,
 ) -> None:
     share = slopes.own / active if active > 0.0 else 0.0
-    mean = rows.mean(slopes, active, residual)
+    _write_centred(rows, where, slopes, rows.mean(slopes, active, residual), share, gradient, hessian)
+
+
+def _write_centred(
+    rows: Rows,
+    where: Threshold,
+    slopes: Slopes,
+    mean: float,
+    share: float,
+    gradient: np.ndarray,
+    hessian: np.ndarray,
+) -> None:
     kernels.gradient(
         rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu,
         mean, share, slopes.slope, slopes.outer, slopes.bend, slopes.floor, gradient, hessian,

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
+from hsboost._communicator import Workers
 from hsboost._segments import Segments
 from hsboost._validation import Budgets, FloatArray
-from hsboost.losses import _grouped, _single
+from hsboost.losses import _grouped, _pooled, _single
 from hsboost.losses._base import Loss
 from hsboost.losses._single import Slopes
 from hsboost.projection import hard_cut
@@ -208,6 +209,30 @@ class HypersimplexLoss(Loss):
         ]
         gradient, hessian = _joined(x, [found[:2] for found in steps])
         return gradient, hessian, tuple(found[2] for found in steps)
+
+    def pooled_step(
+        self,
+        y_true: Callable[[], ArrayLike],
+        raw_prediction: ArrayLike,
+        sample_weight: ArrayLike | None,
+        state: Any,
+        groups: Callable[[], Segments | None] | None,
+        workers: Workers,
+    ) -> tuple[np.ndarray, np.ndarray, Any]:
+        """:meth:`boosting_step` for rows that are spread over workers: called by all of them, rows or not.
+
+        ``y_true`` gives this worker's labels, ``groups`` its groups where there are groups. What is wrong with the
+        rows of one worker is raised on all.
+        """
+
+        def inputs() -> tuple[FloatArray, FloatArray | None, Segments | None]:
+            if np.shape(raw_prediction)[0] == 0:
+                return np.empty(0, np.float32), None, None
+            return self._inputs(raw_prediction, sample_weight, None if groups is None else groups())
+
+        return _pooled.step(
+            workers, inputs, y_true, self.k, self.temperature, self._boosting_slopes, state, groups is not None
+        )
 
     def without_arrays(self, state: Any) -> Any:
         """The thresholds alone, without what has the size of the data."""

@@ -1,0 +1,118 @@
+"""The processes that train one model together: sums over all of them, and one error when one of them fails.
+
+XGBoost connects its workers (`xgboost.dask`, Ray Train, `RabitTracker`); this is a thin room above
+`xgboost.collective` that keeps three promises. Every worker takes part in every call, rows or not, failed or not. All
+of them get the same bits. When something goes wrong on one, all of them raise the same error, which names it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+#: XGBoost's codes for the reductions used here.
+_MAX, _MIN, _SUM = 0, 1, 2
+
+
+class Collective(Protocol):
+    """What is needed of `xgboost.collective`; tests put threads in its place."""
+
+    def get_rank(self) -> int: ...
+
+    def get_world_size(self) -> int: ...
+
+    def allreduce(self, data: np.ndarray, op: Any) -> np.ndarray: ...
+
+    def broadcast(self, data: Any, root: int) -> Any: ...
+
+
+class Traffic(NamedTuple):
+    """What one worker sent: how many calls, how many bytes in all, and in the largest of them."""
+
+    calls: int = 0
+    bytes: int = 0
+    largest: int = 0
+
+
+def workers() -> Workers | None:
+    """The workers of the XGBoost communicator that this thread is in; None when it trains alone."""
+    xgboost = sys.modules.get("xgboost")
+    if xgboost is None or xgboost.collective.get_world_size() == 1:
+        return None
+    return Workers(xgboost.collective)
+
+
+class Workers:
+    """All workers of one training, seen from one of them."""
+
+    def __init__(self, collective: Collective) -> None:
+        self._collective = collective
+        self.rank, self.size = collective.get_rank(), collective.get_world_size()
+        self.traffic = Traffic()
+
+    def sum(self, shape: tuple[int, ...], compute: Callable[[], Any]) -> np.ndarray:
+        """Sum of what ``compute`` returns here and elsewhere, float64 of the given shape.
+
+        ``shape`` must be the same everywhere. What ``compute`` raises on one worker is raised on all.
+        """
+        return self._reduce(shape, compute, _SUM)
+
+    def max(self, shape: tuple[int, ...], compute: Callable[[], Any]) -> np.ndarray:
+        """Elementwise largest, otherwise as :meth:`sum`; a worker without rows gives -inf."""
+        return self._reduce(shape, compute, _MAX)
+
+    def share(self, compute: Callable[[], Any]) -> list[Any]:
+        """What ``compute`` returns on each worker, in the order of their ranks: any objects that can be pickled.
+
+        One call per worker, for what is exchanged once per data set and not once per round.
+        """
+        mine: list[Any] = []
+
+        def keep() -> list[float]:
+            mine.append(compute())
+            return []
+
+        self._reduce((0,), keep, _SUM)  # agree first that nobody failed
+        return [self._broadcast(mine[0] if root == self.rank else None, root) for root in range(self.size)]
+
+    def _reduce(self, shape: tuple[int, ...], compute: Callable[[], Any], op: int) -> np.ndarray:
+        buffer = np.zeros(int(np.prod(shape)) + 1)
+        failure = None
+        try:
+            buffer[:-1] = np.asarray(compute(), dtype=np.float64).ravel()
+        except Exception as error:  # whatever it is, the others are waiting
+            failure = error
+            buffer[:-1], buffer[-1] = 0.0, 1.0
+        found = self._allreduce(buffer, op)
+        if found[-1] > 0.0:
+            self._raise_first(failure)
+        return found[:-1].reshape(shape)
+
+    def _raise_first(self, failure: Exception | None) -> None:
+        """Raise the error of the failed worker of lowest rank, on every worker."""
+        own = self.size if failure is None else self.rank
+        root = int(self._allreduce(np.array([float(own)]), _MIN)[0])
+        is_value, text = self._broadcast((isinstance(failure, ValueError), _describe(failure)), root)
+        kind = ValueError if is_value else RuntimeError
+        raise kind(f"worker {root} of {self.size}: {text}") from (failure if root == self.rank else None)
+
+    def _allreduce(self, data: np.ndarray, op: int) -> np.ndarray:
+        self._count(data.nbytes)
+        return np.asarray(self._collective.allreduce(data, op))
+
+    def _broadcast(self, data: Any, root: int) -> Any:
+        # XGBoost takes None for "nothing to send".
+        return self._collective.broadcast([data] if root == self.rank else None, root)[0]
+
+    def _count(self, size: int) -> None:
+        calls, sent, largest = self.traffic
+        self.traffic = Traffic(calls + 1, sent + size, max(largest, size))
+
+
+def _describe(failure: Exception | None) -> str:
+    if failure is None or isinstance(failure, ValueError):
+        return str(failure)
+    return f"{type(failure).__name__}: {failure}"
