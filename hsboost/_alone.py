@@ -7,6 +7,7 @@ offers a sum over machines. Training would go on without an error, with one thre
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -36,13 +37,20 @@ def refuse_lightgbm_workers(dataset: Any = None, what: str = "this objective") -
     if "lightgbm" not in sys.modules:
         return
     several = _name_several(getattr(dataset, "params", None))
+    booster = None
     frame: FrameType | None = sys._getframe(1)
     for _ in range(_NEAR):
-        if several or frame is None:
+        if frame is None:
             break
-        several = _is_one_of_several(frame)
+        if booster is None and frame.f_globals.get("__name__") == "lightgbm.basic":
+            booster = frame.f_locals.get("self")
+        several = several or _is_one_of_several(frame)
         frame = frame.f_back
     if several:
+        with suppress(Exception):
+            # LightGBM leaves its network open when training fails, and the next training in this process would wait
+            # for machines that have gone.
+            booster.free_network()  # type: ignore[union-attr]
         raise RuntimeError(
             f"LightGBM trains on several machines and shows {what} the rows of this one only, without a way to add "
             "up over all, which it needs; train with xgboost.dask (or hsboost.dask.DaskHSClassifier), where all "

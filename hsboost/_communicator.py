@@ -7,6 +7,8 @@ of them get the same bits. When something goes wrong on one, all of them raise t
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
@@ -77,6 +79,16 @@ class Workers:
 
         self._reduce((0,), keep, _SUM)  # agree first that nobody failed
         return [self._broadcast(mine[0] if root == self.rank else None, root) for root in range(self.size)]
+
+    def threads_each(self) -> int:
+        """How many threads each worker may use when those of one machine share its cores evenly.
+
+        Waiting threads of one worker would keep the others from the cores they need to get to the next call.
+        """
+        machine = platform.node()
+        neighbours = self.share(lambda: machine).count(machine)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, cores // neighbours)
 
     def _reduce(self, shape: tuple[int, ...], compute: Callable[[], Any], op: int) -> np.ndarray:
         buffer = np.zeros(int(np.prod(shape)) + 1)

@@ -10,9 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hsboost._accelerator import Accelerator
 from hsboost._alone import refuse_lightgbm_workers
 from hsboost._communicator import Workers, workers
 from hsboost._dataset_groups import ROW_FIELD, query_groups, row_groups
+from hsboost._kernels._compile import at_most
 from hsboost._segments import Segments
 from hsboost._validation import Budgets
 from hsboost.losses import HypersimplexLoss, Loss
@@ -183,6 +185,10 @@ class HypersimplexObjective(LossObjective):
         ``"label_lower_bound"``: codes 0, 1, 2 … (whole numbers below 2**24) that a ``DMatrix`` or ``DaskDMatrix``
         carries row by row in the field of that name, which only survival objectives read: the way for groups that
         span workers. An array: a label per training row (of this worker), in any order.
+    device : {"auto", "cpu", "cuda", "cuda:N"}, default "auto"
+        Where gradient and curvature are computed. ``"auto"``: on the GPU that XGBoost trains on, if ``hsboost[gpu]``
+        is installed, the rows are many, without groups and all on this machine; otherwise on the processor.
+        ``"cuda"``: on a GPU, or a ValueError that says why not. Results agree to float32 rounding.
 
     Attributes
     ----------
@@ -223,14 +229,16 @@ class HypersimplexObjective(LossObjective):
         reduction: Literal["sum", "mean"] = "sum",
         hessian_floor: float = DEFAULT_FLOOR,
         groups: ArrayLike | Literal["dataset"] | None = None,
+        device: str = "auto",
     ) -> None:
         super().__init__(HypersimplexLoss(k, temperature, hessian, reduction, hessian_floor))
         self._set_groups(groups)
+        self._accelerator = Accelerator(device)
 
     @classmethod
-    def of(cls, loss: HypersimplexLoss, groups: Any = None) -> HypersimplexObjective:
-        """The objective of a loss that is there already, its convex sibling for example; ``groups`` as above."""
-        objective = cls()
+    def of(cls, loss: HypersimplexLoss, groups: Any = None, device: str = "auto") -> HypersimplexObjective:
+        """The objective of a loss that is there already, its convex sibling for example; the rest as above."""
+        objective = cls(device=device)
         objective.loss = loss
         objective._set_groups(groups)
         return objective
@@ -258,11 +266,18 @@ class HypersimplexObjective(LossObjective):
             segments = Segments.by_size(pointer)
             if sample_weight is not None and len(sample_weight) == len(pointer) - 1 != len(raw):
                 sample_weight = np.repeat(sample_weight, np.diff(pointer))  # XGBoost weighs whole query groups
-        return self.loss.boosting_step(y_true, raw, sample_weight, state, segments)
+        done = self._accelerator.step(self.loss, y_true, raw, sample_weight, state, segments is not None, dataset)
+        return done or self.loss.boosting_step(y_true, raw, sample_weight, state, segments)
+
+    @property
+    def device(self) -> str:
+        """Where gradient and curvature are computed, as it was asked for."""
+        return self._accelerator.device
 
     def _pooled_step(
         self, labels: Callable[[], Any], raw: Any, sample_weight: Any, state: Any, key: Any, together: Workers
     ) -> tuple[Any, Any, Any]:
+        self._accelerator.refuse_workers()
         if isinstance(self.groups, str) and self.groups == "dataset":
             raise ValueError(
                 "groups='dataset' does not work on several workers: a DMatrix keeps the sizes of its query groups, not "
@@ -297,11 +312,12 @@ class HypersimplexObjective(LossObjective):
         return f"{type(self).__name__}({self.loss!r}, groups={groups})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"groups": self.groups}
+        return super().__getstate__() | {"groups": self.groups, "device": self.device}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._set_groups(state["groups"])
+        self._accelerator = Accelerator(state.get("device", "auto"))
 
     @property
     def threshold_(self) -> Any:
@@ -359,15 +375,18 @@ def _no_label() -> ValueError:
 def _additive_step(
     loss: Loss, labels: Callable[[], Any], raw: Any, sample_weight: Any, state: Any, together: Workers
 ) -> tuple[np.ndarray, np.ndarray, Any]:
-    """A sum over rows needs no other worker, but for one thing: how many columns a worker without rows owes."""
+    """A sum over rows needs no other worker, but to begin with: how many columns does a worker without rows owe?"""
     n = len(raw)
     if state is None:
         shape = np.shape(raw)
-        state = int(together.max((1,), lambda: [shape[1] if n and len(shape) == 2 else 1])[0])
+        columns = int(together.max((1,), lambda: [shape[1] if n and len(shape) == 2 else 1])[0])
+        state = columns, together.threads_each()
+    columns, threads = state
     if n == 0:
-        nothing = np.empty((0,) if state == 1 else (0, state), np.float32)
+        nothing = np.empty((0,) if columns == 1 else (0, columns), np.float32)
         return nothing, nothing.copy(), state
-    return *loss.boosting_step(labels(), raw, sample_weight, None)[:2], state
+    with at_most(threads):
+        return *loss.boosting_step(labels(), raw, sample_weight, None)[:2], state
 
 
 #: HypersimplexObjective() with its defaults: k = number of positives, temperature 1, exact Hessian.

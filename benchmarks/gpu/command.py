@@ -28,8 +28,9 @@ def gpu(
 ) -> None:
     """Time the GPU path beside copies on the same GPU, built-in log loss and the processor's objective.
 
-    Needs hsboost[gpu] and a CUDA device. Writes table.md, results.json, gpu.png and runs.jsonl into --out. Every
-    finished size and turn (each objective trained once) is kept: the same command goes on where it stopped.
+    Needs a CUDA device and the packages of the extra gpu. Writes table.md, results.json, gpu.png and runs.jsonl into
+    --out. Every finished size and turn (each objective trained once) is kept: the same command goes on where it
+    stopped.
     """
     from benchmarks.gpu import plan, run
 

@@ -6,7 +6,8 @@ import ctypes
 import os
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numba
@@ -24,6 +25,7 @@ FAST = {"reassoc", "contract", "nsz"}
 FINITE = FAST | {"nnan"}
 
 _launch = threading.Lock()
+_here = threading.local()
 _owner_pid = os.getpid()
 _openmp_maximum: Any = None
 
@@ -44,9 +46,20 @@ def thread_count() -> int:
     """Threads that a kernel may use now: the least of Numba's number and OpenMP's.
 
     Numba's is ``NUMBA_NUM_THREADS`` or ``numba.set_num_threads``. OpenMP's is ``OMP_NUM_THREADS`` or what
-    ``threadpoolctl``, joblib or a booster (``n_jobs``) sets on the OpenMP library that Numba uses.
+    ``threadpoolctl``, joblib or a booster (``n_jobs``) sets on the OpenMP library that Numba uses. `at_most` lowers it.
     """
-    return max(1, min(numba.get_num_threads(), _openmp_threads()))
+    return max(1, min(numba.get_num_threads(), _openmp_threads(), getattr(_here, "most", 1 << 30)))
+
+
+@contextmanager
+def at_most(threads: int) -> Iterator[None]:
+    """No more threads than this in kernels that this thread calls meanwhile."""
+    before = getattr(_here, "most", 1 << 30)
+    _here.most = min(before, threads)
+    try:
+        yield
+    finally:
+        _here.most = before
 
 
 def _openmp_threads() -> int:

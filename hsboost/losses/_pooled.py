@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._communicator import Traffic, Workers
+from hsboost._kernels._compile import at_most
 from hsboost._segments import Segments, Thresholds
 from hsboost._threshold import scale_of
 from hsboost._validation import Budgets, FloatArray
@@ -35,6 +37,7 @@ class Shared(NamedTuple):
     """
 
     stamp: int
+    threads: int
     classes: int
     labels: list[Any] | None
     total: np.ndarray
@@ -114,45 +117,41 @@ def step(
     if type(state) is tuple:
         state = state[0]
     last = state.shared if isinstance(state, PooledRound) else None
-    x, w, segments, classes, own, changed, last = _meet(workers, inputs, y_true, last)
-    if last is not None:
-        labels = last.labels
-    else:
-        labels = _union(workers.share(lambda: segments.labels if segments else [])) if grouped else None
-    count = classes * (1 if labels is None else len(labels))
-    if last is None or changed:
+    with ExitStack() as limits:
+        if last is not None:
+            limits.enter_context(at_most(last.threads))
+        x, w, segments, classes, own, changed, last = _meet(workers, inputs, y_true, last)
+        threads = workers.threads_each() if last is None else last.threads
+        limits.enter_context(at_most(threads))
+        if last is not None:
+            labels = last.labels
+        else:
+            labels = _union(workers.share(lambda: segments.labels if segments else [])) if grouped else None
+        count = classes * (1 if labels is None else len(labels))
+        if last is None or changed:
 
-        def totals() -> np.ndarray:
-            nonlocal own
-            own = own or _own_rows(x, y_true, w, segments, labels, classes)
-            return own.sums
+            def totals() -> np.ndarray:
+                nonlocal own
+                own = own or _own_rows(x, y_true, w, segments, labels, classes)
+                return own.sums
 
-        total, positive = workers.sum((2, count), totals)
-        check.check_total_weight(float(total.sum()))
-        mass = _masses(k, labels, total, positive, classes)
-    else:
-        total, positive, mass = last.total, last.positive, last.mass
-    assert own is not None
-    found = find_pooled(workers, own.rows, mass, total, scale_of(temperature), None if last is None else last.guess)
-    stamp = _new_stamp(workers) if last is None else _next_stamp(last.stamp)
-    shared = Shared(
-        stamp,
-        classes,
-        labels,
-        total,
-        positive,
-        mass,
-        own.sums,
-        found.where,
-        found.active,
-        found.guess(),
-        workers.traffic,
-    )
-    gradient, hessian = _derivatives(own, shared, found, slopes_of)
-    if classes == 1:
-        return gradient, hessian, PooledRound(shared, 0)
-    columns = gradient.reshape(classes, -1).T, hessian.reshape(classes, -1).T
-    return *columns, tuple(PooledRound(shared, c) for c in range(classes))
+            total, positive = workers.sum((2, count), totals)
+            check.check_total_weight(float(total.sum()))
+            mass = _masses(k, labels, total, positive, classes)
+        else:
+            total, positive, mass = last.total, last.positive, last.mass
+        assert own is not None
+        found = find_pooled(workers, own.rows, mass, total, scale_of(temperature), None if last is None else last.guess)
+        stamp = _new_stamp(workers) if last is None else _next_stamp(last.stamp)
+        shared = Shared(
+            stamp=stamp, threads=threads, classes=classes, labels=labels, total=total, positive=positive, mass=mass,
+            own=own.sums, where=found.where, active=found.active, guess=found.guess(), traffic=workers.traffic,
+        )  # fmt: skip
+        gradient, hessian = _derivatives(own, shared, found, slopes_of)
+        if classes == 1:
+            return gradient, hessian, PooledRound(shared, 0)
+        columns = gradient.reshape(classes, -1).T, hessian.reshape(classes, -1).T
+        return *columns, tuple(PooledRound(shared, c) for c in range(classes))
 
 
 def _meet(

@@ -1,0 +1,149 @@
+"""Boost on a GPU without moving gradients back and forth: the HyperSimplex loss for XGBoost's ``device="cuda"``.
+
+XGBoost hands a custom objective its predictions in host memory wherever it trains. Here they are moved to the GPU
+once per round; labels, weights and the previous threshold are there already; the threshold search of
+`hsboost._threshold` runs over a reducer on the GPU; gradient and curvature are written there as CuPy float32 arrays,
+which XGBoost takes as they are. Same solver, and the same numbers as on the processor to float32 rounding. Repeated
+calls give the same bits, on any GPU.
+
+Nothing here has to be called to train. `HypersimplexObjective(device="auto")`, the default, comes here when the
+booster trains on a GPU and ``pip install hsboost[gpu]`` has brought CuPy and numba-cuda, and stays on the processor
+otherwise.
+
+Supported: one output and one column per class, sample weights, every k and temperature, exact and unit curvature, the
+convex sibling `HypersimplexFYLoss`. Groups stay on the processor (as do small data sets, where launches would take
+longer than the work, and training on several machines).
+
+LightGBM hands predictions and takes gradients in host memory, also when it trains with ``device_type="cuda"``: it
+copies both itself. There the processor's path is used; a detour over the GPU would add two copies and save none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hsboost import _validation as check
+from hsboost._kernels import search
+from hsboost._threshold import Threshold
+from hsboost.cuda import _kernels as kernels
+from hsboost.cuda import _step
+from hsboost.cuda._device import Device, grid, missing
+from hsboost.cuda._device import device as numbered
+from hsboost.cuda._reducer import find
+from hsboost.cuda._rows import RowsByDataset
+from hsboost.cuda._selection import LEAST_ROWS, caller, chosen
+from hsboost.losses import HypersimplexLoss
+from hsboost.projection import total_weight
+
+__all__ = ["LEAST_ROWS", "RowsByDataset", "boosting_step", "missing", "project_hypersimplex"]
+
+
+def boosting_step(
+    loss: HypersimplexLoss,
+    y_true: Any,
+    raw: Any,
+    weight: Any,
+    state: Any,
+    device: str = "auto",
+    grouped: bool = False,
+    dataset: Any = None,
+    rows: RowsByDataset | None = None,
+) -> tuple[Any, Any, Any] | None:
+    """One boosting round on the GPU that the calling booster trains on; None if it belongs on the processor.
+
+    Parameters
+    ----------
+    loss : HypersimplexLoss
+        Or its convex sibling.
+    y_true, raw, weight, state
+        As for :meth:`hsboost.HypersimplexLoss.boosting_step`, in host memory; states are interchangeable.
+    device : {"auto", "cpu", "cuda", "cuda:N"}, default "auto"
+        ``"auto"``: the GPU of the ``xgboost.Booster`` found in the call stack, if any. ``"cuda"``: a GPU or an error.
+    grouped : bool, default False
+        Whether the rows have groups: then not on a GPU.
+    dataset : xgboost.DMatrix, optional
+        Whose rows these are; found in the call stack where the scikit-learn wrappers do not hand it over.
+    rows : RowsByDataset, optional
+        What was moved for each data set in earlier rounds; updated. None: everything is moved again.
+
+    Returns
+    -------
+    gradient, hessian, state : CuPy float32 arrays of the shape of the scores; or None
+
+    Raises
+    ------
+    ValueError
+        As the loss does, and for a device that cannot be had when it was asked for by name.
+    """
+    found = caller()
+    number = chosen(device, len(raw), grouped, found)
+    if number is None:
+        return None
+    if dataset is None and found is not None:
+        dataset = found.dataset
+    held = None if rows is None else rows.take(dataset)
+    gradient, hessian, state, held = _step.boosting_step(numbered(number), loss, y_true, raw, weight, state, held)
+    if rows is not None:
+        rows.put(dataset, held)
+    return gradient, hessian, state
+
+
+def project_hypersimplex(
+    x: Any, k: float, temperature: float = 1.0, sample_weight: Any = None, number: int = 0
+) -> tuple[Any, Threshold, int]:
+    """argmin ½ Σ w (y - x / temperature)² over { y in [0,1]^n : Σ w y = k }, for scores that are on a GPU already.
+
+    Parameters
+    ----------
+    x : CuPy array of shape (n,), float32 or float64, contiguous
+        Finite scores.
+    k : float
+        Total mass, 0 <= k <= Σ w.
+    temperature : float, default 1.0
+        Unlike `hsboost.project_hypersimplex` this does not rescale temperatures near the smallest float.
+    sample_weight : CuPy array of shape (n,), optional
+        Finite and >= 0.
+    number : int, default 0
+        Which GPU they are on.
+
+    Returns
+    -------
+    values : CuPy array of the shape and dtype of x
+    threshold : Threshold
+    passes : int
+        Passes over all rows that the search took; writing the values is one more.
+
+    Raises
+    ------
+    ValueError
+        For a mass that is out of reach, weights that do not add up, scores that are not finite, or where there is no
+        GPU.
+
+    Source: arXiv 2602.23336, equation of the soft-binary-argmax@k; see `hsboost.project_hypersimplex`.
+    """
+    reason = missing()
+    if reason is not None:
+        raise ValueError(f"there is no GPU to project on: {reason}, or use hsboost.project_hypersimplex")
+    temperature = check.check_temperature(temperature)
+    place = numbered(number)
+    with place.current():
+        weights = None if sample_weight is None else place.download(sample_weight)
+        total = total_weight(weights, int(x.size))
+        if not 0.0 <= k <= total * (1.0 + check.ROUNDING):
+            raise ValueError(f"k must be between 0 and the total weight {total:g}, got {k!r}")
+        try:
+            where, passes = find(place, x, sample_weight, min(float(k), total), total, temperature)
+        except FloatingPointError:
+            raise check.not_finite(place.download(x), "x") from None
+        out = place.empty(x.shape, x.dtype)
+        write_values(place, x, where, out)
+        place.finish()
+    return out, where, passes
+
+
+def write_values(place: Device, x: Any, where: Threshold, out: Any) -> None:
+    """The projected values for a threshold, as `hsboost.projection.values_at` gives them."""
+    margin = 2 * search.MARGIN if where.flat else 0.0
+    kernels.values[grid(place, int(x.size))](
+        place.view(x), where.anchor, where.scale, where.nu, margin, place.view(out)
+    )

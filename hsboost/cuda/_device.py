@@ -1,0 +1,170 @@
+"""The graphics card as the passes see it: memory from CuPy, launches through Numba.
+
+`Gpu` is the real thing. `Simulated` has the same methods on the processor, for the kernels of `numba.cuda`'s
+simulator (``NUMBA_ENABLE_CUDASIM=1``): the code above and the kernels below run unchanged, slowly, without a GPU.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from typing import Any, Protocol
+
+import numba
+import numpy as np
+
+from hsboost.cuda._kernels import KINDS, LOADS, THREADS
+
+#: Blocks of a launch, at most: 2^18 threads keep every processor of a large GPU busy. Not the number of processors of
+#: the GPU at hand, so that all of them give the same bits.
+MOST_BLOCKS = 1024
+
+#: At least so many: empty ones cost nothing, and Numba warns of fewer.
+FEWEST_BLOCKS = 128
+
+
+class Device(Protocol):
+    """Arrays and launches on one device."""
+
+    threads: int
+    blocks: tuple[int, int]
+
+    def current(self) -> AbstractContextManager[None]:
+        """Make it the current device, and its default stream the current stream: around every piece of work."""
+        ...
+
+    def empty(self, shape: Any, dtype: Any) -> Any:
+        """An array on the device, its content whatever was there."""
+        ...
+
+    def upload(self, host: np.ndarray, into: Any = None) -> Any:
+        """A copy on the device of a contiguous array, in ``into`` where its shape and dtype fit."""
+        ...
+
+    def download(self, array: Any) -> np.ndarray:
+        """A copy in host memory, once everything launched so far is done."""
+        ...
+
+    def running_sum(self, counts: Any) -> Any:
+        """Inclusive running sums of counts, int64."""
+        ...
+
+    def view(self, array: Any) -> Any:
+        """The array as kernels take it; wrapping costs, so wrap once."""
+        ...
+
+    def finish(self) -> None:
+        """Wait for everything launched so far."""
+        ...
+
+
+def grid(device: Device, n: int) -> tuple[int, int, int, int]:
+    """Launch over n rows: blocks, threads, stream, bytes of shared memory. Of n alone, whichever the GPU is."""
+    fewest, most = device.blocks
+    return max(fewest, min(most, -(-n // (device.threads * LOADS)))), device.threads, 0, 8 * KINDS * device.threads
+
+
+class Gpu:
+    """One CUDA device: CuPy's memory pool and the legacy default stream, on which Numba launches too."""
+
+    threads, blocks = THREADS, (FEWEST_BLOCKS, MOST_BLOCKS)
+
+    def __init__(self, ordinal: int) -> None:
+        self.ordinal = ordinal
+        self._cupy: Any = importlib.import_module("cupy")
+        self._cuda: Any = importlib.import_module("numba.cuda")
+
+    def current(self) -> AbstractContextManager[None]:
+        return self._current()
+
+    @contextmanager
+    def _current(self) -> Iterator[None]:
+        with self._cupy.cuda.Device(self.ordinal), self._cuda.gpus[self.ordinal], self._cupy.cuda.Stream.null:
+            yield
+
+    def empty(self, shape: Any, dtype: Any) -> Any:
+        return self._cupy.empty(shape, dtype)
+
+    def upload(self, host: np.ndarray, into: Any = None) -> Any:
+        if into is None or into.shape != host.shape or into.dtype != host.dtype:
+            into = self._cupy.empty(host.shape, host.dtype)
+        into.set(host)
+        return into
+
+    def download(self, array: Any) -> np.ndarray:
+        return np.asarray(self._cupy.asnumpy(array))
+
+    def running_sum(self, counts: Any) -> Any:
+        return self._cupy.cumsum(counts, dtype=np.int64)
+
+    def view(self, array: Any) -> Any:
+        # Everything is on one stream: waiting for it here would cost more than the launch.
+        return self._cuda.as_cuda_array(array, sync=False)
+
+    def finish(self) -> None:
+        self._cupy.cuda.Stream.null.synchronize()
+
+
+class Simulated:
+    """Host memory in the place of the device's; few threads, as each one is a thread of Python."""
+
+    threads, blocks = 4, (1, 2)
+
+    def __init__(self) -> None:
+        # A NumPy array would be copied for the launch and back, each time it is passed: in-place passes would not be.
+        self._view: Any = type(importlib.import_module("numba.cuda").device_array(1))
+
+    def current(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def empty(self, shape: Any, dtype: Any) -> Any:
+        # What was there before is nobody's business: make sure that nobody reads it.
+        return np.full(shape, 77, dtype)
+
+    def upload(self, host: np.ndarray, into: Any = None) -> Any:
+        return np.array(host)
+
+    def download(self, array: Any) -> np.ndarray:
+        return np.array(array)
+
+    def running_sum(self, counts: Any) -> Any:
+        return np.cumsum(counts, dtype=np.int64)
+
+    def view(self, array: Any) -> Any:
+        return self._view(array)
+
+    def finish(self) -> None:
+        return None
+
+
+def simulated() -> bool:
+    """Whether `numba.cuda` is its simulator in this process."""
+    return bool(getattr(numba.config, "ENABLE_CUDASIM", 0))
+
+
+@cache
+def missing() -> str | None:
+    """Why the passes cannot run here, or None when they can. Looked at once per process."""
+    if simulated():
+        return None
+    try:
+        cupy: Any = importlib.import_module("cupy")
+    except Exception as error:  # a broken installation fails in many ways, and none may stop training
+        return f"CuPy cannot be imported ({error}); install hsboost[gpu]"
+    try:
+        if cupy.cuda.runtime.getDeviceCount() < 1:
+            return "CuPy finds no CUDA device"
+        cuda: Any = importlib.import_module("numba.cuda")
+        if not cuda.is_available():
+            return "numba.cuda finds no CUDA device or toolkit; install hsboost[gpu], which brings numba-cuda"
+    except Exception as error:
+        return f"CUDA does not start ({error})"
+    return None
+
+
+@cache
+def device(ordinal: int) -> Device:
+    """The device of that number, one object for each."""
+    return Simulated() if simulated() else Gpu(ordinal)

@@ -1,0 +1,91 @@
+"""Which device a round of boosting belongs on. A custom objective is not told; its caller knows."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any, NamedTuple
+
+from hsboost.cuda._device import missing, simulated
+
+#: Fewer rows than this stay on the host unless a device is asked for: launches would take longer than the work.
+LEAST_ROWS = 131_072
+
+#: Python frames between this module and the booster that calls, at most: adapters, stopwatches, wrappers.
+MOST_FRAMES = 64
+
+
+class Caller(NamedTuple):
+    """The booster in whose round the objective was called: ``xgboost`` or ``lightgbm``, and XGBoost's own objects."""
+
+    library: str
+    booster: Any = None
+    dataset: Any = None
+
+
+def caller() -> Caller | None:
+    """Find the booster that is calling, in the call stack; None when nobody boosts.
+
+    XGBoost calls an objective from ``Booster.update`` (until 3.1) or ``Booster.boost`` (from 3.2), both methods of
+    ``xgboost.core.Booster`` with the arguments ``self`` and ``dtrain``. No other frame's variables are looked at.
+    """
+    frame = sys._getframe(1)
+    for _ in range(MOST_FRAMES):
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+        module = str(frame.f_globals.get("__name__"))
+        if module == "xgboost.core" and frame.f_code.co_name in ("boost", "update"):
+            return Caller("xgboost", frame.f_locals.get("self"), frame.f_locals.get("dtrain"))
+        if module == "lightgbm.basic":
+            return Caller("lightgbm")
+    return None
+
+
+def device_of(booster: Any) -> int | None:
+    """Number of the GPU that an ``xgboost.Booster`` trains on, None for a processor (or if it cannot be told)."""
+    try:
+        name = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    found = re.fullmatch(r"(?:cuda|gpu)(?::(\d+))?", str(name))
+    return None if found is None else int(found[1] or 0)
+
+
+def chosen(device: str, n: int, grouped: bool, found: Caller | None) -> int | None:
+    """Number of the GPU for a round of n rows, None for the host's path.
+
+    ``"auto"`` never fails: whatever the GPU path does not cover, or cannot see, stays on the host. ``"cuda"`` never
+    falls back: ValueError names what stands in the way.
+    """
+    if device == "cpu":
+        return None
+    if device == "auto":
+        if n < LEAST_ROWS or grouped or found is None or found.library != "xgboost" or missing() is not None:
+            return None
+        return device_of(found.booster)
+    if found is not None and found.library == "lightgbm":
+        raise ValueError(
+            f"device={device!r} works with XGBoost only: LightGBM takes gradients in host memory, also when it trains "
+            "on a GPU, and copies them itself; use device='auto'"
+        )
+    if grouped:
+        raise ValueError(f"device={device!r} does not know groups yet; use device='auto', which is right with both")
+    reason = missing()
+    if reason is not None:
+        raise ValueError(f"device={device!r} cannot be had: {reason}, or use device='auto'")
+    _, _, number = device.partition(":")
+    if found is None or simulated():
+        return int(number or 0)
+    trained_on = device_of(found.booster)
+    if trained_on is None:
+        raise ValueError(
+            f"device={device!r}, but the booster does not train on a GPU; set device='cuda' among its parameters too, "
+            "or use device='auto'"
+        )
+    if number and int(number) != trained_on:
+        raise ValueError(
+            f"device={device!r}, but the booster trains on GPU {trained_on}; name the same one, or use device='auto'"
+        )
+    return trained_on
