@@ -153,7 +153,8 @@ def _cut(last: float, above: float, tied: float, lower: float, upper: float, mas
     else:
         lower = last
     if not np.isfinite(lower):
-        lower = min(upper - 1.0, np.nextafter(upper, -np.inf))
+        with np.errstate(over="ignore"):
+            lower = min(upper - 1.0, np.nextafter(upper, -np.inf))
     if not np.isfinite(upper):
         upper = max(lower + 1.0, np.nextafter(lower, np.inf))
     middle = 0.5 * lower + 0.5 * upper

@@ -23,20 +23,26 @@ def budgets(k: Budgets, classes: np.ndarray, segments: Segments | None) -> list[
     return columns
 
 
+def counts(k: Budgets, sizes: np.ndarray, labels: list[Any] | None) -> np.ndarray:
+    """How many rows to choose of each group, or of all (``labels`` None); a count takes all rows of a smaller group."""
+    if labels is None:
+        return np.array([float(round(check.budget_mass(check.single_budget(k), float(sizes[0]), 0.0)))])
+    rule = check.BudgetRule.of(k, labels)
+    if not isinstance(k, Mapping):
+        rule = rule._replace(fixed=np.minimum(rule.fixed, sizes))
+    return np.asarray(np.rint(rule.masses(sizes, np.zeros_like(sizes))))
+
+
 def top(scores: np.ndarray, k: Budgets, segments: Segments | None) -> np.ndarray:
     """Boolean mask of the highest scores; ties go to the rows that come first."""
     chosen = np.zeros(scores.size, dtype=np.bool_)
     if segments is None:
-        count = round(check.budget_mass(check.single_budget(k), float(scores.size), 0.0))
-        chosen[np.argsort(-scores, kind="stable")[:count]] = True
+        many = counts(k, np.array([float(scores.size)]), None)
+        chosen[np.argsort(-scores, kind="stable")[: int(many[0])]] = True
         return chosen
-    sizes = np.diff(segments.offsets).astype(np.float64)
-    rule = check.BudgetRule.of(k, segments.labels)
-    if not isinstance(k, Mapping):
-        rule = rule._replace(fixed=np.minimum(rule.fixed, sizes))
-    counts = np.rint(rule.masses(sizes, np.zeros_like(sizes)))
+    many = counts(k, np.diff(segments.offsets).astype(np.float64), segments.labels)
     # Best first within each group; lexsort is stable, so equal scores keep the order of the rows.
     order = np.lexsort((-scores, segments.codes))
     place = np.arange(scores.size) - np.repeat(segments.offsets[:-1], np.diff(segments.offsets))
-    chosen[order] = place < np.repeat(counts, np.diff(segments.offsets))
+    chosen[order] = place < np.repeat(many, np.diff(segments.offsets))
     return chosen

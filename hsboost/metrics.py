@@ -1,16 +1,19 @@
-"""Precision and recall of the k highest scores, as functions and as evaluation metrics of both boosters."""
+"""Precision and recall of the k highest scores, and the area under the ROC curve, as metrics of both boosters."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
+from hsboost import _communicator, _worker_metrics
 from hsboost import _validation as check
+from hsboost._alone import refuse_lightgbm_workers
+from hsboost._dataset_groups import ROW_FIELD
 from hsboost._segments import Segments
 from hsboost._validation import Budgets, FloatArray
 
@@ -123,10 +126,7 @@ def _hits_at_k(
     check.check_same_length(labels, "y_true", n, "y_score")
     weight = check.check_weight(sample_weight, n, "y_score")
     if weight is not None:
-        if not (np.isfinite(weight) & (weight >= 0)).all():
-            raise check.bad_weights(weight)
-        weight = weight.astype(np.float64)
-        check.check_total_weight(float(weight.sum()))
+        weight = check.checked_weight(weight)
     budgets = check.check_budgets(k)
     if score.ndim == 1:
         positive = labels == pos_label
@@ -201,19 +201,63 @@ def _boundary(score: FloatArray, weight: FloatArray | None, mass: float) -> floa
     return float(score[order[min(int(np.searchsorted(running, mass)), n - 1)]])
 
 
-class PrecisionAtK:
+class _Metric:
+    """What the metric objects share: the ways in that both boosters have, and one value for all workers.
+
+    Subclasses give the value of rows that are all here, and of rows that other XGBoost workers have a part of.
+    """
+
+    __name__: str
+
+    def _value(self, y_true: Any, y_score: Any, sample_weight: Any, data: Any) -> float:
+        raise NotImplementedError
+
+    def _value_of_all(self, workers: _communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
+        raise NotImplementedError
+
+    def _measure(self, y_true: Any, y_score: Any, sample_weight: Any, data: Any) -> float:
+        refuse_lightgbm_workers(data, self.__name__)
+        workers = _communicator.workers()
+        if workers is None:
+            return self._value(y_true, y_score, sample_weight, data)
+        return self._value_of_all(workers, y_true, y_score, sample_weight, data)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
+        """(name, value) for a DMatrix, (name, value, True) for a LightGBM Dataset, the value for two arrays."""
+        if not hasattr(y_pred, "get_label"):
+            return self._measure(y_true, y_pred, sample_weight, None)
+        raw, data = y_true, y_pred
+        weight = data.get_weight()
+        weight = weight if weight is not None and len(weight) else None
+        value = self._measure(data.get_label(), raw, weight, data)
+        if hasattr(data, "num_col"):  # xgboost.DMatrix
+            return self.__name__, value
+        return self.__name__, value, True
+
+    def lightgbm(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> tuple[str, float, bool]:
+        """The form that ``LGBMClassifier.fit(eval_metric=)`` takes."""
+        return self.__name__, self._measure(y_true, y_pred, sample_weight, None), True
+
+
+class PrecisionAtK(_Metric):
     """Watch precision@k on evaluation data, and stop early on it, in XGBoost and LightGBM.
 
     ``xgb.train(..., custom_metric=PrecisionAtK(0.05))`` (XGBoost maximises it by itself, as its name begins with
     "pre"), ``lgb.train(..., feval=PrecisionAtK(0.05))``, ``XGBClassifier(eval_metric=PrecisionAtK(0.05))`` and
     ``LGBMClassifier().fit(..., eval_metric=PrecisionAtK(0.05).lightgbm)``. Weights of the evaluation data are used.
 
+    In distributed XGBoost training (``xgboost.dask``, Ray Train) the value is that of all workers' rows together, and
+    every worker gets it; XGBoost would average the workers' own values.
+
     Parameters
     ----------
     k : None, int, float in (0, 1), or a mapping, default None
         As for :func:`precision_at_k`; a float suits evaluation sets of different sizes.
-    groups : array-like of shape (n,), optional
-        Groups of the evaluation rows, for a budget per group; for evaluation data with that many rows only.
+    groups : array-like of shape (n,), or "label_lower_bound", optional
+        Groups of the evaluation rows, for a budget per group. An array: for evaluation data with that many rows only,
+        all in one place. ``"label_lower_bound"``: numbers in that field of the ``DMatrix`` (as for
+        :class:`hsboost.HypersimplexObjective`), which every worker's rows carry with them; a mapping k then goes from
+        these numbers.
 
     Notes
     -----
@@ -224,33 +268,34 @@ class PrecisionAtK:
     _function = staticmethod(precision_at_k)
     _stem = "precision"
 
-    def __init__(self, k: Budgets = None, groups: ArrayLike | None = None) -> None:
+    def __init__(self, k: Budgets = None, groups: ArrayLike | Literal["label_lower_bound"] | None = None) -> None:
+        if isinstance(groups, str) and groups != ROW_FIELD:
+            raise ValueError(f"groups must be None, {ROW_FIELD!r} or one label per row, got {groups!r}")
         self.k = check.check_budgets(k)
         self.groups = groups
         each = "budgets" if isinstance(k, Mapping) else "positives" if k is None else k
         self.__name__ = f"{self._stem}@{each}"
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(k={self.k!r}{'' if self.groups is None else ', groups=…'})"
+        groups = repr(self.groups) if isinstance(self.groups, str) else "…"
+        return f"{type(self).__name__}(k={self.k!r}{'' if self.groups is None else f', groups={groups}'})"
 
-    def _value(self, y_true: Any, y_score: Any, sample_weight: Any) -> float:
-        return self._function(y_true, y_score, self.k, sample_weight=sample_weight, groups=self.groups)
+    def _value(self, y_true: Any, y_score: Any, sample_weight: Any, data: Any) -> float:
+        groups = _groups_in(data) if isinstance(self.groups, str) else self.groups
+        return self._function(y_true, y_score, self.k, sample_weight=sample_weight, groups=groups)
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
-        """(name, value) for a DMatrix, (name, value, True) for a LightGBM Dataset, the value for two arrays."""
-        if not hasattr(y_pred, "get_label"):
-            return self._value(y_true, y_pred, sample_weight)
-        raw, data = y_true, y_pred
-        weight = data.get_weight()
-        weight = weight if weight is not None and len(weight) else None
-        value = self._value(data.get_label(), raw, weight)
-        if hasattr(data, "num_col"):  # xgboost.DMatrix
-            return self.__name__, value
-        return self.__name__, value, True
+    def _value_of_all(self, workers: _communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
+        if self.groups is not None and not isinstance(self.groups, str):
+            raise ValueError(
+                f"groups describes {np.size(self.groups)} rows, but {workers.size} workers hold the rows here; give "
+                f"the DMatrix the groups as numbers, label_lower_bound=, and the metric groups={ROW_FIELD!r}"
+            )
+        groups = None if self.groups is None else (lambda: _groups_in(data))
+        return self._ratio_of(*_worker_metrics.hits_at_k(workers, y, score, self.k, weight, groups))
 
-    def lightgbm(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> tuple[str, float, bool]:
-        """The form that ``LGBMClassifier.fit(eval_metric=)`` takes."""
-        return self.__name__, self._value(y_true, y_pred, sample_weight), True
+    @staticmethod
+    def _ratio_of(hits: float, budget: float, positives: float) -> float:
+        return _ratio(hits, budget, "Precision@k", "k is 0")
 
 
 class RecallAtK(PrecisionAtK):
@@ -262,3 +307,60 @@ class RecallAtK(PrecisionAtK):
 
     _function = staticmethod(recall_at_k)
     _stem = "recall"
+
+    @staticmethod
+    def _ratio_of(hits: float, budget: float, positives: float) -> float:
+        return _ratio(hits, positives, "Recall@k", "there are no positive labels")
+
+
+class PooledAUC(_Metric):
+    """Watch the exact area under the ROC curve: of all rows together, however many workers they are spread over.
+
+    XGBoost's own ``"auc"`` averages the workers' areas in distributed training. This one counts every pair of a
+    positive and a negative once, wherever they are: ``xgb.train(..., custom_metric=PooledAUC())`` on one machine, in
+    ``xgboost.dask`` and in Ray Train, and in the other places where :class:`PrecisionAtK` goes. Weights count, tied
+    pairs count half. XGBoost maximises it by itself, as its name begins with "auc".
+
+    Notes
+    -----
+    For one score per row and labels 0 and 1. NaN, with an ``UndefinedMetricWarning``, where positives or negatives
+    are missing (as in scikit-learn).
+
+    The rarer kind of rows travels: each worker sends its distinct scores of that kind to all others, in turns of at
+    most 2**20 scores from all workers together, so that a turn takes 16 MiB at most on each of them. The other kind
+    stays where it is and is sorted there. At a million positives among a billion rows that is 12 MB an evaluation;
+    with a hundred million positives watch :class:`PrecisionAtK` instead.
+    """
+
+    __name__ = "auc_pooled"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def _value(self, y_true: Any, y_score: Any, sample_weight: Any, data: Any) -> float:
+        return _defined(_worker_metrics.roc_auc(None, y_true, y_score, sample_weight))
+
+    def _value_of_all(self, workers: _communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
+        return _defined(_worker_metrics.roc_auc(workers, y, score, weight))
+
+
+def _defined(area: float) -> float:
+    if np.isnan(area):
+        warnings.warn(
+            "The area under the ROC curve is undefined because positives or negatives are missing; NaN is returned.",
+            UndefinedMetricWarning,
+            stacklevel=3,
+        )
+    return area
+
+
+def _groups_in(data: Any) -> np.ndarray:
+    """The group numbers that a DMatrix carries."""
+    if not hasattr(data, "get_float_info"):
+        raise ValueError(
+            f"groups={ROW_FIELD!r} needs an xgboost.DMatrix, as xgb.train hands over; pass groups as labels"
+        )
+    groups = data.get_float_info(ROW_FIELD)
+    if len(groups) == 0 and data.num_row() > 0:
+        raise ValueError(f"groups={ROW_FIELD!r}, but the DMatrix has no such field; build it with {ROW_FIELD}=")
+    return groups

@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 from _models import BOOSTERS, N, binary, multi, raw, small, stopping
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import roc_auc_score
 
 from hsboost import HSClassifier
 
@@ -297,3 +298,10 @@ def test_trees_with_several_outputs_have_no_contributions(n_classes: int) -> Non
 def test_contributions_need_a_fitted_model() -> None:
     with pytest.raises(NotFittedError):
         HSClassifier().contributions(X)
+
+
+def test_names_and_functions_may_be_mixed_in_xgboosts_eval_metric() -> None:
+    X, y = binary()
+    booster = small("xgboost", eval_metric=["logloss", roc_auc_score])
+    model = HSClassifier(booster).fit(X, y, eval_set=[(X, y)])
+    assert {"logloss", "roc_auc_score"} <= set(model.estimator_.evals_result()["validation_0"])

@@ -1,0 +1,287 @@
+"""DaskHSClassifier: HSClassifier for rows on many machines."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from hsboost import _boosters, _calibration, _labels
+from hsboost import _validation as check
+from hsboost._dataset_groups import ROW_FIELD
+from hsboost._validation import Budgets
+from hsboost.dask import _partitions as partitions
+from hsboost.dask import _rows, _training
+from hsboost.dask._predicting import DaskPredictor, head
+from hsboost.dask._training import Training
+from hsboost.estimators import HSClassifier
+from hsboost.losses import HypersimplexLoss, Loss
+from hsboost.metrics import PrecisionAtK
+from hsboost.objectives import HypersimplexObjective, LossObjective
+
+
+class DaskHSClassifier(DaskPredictor):
+    """HSClassifier on a Dask cluster: trees for precision at a budget of all rows, wherever these are.
+
+    All workers' rows compete for one budget and share one threshold, as if they lay in one place (see the guide to
+    distributed training). The trees are XGBoost's, trained with ``xgboost.dask``. Rows do not leave their workers;
+    what this class itself brings together are counts, a few thousand sums at a time, and with ``calibration`` the
+    scores of the evaluation rows.
+
+    Parameters
+    ----------
+    estimator : None, "xgboost", XGBClassifier or DaskXGBClassifier, default None
+        The booster and its settings; None means ``"xgboost"``. Callbacks (checkpoints), early stopping, metrics and
+        ``coll_cfg`` (how workers find each other, retries, time-outs) are used. LightGBM is refused: under Dask it
+        shows a custom objective the rows of one worker only.
+    loss, k, temperature, hessian, hessian_floor, class_weight
+        As for :class:`hsboost.HSClassifier`.
+    calibration : {None, "sigmoid", "isotonic"}, default None
+        How ``predict_proba`` turns scores into probabilities. Fitted on the last ``eval_set``, whose scores and labels
+        are brought to the client (12 bytes a row and class).
+
+    Attributes
+    ----------
+    classes_, threshold_, group_thresholds_, n_features_in_, feature_names_in_, booster_
+        As for :class:`hsboost.HSClassifier`. The thresholds are exactly those of the gathered scores.
+    evals_result_ : dict
+        XGBoost's record of the evaluation sets, "validation_0" and so on.
+    client : distributed.Client
+        The cluster to work on; may be set, otherwise Dask's current client. Not a parameter, not pickled.
+
+    Examples
+    --------
+    >>> model = DaskHSClassifier(k=0.05).fit(X, y)  # doctest: +SKIP
+    >>> calls = model.predict_top_k(X_new, 1_000)  # a Dask collection  # doctest: +SKIP
+    >>> model.to_local().save_model("model.json")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        loss: str | Loss = "hypersimplex",
+        k: Budgets = None,
+        temperature: float = 1.0,
+        hessian: Literal["exact", "unit"] = "exact",
+        hessian_floor: float | None = None,
+        class_weight: Any = None,
+        calibration: Literal["sigmoid", "isotonic"] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.loss = loss
+        self.k = k
+        self.temperature = temperature
+        self.hessian = hessian
+        self.hessian_floor = hessian_floor
+        self.class_weight = class_weight
+        self.calibration = calibration
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        eval_set: tuple[Any, Any] | list[tuple[Any, Any]] | None = None,
+        *,
+        groups: Any = None,
+        eval_groups: Any = None,
+        init_model: HSClassifier | DaskHSClassifier | None = None,
+        **fit_params: Any,
+    ) -> DaskHSClassifier:
+        """Train the trees on the cluster, find the thresholds, fit the calibrator if one is asked for.
+
+        Parameters
+        ----------
+        X : Dask array or data frame of shape (n_samples, n_features)
+            Cut by rows. Persisted on the cluster while training goes on.
+        y : Dask array or series
+            Two or more classes, of any type; of two the greater one (in sorted order) is positive.
+        sample_weight : Dask array or series, optional
+        eval_set : (X, y) or list of them, optional
+            For early stopping (set on the booster) and calibration; the last one counts. Watched with
+            :class:`hsboost.PrecisionAtK` of all workers' rows, unless you chose an ``eval_metric``.
+        groups : Dask array or series, optional
+            Group of each row (at most 2**24 groups); a group's rows may lie on several workers.
+        eval_groups : Dask array or series, optional
+            Groups of the rows of a single ``eval_set``.
+        init_model : HSClassifier or DaskHSClassifier, optional
+            A fitted model of the same classes to go on from: its trees come first.
+        **fit_params
+            ``xgb_model`` (a booster, a checkpoint's path), ``verbose``, ``coll_cfg``: passed to
+            ``xgboost.dask.train``.
+
+        Returns
+        -------
+        DaskHSClassifier
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input; what is wrong with rows names their partition.
+        """
+        k = check.check_budgets(self.k)
+        local = self._blank()
+        sets = _labels_of_sets(eval_set, eval_groups, groups, self.calibration)
+        if self.calibration is not None:
+            check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
+        client = self._cluster()
+        persisted = client.persist(X) if partitions.is_collection(X) else X
+        training = _training.read(client, persisted, y, sample_weight, groups, self.class_weight)
+        budget = training.budget(k)
+        evaluation = [self._evaluation(client, training, *one, eval_groups) for one in sets]
+        before = self._start(init_model, training.classes, X)
+
+        loss = local._loss(budget.for_training(True), groups is not None)
+        classes = np.arange(training.classes.size)
+        offset = local._offset(
+            loss, np.repeat(classes, training.cells.shape[1]), training.cells.ravel(), classes.size, before
+        )
+        index, columns = _index(training, evaluation), budget.n_columns
+        objective = self._objective(
+            local._loss(_training.by_code(budget.for_training(True), index, columns), groups is not None),
+            None if groups is None else ROW_FIELD,
+            offset,
+        )
+        final = self._objective(loss, None, offset)
+        estimator = _boosters.prepare(local.estimator, final, classes.size)
+        watched = _training.by_code(budget.for_evaluation(eval_groups is not None), index, columns)
+        metric = PrecisionAtK(watched, None if eval_groups is None else ROW_FIELD)
+        extra = self._extra(fit_params, before)
+        found = _training.train(client, estimator, objective, training, evaluation, metric, extra)
+
+        self.evals_result_ = found["history"]
+        self.local_ = self._assembled(local, estimator, found["booster"], training, X)
+        self.local_.objective_ = final
+        self.local_.estimator_.objective = final  # set_params would hand functions to the native booster
+        _training.find_thresholds(client, self.local_, training, budget, k)
+        if self.calibration is not None:
+            last = evaluation[-1]
+            parts = partitions.each(
+                _rows.call, partitions.pieces(last.X, "X"), [None] * len(last.rows),
+                shared=(self._shared(client), "decision_function"),
+            )  # fmt: skip
+            scores = np.concatenate(partitions.collect(client, parts))
+            labels = np.concatenate(partitions.collect(client, partitions.each(_rows.label_of, last.rows)))
+            self.local_.calibrators_ = _calibration.fit_all(self.calibration, scores, labels.astype(np.int32), None)
+        return self
+
+    def _blank(self) -> HSClassifier:
+        """An unfitted HSClassifier with these settings."""
+        settings = self.get_params(deep=False)
+        settings["estimator"] = _local_estimator(self.estimator)
+        return HSClassifier(**settings)
+
+    def _objective(self, loss: Loss, groups: str | None, offset: Any) -> LossObjective:
+        grouped = isinstance(loss, HypersimplexLoss)
+        objective = HypersimplexObjective.of(loss, groups) if grouped else LossObjective(loss)  # type: ignore[arg-type]
+        objective.offset = offset
+        return objective
+
+    def _evaluation(self, client: Any, training: Training, X: Any, y: Any, groups: Any) -> Training:
+        """The rows of an evaluation set, in the numbers of the training rows."""
+        if getattr(X, "ndim", 2) != 2 or (hasattr(X, "shape") and X.shape[1] != training.X.shape[1]):
+            raise ValueError(f"eval_set's X must have the {training.X.shape[1]} columns of X, got shape {X.shape}")
+        X = client.persist(X) if partitions.is_collection(X) else X
+        x, labels, index = partitions.pieces(X, "eval_set's X"), None, None
+        given = client.compute(partitions.aligned(X, y, "eval_set's y", "eval_set's X"))
+        own = [None] * len(x)
+        if groups is not None:
+            own = client.compute(partitions.aligned(X, groups, "eval_groups", "eval_set's X"))
+            seen = {
+                one for part in partitions.collect(client, partitions.each(_rows.labels_with, x, own)) for one in part
+            }
+            labels = [*(training.labels or []), *sorted(seen - set(training.labels or []))]
+            index = {label: g for g, label in enumerate(labels)}
+        shared = (training.classes, None, index)
+        places = partitions.homes(client, X)
+        rows = partitions.beside(client, places, _rows.encode, given, [None] * len(x), own, shared=shared)
+        return Training(X, places, rows, training.classes, labels, False, training.cells)
+
+    def _start(self, init_model: Any, classes: np.ndarray, X: Any) -> HSClassifier | None:
+        """The model to go on from."""
+        if init_model is None:
+            return None
+        if not isinstance(init_model, HSClassifier | DaskHSClassifier):
+            raise TypeError(f"init_model must be a fitted HSClassifier or DaskHSClassifier, got {init_model!r}")
+        check_is_fitted(init_model, "classes_")
+        model = init_model.local_ if isinstance(init_model, DaskHSClassifier) else init_model
+        if _boosters.kind(model.estimator_) != "xgboost":
+            raise ValueError("init_model was trained with LightGBM; only XGBoost's trees can be continued here")
+        if not np.array_equal(model.classes_, classes):
+            raise ValueError(f"init_model knows the classes {model.classes_.tolist()}, y holds {classes.tolist()}")
+        _boosters.check_columns_of("init_model", model, head(X))
+        return model
+
+    def _extra(self, fit_params: dict[str, Any], before: HSClassifier | None) -> dict[str, Any]:
+        extra = dict(fit_params)
+        unknown = sorted(set(extra) - {"xgb_model", "verbose", "coll_cfg"})
+        if unknown:
+            raise TypeError(f"fit takes xgb_model, verbose and coll_cfg besides its own arguments, got {unknown[0]!r}")
+        if getattr(self.estimator, "coll_cfg", None) is not None:
+            extra.setdefault("coll_cfg", self.estimator.coll_cfg)
+        if before is not None:
+            if extra.get("xgb_model") is not None:
+                raise ValueError("init_model and xgb_model both say where to go on from; give one of them")
+            extra["xgb_model"] = _boosters.start(before.estimator_)
+        return extra
+
+    def _assembled(self, local: HSClassifier, estimator: Any, booster: Any, training: Training, X: Any) -> HSClassifier:
+        """The trained trees as an HSClassifier."""
+        estimator.load_model(bytearray(booster.save_raw("ubj")))
+        estimator.n_classes_ = training.classes.size
+        local.classes_, local.estimator_ = training.classes, estimator
+        local.n_features_in_ = int(estimator.n_features_in_)
+        local.training_history_ = {"iteration": list(range(booster.num_boosted_rounds()))}
+        local._remember_columns(head(X))
+        return local
+
+
+def _local_estimator(estimator: Any) -> Any:
+    """The booster's settings as HSClassifier takes them."""
+    if estimator is None or isinstance(estimator, str):
+        name = estimator
+    else:
+        name = _boosters.kind(estimator)
+        kinds = {(c.__module__.partition(".")[0], c.__name__) for c in type(estimator).__mro__}
+        if ("xgboost", "DaskXGBClassifier") in kinds:
+            from xgboost import XGBClassifier
+
+            settings = clone(estimator).get_params(deep=False)
+            settings.pop("coll_cfg", None)
+            return XGBClassifier(**settings)
+        if any(package == "lightgbm" for package, _ in kinds):
+            name = "lightgbm"
+    if name == "lightgbm":
+        raise ValueError(
+            "estimator: under Dask, LightGBM shows a custom objective the rows of one worker only, and this loss needs "
+            "all of them; use 'xgboost', or HSClassifier('lightgbm') on one machine"
+        )
+    if name not in (None, "xgboost"):
+        raise ValueError(
+            f"estimator must be None, 'xgboost', an XGBClassifier or a DaskXGBClassifier; got {estimator!r}"
+        )
+    return estimator
+
+
+def _labels_of_sets(eval_set: Any, eval_groups: Any, groups: Any, calibration: Any) -> list[tuple[Any, Any]]:
+    if eval_groups is not None and groups is None:
+        raise ValueError("eval_groups goes with groups: a budget per group is trained for only with groups=")
+    sets = _labels.evaluation_sets(eval_set, None)
+    if eval_groups is not None and len(sets) != 1:
+        raise ValueError(f"eval_groups goes with one eval_set, got {len(sets)}; pass a single pair (X, y)")
+    if calibration is not None and not sets:
+        raise ValueError(
+            f"calibration={calibration!r} is fitted on rows that the trees are not trained on; pass them as eval_set"
+        )
+    return sets
+
+
+def _index(training: Training, evaluation: list[Training]) -> dict[Any, int] | None:
+    """Group labels to numbers; an evaluation set may know more of them."""
+    if training.labels is None or not evaluation or evaluation[-1].numbers is None:
+        return training.numbers
+    return evaluation[-1].numbers
