@@ -8,8 +8,11 @@ from __future__ import annotations
 import typer
 
 from benchmarks import environment
+from benchmarks.gpu.command import gpu
 from benchmarks.kernels.command import kernels
 from benchmarks.losses.command import losses
+from benchmarks.outofcore.command import outofcore
+from benchmarks.scaling.command import scaling
 from benchmarks.tabular.command import tabular
 from benchmarks.training.command import training
 from benchmarks.vision.command import vision
@@ -23,7 +26,7 @@ def main() -> None:
     environment.let_waiting_threads_sleep()  # before any command imports a booster
 
 
-for command in (tabular, kernels, training, losses, vision):
+for command in (tabular, kernels, training, losses, vision, scaling, outofcore, gpu):
     app.command()(command)
 
 if __name__ == "__main__":

@@ -113,15 +113,34 @@ class Workers:
 
     def _allreduce(self, data: np.ndarray, op: int) -> np.ndarray:
         self._count(data.nbytes)
-        return np.asarray(self._collective.allreduce(data, op))
+        try:
+            return np.asarray(self._collective.allreduce(data, op))
+        except Exception as error:
+            raise self._lost(error) from error
 
     def _broadcast(self, data: Any, root: int) -> Any:
         # XGBoost takes None for "nothing to send".
-        return self._collective.broadcast([data] if root == self.rank else None, root)[0]
+        try:
+            return self._collective.broadcast([data] if root == self.rank else None, root)[0]
+        except Exception as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: Exception) -> RuntimeError:
+        """What a worker says when it can reach the others no more; who is gone, only the others' silence tells."""
+        return RuntimeError(
+            f"worker {self.rank} of {self.size} has lost another one, which died, stalled or ended with an error of "
+            f"its own: look for that in the workers' logs, and go on from the last checkpoint ({_reason(error)})"
+        )
 
     def _count(self, size: int) -> None:
         calls, sent, largest = self.traffic
         self.traffic = Traffic(calls + 1, sent + size, max(largest, size))
+
+
+def _reason(error: Exception) -> str:
+    """The line of XGBoost's report that says what happened to the connection: the last before its stack trace."""
+    lines = [line.strip("- ") for line in str(error).partition("Stack trace")[0].splitlines() if line.strip("- ")]
+    return lines[-1] if lines else type(error).__name__
 
 
 def _describe(failure: Exception | None) -> str:

@@ -1,0 +1,117 @@
+"""Worker processes that live through several tests, for what goes wrong among them: each can be killed or stopped."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import pytest
+
+#: Seconds within which every worker must have ended, whatever happened: the promise is a minute.
+MINUTE = 60.0
+#: Starting a process imports and compiles; that is not what is timed.
+PATIENCE = 300.0
+
+
+class Outcome(NamedTuple):
+    """What a worker's function returned, or the error it raised: the type's name and the text."""
+
+    value: Any = None
+    error: str | None = None
+    text: str = ""
+
+
+class Crew:
+    """So many processes, each doing one function at a time."""
+
+    def __init__(self, size: int) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self.size = size
+        self.processes: list[Any] = [None] * size
+        self._ends: list[Any] = [None] * size
+        for rank in range(size):
+            self.replace(rank)
+
+    def replace(self, rank: int) -> None:
+        """Start a process in the place of one that is gone."""
+        end, other = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(other,), daemon=True)
+        process.start()
+        other.close()
+        self.processes[rank], self._ends[rank] = process, end
+
+    def ask(self, function: Callable[..., Any], arguments: dict[int, tuple[Any, ...]]) -> None:
+        """Have the workers named by rank do something."""
+        for rank, given in arguments.items():
+            self._ends[rank].send((function, given))
+
+    def told(self, rank: int, seconds: float = PATIENCE) -> Any:
+        """What a worker says next: an `Outcome`, or what it was made to say on its way."""
+        assert self._ends[rank].poll(seconds), f"worker {rank} hangs"
+        return self._ends[rank].recv()
+
+    def outcomes(self, ranks: Iterable[int], seconds: float = MINUTE) -> list[Outcome]:
+        """How the workers ended, all of them within so many seconds from now."""
+        end = time.monotonic() + seconds
+        return [self.told(rank, max(0.0, end - time.monotonic())) for rank in ranks]
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.join()
+
+
+def _serve(end: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        function, arguments = end.recv()
+        try:
+            outcome = Outcome(function(end, *arguments))
+        except BaseException as error:
+            outcome = Outcome(None, type(error).__name__, str(error))
+        end.send(outcome)
+
+
+@contextmanager
+def tracker(workers: int) -> Iterator[Any]:
+    """XGBoost's tracker on this machine; the test is skipped where it cannot listen."""
+    from xgboost.core import XGBoostError
+    from xgboost.tracker import RabitTracker
+
+    try:
+        found = RabitTracker(n_workers=workers, host_ip="127.0.0.1", sortby="task")
+        found.start()
+    except (XGBoostError, OSError) as error:
+        pytest.skip(f"XGBoost's tracker cannot listen here: {error}")
+    try:
+        yield found
+    finally:
+        with suppress(XGBoostError):  # it complains of workers that are gone
+            found.free()
+
+
+def connections(found: Any, ranks: Iterable[int], **more: Any) -> dict[int, tuple[dict[str, Any]]]:
+    """What each worker needs to join; ranks in the order given."""
+    return {rank: (found.worker_args() | {"dmlc_task_id": f"{rank:03d}"} | more,) for rank in ranks}
+
+
+def within(seconds: float, function: Callable[..., Any], *arguments: Any) -> Outcome:
+    """How a call in this process ends, so many seconds from now at the latest."""
+    found: list[Outcome] = []
+
+    def run() -> None:
+        try:
+            found.append(Outcome(function(*arguments)))
+        except BaseException as error:
+            found.append(Outcome(None, type(error).__name__, str(error)))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert found, f"still waiting after {seconds:g} s"
+    return found[0]
