@@ -19,8 +19,8 @@ from hsboost._kernels.pooled import KINDS
 from hsboost._segments import Thresholds
 from hsboost._worker_rows import WorkerRows
 
-#: Candidates of a call for one problem: as many as fit 4 KB, five sums each.
-MOST_CANDIDATES = 101
+#: Candidates of a call for one problem, five sums each: two arms that halve their distance twenty times.
+MOST_CANDIDATES = 41
 #: Fewest candidates per problem, when many problems share a call; candidates that cost a pass over all rows.
 FEWEST_CANDIDATES, WIDE_CANDIDATES = 5, 17
 
@@ -32,15 +32,19 @@ SAMPLE = 65_536
 
 
 class Guess(NamedTuple):
-    """Where a search begins: (anchor, nu) per problem, and how far nu may be off; infinite when nothing is known."""
+    """Where a search begins: (anchor, nu) per problem, and how far nu may be off; infinite when nothing is known.
+
+    ``before`` is nu of the last round, NaN where there was none: what the next step is foretold from.
+    """
 
     anchor: np.ndarray
     nu: np.ndarray
     reach: np.ndarray
+    before: np.ndarray | float = np.nan
 
 
 class Found(NamedTuple):
-    """All thresholds; of all workers' active rows Σ w, Σ w v, Σ w y; how far the thresholds were from the guess."""
+    """All thresholds; of all workers' active rows Σ w, Σ w v, Σ w y; the step from the last round's thresholds."""
 
     where: Thresholds
     active: np.ndarray
@@ -52,8 +56,12 @@ class Found(NamedTuple):
         """Where to begin when the scores have changed about as much as the last time."""
         where = self.where
         shift = np.where(np.abs(where.nu) > 1.0, where.nu, 0.0)
-        reach = np.where(self.moved < REACH / 2.0, 2.0 * self.moved + 1e-9, np.inf)
-        return Guess(where.anchor + shift / where.scale, where.nu - shift, reach)
+        # Thresholds drift as scores spread: the next step is much like the last. The reach takes in no step at all.
+        steady = np.abs(self.moved) < REACH
+        drift = np.where(steady, self.moved, 0.0)
+        reach = np.where(steady, 1.25 * np.abs(drift) + 1e-9, np.inf)
+        nu = where.nu - shift
+        return Guess(where.anchor + shift / where.scale, nu + drift, reach, nu)
 
 
 def find_pooled(
@@ -119,7 +127,7 @@ class _Search:
         count = k.size
         self.workers, self.all, self.k, self.total, self.scale = workers, rows, k, total, scale
         self.guess = guess or Guess(np.zeros(count), np.zeros(count), np.full(count, np.inf))
-        self.anchor, self.nu, self.reach = (part.copy() for part in self.guess)
+        self.anchor, self.nu, self.reach = (part.copy() for part in self.guess[:3])
         self.flat, self.chosen = np.zeros(count, np.bool_), np.zeros((count, KINDS))
         self.slack = 8 * search.EPS * total
         self.steps, self.jumps = np.zeros(count, np.intp), np.zeros(count, np.intp)
@@ -149,7 +157,7 @@ class _Search:
             if self.steps.max() > 10_000:  # bisection ends far earlier
                 raise RuntimeError("the threshold search did not end; please report the scores and k that did this")
         with np.errstate(over="ignore"):
-            moved = np.abs((self.anchor - self.guess.anchor) * self.scale + (self.nu - self.guess.nu))
+            moved = (self.anchor - self.guess.anchor) * self.scale + (self.nu - self.guess.before)
         where = Thresholds(self.anchor, self.nu, self.flat, self.scale)
         return Found(where, self.chosen[:, 1], self.chosen[:, 2], self.chosen[:, 3], moved)
 

@@ -141,13 +141,14 @@ class LossObjective:
             gradient, hessian, state = _additive_step(self.loss, labels, raw, sample_weight, state, together)
         if key is not None:
             self._states[key] = state
-        self._tell(state if self.loss.couples_rows else None)
+        self._tell(self.loss.without_arrays(state) if self.loss.couples_rows else None)
         return gradient, hessian
 
     def _pooled_step(
         self, labels: Callable[[], Any], raw: Any, sample_weight: Any, state: Any, key: Any, together: Workers
     ) -> tuple[Any, Any, Any]:
-        raise NotImplementedError(f"{self.loss!r} couples rows, and has no way to do so over several workers")
+        """A round of a loss that couples rows, with all workers."""
+        return self.loss.pooled_step(labels, raw, sample_weight, state, None, together)
 
     def _step(self, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any) -> tuple[Any, Any, Any]:
         """One round of the loss; ``dataset`` is the DMatrix or Dataset where there is one."""

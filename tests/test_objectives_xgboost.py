@@ -13,8 +13,6 @@ import xgboost as xgb
 from _boosters import XGB, Recorder, leaves, make_data, make_weight, raw, splits, train_xgb, trees, xgb_data
 
 from hsboost import HypersimplexObjective, hypersimplex_obj, project_hypersimplex
-from hsboost.losses import get_loss
-from hsboost.objectives import LossObjective
 
 #: Nothing but the Hessian stands between a leaf and a division by zero.
 UNREGULARISED: dict[str, Any] = {"reg_lambda": 0.0, "min_child_weight": 0.0, "gamma": 0.0}
@@ -239,15 +237,6 @@ def test_state_is_kept_per_data_set_and_dropped_with_it() -> None:
     assert list(objective._states) == [second]
     with pytest.raises(ValueError, match="never called with that data set"):
         objective.threshold_for(xgb_data(X, y))
-
-
-def test_sums_over_rows_may_be_trained_on_several_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    X, y = make_data()
-    objective = LossObjective(get_loss("squared"))
-    alone, _ = objective(np.zeros(y.size, np.float32), xgb_data(X, y))
-    monkeypatch.setattr(xgb.collective, "get_world_size", lambda: 2)
-    together, _ = objective(np.zeros(y.size, np.float32), xgb_data(X, y))
-    np.testing.assert_array_equal(alone, together)
 
 
 def test_early_stopping_works_with_a_custom_metric() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hsboost import HypersimplexLoss
 from hsboost._communicator import Workers
 from hsboost._segments import Segments
-from hsboost.losses import HypersimplexFYLoss
+from hsboost.losses import HypersimplexFYLoss, SquaredLoss
 
 LOSSES = [
     HypersimplexLoss(),
@@ -227,3 +227,13 @@ def test_an_unexpected_error_ends_on_all_workers():
     for end in on_workers(2, work):
         assert isinstance(end, RuntimeError)
         assert "worker 1 of 2: MemoryError: out of memory" in str(end)
+
+
+def test_a_loss_that_couples_rows_must_say_how_over_workers():
+    class Coupled(SquaredLoss):
+        couples_rows = True
+
+    x, y, w, _ = data(9, n=40)
+    for end in on_workers(2, lambda workers: step(workers, Coupled(), x, y, w, None, (0.5, 0.5))):
+        assert isinstance(end, RuntimeError)
+        assert "this is one worker of 2" in str(end)

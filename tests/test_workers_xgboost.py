@@ -12,6 +12,7 @@ JOBS = {
     "share": Job(k=0.1),
     "groups": Job(k=0.3, groups=6, weighted=True),
     "classes": Job(classes=3),
+    "convex": Job(loss="hypersimplex-fy"),
     "log loss": Job(loss="log-loss"),
     "softmax": Job(loss="log-loss", classes=3),
 }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from hsboost._communicator import Workers
 
 #: Least curvature that boosters get for a row of weight 1: a leaf never divides by nothing.
 LEAST_CURVATURE = 1e-16
@@ -20,7 +23,7 @@ class Loss(ABC):
     data sets.
     """
 
-    #: Whether a row's gradient depends on other rows: such a loss cannot be trained on the rows of one worker.
+    #: Whether a row's gradient depends on other rows: then training on several workers needs a :meth:`pooled_step`.
     couples_rows: ClassVar[bool] = False
 
     @abstractmethod
@@ -54,6 +57,25 @@ class Loss(ABC):
         if sample_weight is not None:
             hessian[np.asarray(sample_weight) == 0] = 0.0
         return gradient, hessian, None
+
+    def pooled_step(
+        self,
+        y_true: Callable[[], ArrayLike],
+        raw_prediction: ArrayLike,
+        sample_weight: ArrayLike | None,
+        state: Any,
+        groups: Callable[[], Any] | None,
+        workers: Workers,
+    ) -> tuple[np.ndarray, np.ndarray, Any]:
+        """:meth:`boosting_step` of a loss that couples rows, when these are spread over workers that all call this.
+
+        ``y_true`` and ``groups`` give this worker's, so that what they raise can be raised on all workers. A loss that
+        couples rows without saying how over several workers is refused there: on the rows of one it would be wrong.
+        """
+        raise RuntimeError(
+            f"this is one worker of {workers.size}, and {self!r} needs all rows but does not say how to bring them "
+            "together; train on one machine, or with a loss that has a pooled_step"
+        )
 
     def without_arrays(self, state: Any) -> Any:
         """The part of a state that takes no memory to keep."""

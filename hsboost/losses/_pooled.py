@@ -51,10 +51,12 @@ class Shared(NamedTuple):
 
 
 class PooledRound(NamedTuple):
-    """What a round leaves for the next: one class's view of it."""
+    """What a round leaves for the next: one class's view of it, and arrays to write into."""
 
     shared: Shared
-    of_class: int
+    of_class: int = 0
+    gradient: np.ndarray | None = None
+    hessian: np.ndarray | None = None
 
     def _part(self, values: np.ndarray) -> np.ndarray:
         return values.reshape(self.shared.classes, -1)[self.of_class]
@@ -76,8 +78,8 @@ class PooledRound(NamedTuple):
         return self.shared.traffic
 
     def without_arrays(self) -> PooledRound:
-        """Itself: nothing here has the size of the data."""
-        return self
+        """What has not the size of the data."""
+        return self._replace(gradient=None, hessian=None)
 
 
 class _Own(NamedTuple):
@@ -147,9 +149,13 @@ def step(
             stamp=stamp, threads=threads, classes=classes, labels=labels, total=total, positive=positive, mass=mass,
             own=own.sums, where=found.where, active=found.active, guess=found.guess(), traffic=workers.traffic,
         )  # fmt: skip
+        if classes == 1 and labels is None:
+            gradient, hessian = _single.arrays_after(state, own.segments.n)
+            _write(own, shared, found, slopes_of, gradient, hessian)
+            return gradient, hessian, PooledRound(shared, 0, gradient, hessian)
         gradient, hessian = _derivatives(own, shared, found, slopes_of)
         if classes == 1:
-            return gradient, hessian, PooledRound(shared, 0)
+            return gradient, hessian, PooledRound(shared)
         columns = gradient.reshape(classes, -1).T, hessian.reshape(classes, -1).T
         return *columns, tuple(PooledRound(shared, c) for c in range(classes))
 
@@ -272,6 +278,24 @@ def _masses(k: Budgets, labels: list[Any] | None, total: np.ndarray, positive: n
             f"got only {np.flatnonzero(found.sum(axis=1) > 0.0).tolist()}; pass the labels, or give k"
         )
     return mass
+
+
+def _write(
+    own: _Own,
+    shared: Shared,
+    found: Found,
+    slopes_of: Callable[[float], Slopes],
+    gradient: np.ndarray,
+    hessian: np.ndarray,
+) -> None:
+    """Gradient and curvature of one problem, straight into the given arrays."""
+    if gradient.size == 0:
+        return
+    total, positive, mass = (float(part[0]) for part in (shared.total, shared.positive, shared.mass))
+    rows = _single.Rows(own.rows.x, own.rows.y, own.rows.w, total, positive, mass)
+    slopes = slopes_of(total)
+    mean = rows.mean(slopes, float(found.active[0]), float(found.mass[0] - found.positive[0]))
+    _single.write_derivatives(rows, found.where.at(0), slopes, gradient, hessian, mean)
 
 
 def _derivatives(

@@ -80,17 +80,19 @@ class Round(NamedTuple):
         """The numbers alone."""
         return self._replace(gradient=None, hessian=None)
 
-    def spare(self, n: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """The last round's arrays, if nobody else holds them any more (views count as holding).
 
-        Fresh memory costs more than the pass that fills it: the operating system clears every page first.
-        """
-        if self.gradient is None or self.hessian is None or self.gradient.size != n:
-            return None
-        unused = getrefcount(self.gradient) == _UNSHARED and getrefcount(self.hessian) == _UNSHARED
+def arrays_after(last: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and curvature to write into: the last round's, if nobody else holds them any more (views hold, too).
+
+    Fresh memory costs more than the pass that fills it: the operating system clears every page first.
+    """
+    if last is not None and last.gradient is not None and last.gradient.size == n:
+        unused = getrefcount(last.gradient) == _UNSHARED and getrefcount(last.hessian) == _UNSHARED
         # Views of the two belong to the memory behind them, which the two alone may hold.
-        unused = unused and getrefcount(self.gradient.base) == _UNSHARED + 1
-        return (self.gradient, self.hessian) if unused else None
+        if unused and getrefcount(last.gradient.base) == _UNSHARED + 1:
+            return last.gradient, last.hessian
+    both = np.empty((2, n), np.float32)  # one piece of fresh memory costs less than two
+    return both[0], both[1]
 
 
 def check_rows(k: Budget, x: FloatArray, y_true: ArrayLike, w: FloatArray | None, last: Round | None = None) -> Rows:
@@ -208,12 +210,7 @@ def step(
         active, residual, *seen = _residuals_and_labels(rows, where)
     if k is None and not one_of_several and not 0.0 < rows.mass < rows.total:
         raise one_class(0 if rows.mass <= 0.0 else 1)
-    out = None if state is None else state.spare(x.size)
-    if out is None:
-        both = np.empty((2, x.size), np.float32)  # one piece of fresh memory costs less than two
-        out = both[0], both[1]
-        del both
-    gradient, hessian = out
+    gradient, hessian = arrays_after(state, x.size)
     _write_derivatives(rows, where, slopes_of(rows.total), active, residual, gradient, hessian)
     return gradient, hessian, Round(where, seen[0], seen[1], active, gradient, hessian)
 
