@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -201,7 +202,7 @@ def _boundary(score: FloatArray, weight: FloatArray | None, mass: float) -> floa
     return float(score[order[min(int(np.searchsorted(running, mass)), n - 1)]])
 
 
-class _Metric:
+class _Metric(ABC):
     """What the metric objects share: the ways in that both boosters have, and one value for all workers.
 
     Subclasses give the value of rows that are all here, and of rows that other XGBoost workers have a part of.
@@ -209,11 +210,13 @@ class _Metric:
 
     __name__: str
 
+    @abstractmethod
     def _value(self, y_true: Any, y_score: Any, sample_weight: Any, data: Any) -> float:
-        raise NotImplementedError
+        """The value of rows that are all here."""
 
+    @abstractmethod
     def _value_of_all(self, workers: _communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
-        raise NotImplementedError
+        """The value of all workers' rows, from this worker's."""
 
     def _measure(self, y_true: Any, y_score: Any, sample_weight: Any, data: Any) -> float:
         refuse_lightgbm_workers(data, self.__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import abstractmethod
 from typing import Any
 
 import dask.dataframe as dd
@@ -155,9 +156,9 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "_client"}
 
+    @abstractmethod
     def _blank(self) -> HSClassifier:
         """An unfitted HSClassifier with these settings."""
-        raise NotImplementedError
 
     def _cluster(self) -> Any:
         client = self.client
