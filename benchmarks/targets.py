@@ -46,6 +46,11 @@ class Target:
         }
 
 
+def _number(value: float) -> str:
+    """Three digits that count, or all of a large number's."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
+
+
 def table(targets: list[Target]) -> Table:
     """Lay the promises out with their figures and verdicts."""
     rows = []
@@ -55,7 +60,7 @@ def table(targets: list[Target]) -> Table:
         elif target.bound is None:
             measured = "yes" if target.measured else "no"
         else:
-            measured = f"{target.measured:.3g}{target.unit}"
+            measured = f"{_number(target.measured)}{target.unit}"
         sign = "≥" if target.at_least else "≤"
         bound = "yes" if target.bound is None else f"{sign} {target.bound:g}{target.unit}"
         verdict = target.verdict

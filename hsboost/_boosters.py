@@ -62,6 +62,14 @@ def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
     return fresh.set_params(objective=objective)
 
 
+def exchange_objective(estimator: Any, objective: LossObjective) -> None:
+    """Another objective for a trained estimator: what it says of itself, no longer what it does."""
+    if kind(estimator) == "xgboost":
+        estimator.objective = objective  # set_params would hand metrics that are functions to the native booster
+    else:
+        estimator.set_params(objective=objective)
+
+
 def kind(estimator: Any) -> str | None:
     """ "xgboost" or "lightgbm", by the classes an object descends from; the other library is not imported."""
     names = {(c.__module__.partition(".")[0], c.__name__) for c in type(estimator).__mro__}

@@ -211,7 +211,7 @@ class HSClassifier(Predictor):
         # The training rows' groups are data, and callbacks are not part of a model.
         self.objective_ = _objective(loss, None)
         self.objective_.offset = objective.offset
-        estimator.objective = self.objective_  # set_params would hand metrics that are functions to a trained booster
+        _boosters.exchange_objective(estimator, self.objective_)
         self._find_thresholds(loss, budget, train_X, train_y, train_w, train_groups, k)
         self.__dict__.pop("calibrators_", None)  # of an earlier fit
         if held_out is not None:

@@ -213,7 +213,7 @@ def test_a_small_run_resumes_and_redraws(tmp_path: Path, monkeypatch: pytest.Mon
             assert 0.0 <= sum(training["reductions"]) <= sum(training["objective"]) <= sum(training["rounds"])
     text = (out / "table.md").read_text(encoding="utf-8")
     assert "Made-up rows" in text
-    assert re.search(r"largest single call.*\| 4\.\d+e\+03 B|largest single call.*\| \d+ B", text)
+    assert re.search(r"largest single call.*\| \d+ B", text)
     assert (out / "scaling.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((out / "results.json").read_text(encoding="utf-8"))["runs"] == found
     # The last case is made again, alone.

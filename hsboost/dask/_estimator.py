@@ -156,7 +156,7 @@ class DaskHSClassifier(DaskPredictor):
         self.evals_result_ = found["history"]
         self.local_ = self._assembled(local, estimator, found["booster"], training, X)
         self.local_.objective_ = final
-        self.local_.estimator_.objective = final  # set_params would hand functions to the native booster
+        _boosters.exchange_objective(self.local_.estimator_, final)
         _training.find_thresholds(client, self.local_, training, budget, k)
         if self.calibration is not None:
             last = evaluation[-1]
