@@ -6,9 +6,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
+from hsboost._communicator import Workers
 from hsboost._kernels._compile import PARALLEL_FROM
 from hsboost._segments import Segments
 from hsboost.losses import HypersimplexLoss
@@ -45,6 +47,10 @@ def _forms() -> Iterator[tuple[str, Callable[[], object]]]:
                 kind = f"{dtype.__name__}, {'no' if weight is None else weight.dtype} weights, {size}"
                 yield f"projection, {kind}", partial(project_hypersimplex, scores, 7, sample_weight=weight)
                 yield f"gradient, {kind}", partial(HypersimplexLoss().boosting_step, labels, scores, weight, None)
+                if dtype is np.float32 and (
+                    weight is None or weight.dtype == np.float32
+                ):  # what XGBoost's workers have
+                    yield f"several workers, {kind}", partial(_pooled_rounds, labels, scores, weight)
                 if size != "one thread":  # groups know two forms: one thread, and threads over many groups
                     yield f"grouped gradient, {kind}", partial(_grouped_round, labels, scores, weight, groups)
     yield "pool adjacent violators", partial(project_hypersimplex, np.arange(64.0), 7, method="pav")
@@ -54,6 +60,28 @@ def _grouped_round(labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | 
     shuffled = Segments(groups.labels, groups.offsets, np.arange(groups.n)[::-1].copy())
     HypersimplexLoss().boosting_step(labels, scores, weight, None, shuffled)
     project_hypersimplex(scores, 1.0, sample_weight=weight, groups=groups.codes)
+
+
+class _Nobody:
+    """`xgboost.collective` among no others."""
+
+    def get_rank(self) -> int:
+        return 0
+
+    def get_world_size(self) -> int:
+        return 1
+
+    def allreduce(self, data: np.ndarray, op: Any) -> np.ndarray:
+        return data
+
+    def broadcast(self, data: Any, root: int) -> Any:
+        return data
+
+
+def _pooled_rounds(labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | None) -> None:
+    state = None
+    for _ in range(2):  # the first search, and one that goes on
+        state = HypersimplexLoss().pooled_step(lambda: labels, scores, weight, state, None, Workers(_Nobody()))[2]
 
 
 if __name__ == "__main__":
