@@ -44,16 +44,19 @@ def _forms() -> Iterator[tuple[str, Callable[[], object]]]:
             scores, labels = x.astype(dtype), (x > 0).astype(np.float32)
             for weight in (None, np.ones(n, np.float32), np.ones(n)):
                 groups = Segments.by_size(np.arange(0, n + 1, 8 if n % 8 == 0 else n))
-                kind = f"{dtype.__name__}, {'no' if weight is None else weight.dtype} weights, {size}"
+                kind = f"{dtype.__name__}, {_kind_of(weight)} weights, {size}"
                 yield f"projection, {kind}", partial(project_hypersimplex, scores, 7, sample_weight=weight)
                 yield f"gradient, {kind}", partial(HypersimplexLoss().boosting_step, labels, scores, weight, None)
-                if dtype is np.float32 and (
-                    weight is None or weight.dtype == np.float32
-                ):  # what XGBoost's workers have
+                if dtype is np.float32 and _kind_of(weight) in ("no", "float32"):  # what XGBoost's workers have
                     yield f"several workers, {kind}", partial(_pooled_rounds, labels, scores, weight)
                 if size != "one thread":  # groups know two forms: one thread, and threads over many groups
                     yield f"grouped gradient, {kind}", partial(_grouped_round, labels, scores, weight, groups)
     yield "pool adjacent violators", partial(project_hypersimplex, np.arange(64.0), 7, method="pav")
+
+
+def _kind_of(weight: np.ndarray | None) -> str:
+    """What tells compiled forms apart."""
+    return "no" if weight is None else str(weight.dtype)
 
 
 def _grouped_round(labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | None, groups: Segments) -> None:
