@@ -25,6 +25,7 @@ dd = pytest.importorskip("dask.dataframe", reason="needs dask[dataframe]")
 pytest.importorskip("distributed", reason="needs distributed")
 
 from hsboost.dask import DaskHSClassifier  # noqa: E402
+from hsboost.dask import _partitions as partitions  # noqa: E402
 
 N = 400
 COLUMNS = ["a", "b", "c", "d"]
@@ -356,3 +357,15 @@ def _on_an_asynchronous_client(model: Any, X: Any) -> None:
 
     model.client = Asynchronous()
     model.predict(X)
+
+
+def test_blocks_that_begin_at_any_byte_are_moved_to_where_numbers_may_begin(client: Any) -> None:
+    rows = np.random.default_rng(0).normal(size=(50, 3))
+    odd = np.frombuffer(b"\0" * 3 + rows.tobytes(), np.uint8)[3:].view(np.float64).reshape(rows.shape)
+    assert not odd.flags.aligned
+    block = partitions._in_place(odd)
+    assert block.flags.aligned
+    np.testing.assert_array_equal(block, rows)
+    assert partitions._in_place(rows) is rows
+    found = partitions.kept(client, da.from_array(odd, chunks=(10, 3)))
+    np.testing.assert_array_equal(found.compute(), rows)

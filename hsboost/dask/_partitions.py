@@ -73,6 +73,20 @@ def collect(client: Client, delayed: list[Any]) -> list[Any]:
     return list(client.gather(client.compute(delayed)))
 
 
+def kept(client: Client, X: Any) -> Any:
+    """The collection persisted, its arrays in memory that XGBoost takes; anything else as it is."""
+    if isinstance(X, da.Array):
+        # What travelled between processes may begin at any byte, and XGBoost refuses numbers that lie across words.
+        X = X.map_blocks(_in_place, dtype=X.dtype, meta=X._meta)
+    return client.persist(X) if is_collection(X) else X
+
+
+def _in_place(block: Any) -> Any:
+    if isinstance(block, np.ndarray) and not block.flags.aligned:
+        return block.copy()
+    return block
+
+
 def homes(client: Client, persisted: Any) -> list[list[str]]:
     """The workers that hold each partition of a persisted collection."""
     futures = futures_of(persisted)
