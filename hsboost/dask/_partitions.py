@@ -74,16 +74,17 @@ def collect(client: Client, delayed: list[Any]) -> list[Any]:
 
 
 def kept(client: Client, X: Any) -> Any:
-    """The collection persisted, its arrays in memory that XGBoost takes; anything else as it is."""
+    """The collection persisted, its arrays such that XGBoost takes them; anything else as it is."""
     if isinstance(X, da.Array):
-        # What travelled between processes may begin at any byte, and XGBoost refuses numbers that lie across words.
-        X = X.map_blocks(_in_place, dtype=X.dtype, meta=X._meta)
+        X = X.map_blocks(_acceptable, dtype=X.dtype, meta=X._meta)
     return client.persist(X) if is_collection(X) else X
 
 
-def _in_place(block: Any) -> Any:
-    if isinstance(block, np.ndarray) and not block.flags.aligned:
-        return block.copy()
+def _acceptable(block: Any) -> Any:
+    # What travelled between processes may begin at any byte. XGBoost copies such a block if NumPy calls it unaligned,
+    # else refuses it; and NumPy calls all blocks without rows aligned. Bytes, however, may lie anywhere.
+    if isinstance(block, np.ndarray) and not len(block):
+        return np.empty(block.shape, np.uint8)
     return block
 
 
