@@ -59,6 +59,10 @@ def interleaved(
     ``each`` is the number of calls within one sample, ``repeats`` the number of samples; a method with fewer samples
     than others takes part in rounds spread evenly over all rounds. The garbage collector rests meanwhile.
     Returns seconds per call, a list for each method.
+
+    An untimed call comes before each sample: memory that lay idle for a second or two a virtual machine may have
+    handed back to its host, and the first to touch it again pays ten times what clearing pages costs otherwise.
+    Whoever followed a slow method would pay for its length.
     """
     rounds = max(repeats.values(), default=0)
     found: dict[str, list[float]] = {name: [] for name in calls}
@@ -69,6 +73,7 @@ def interleaved(
         for turn in range(1, rounds + 1):
             for name, call in calls.items():
                 if turn * repeats[name] // rounds > len(found[name]):
+                    call()
                     found[name].append(seconds_of(call, each[name]))
     finally:
         if collecting:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -110,3 +111,16 @@ def replace(path: Path, text: str) -> None:
     beside = path.with_name(path.name + ".part")
     beside.write_text(text, encoding="utf-8")
     beside.replace(path)
+
+
+class Facts(Protocol):
+    """A result that knows its numbers."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def publish(out: Path, result: Facts, markdown: str, pictures: Iterable[str], console: Console) -> None:
+    """Write results.json and table.md beside the runs and the pictures, and say what lies there now."""
+    replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
+    replace(out / "table.md", markdown)
+    console.print(f"Wrote {out}: {', '.join(['table.md', 'results.json', 'runs.jsonl', *pictures])}.")

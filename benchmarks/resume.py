@@ -1,46 +1,95 @@
-"""Go on where a command stopped: which runs are missing, what an interruption leaves, a report of what is there."""
+"""The course of every command: go on where the last one stopped, keep each finished run, write the report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol
 
 from rich.console import Console
 
 from benchmarks.errors import OptionError
-from benchmarks.output import check_writable
+from benchmarks.output import INTERRUPTED, check_writable
 from benchmarks.store import Key, Record, RunStore
 
 
-def finished_runs(store: RunStore[Key], out: Path) -> list[Record]:
-    """Return every finished run, for ``--report-only``; raises OptionError where there is none."""
-    if not store.runs:
-        raise OptionError(f"--report-only: no finished runs in {str(store.path)!r}; run without --report-only first")
-    check_writable(out)
-    return list(store.runs.values())
+class Request(Protocol):
+    """What every command is told."""
+
+    @property
+    def out(self) -> Path: ...
+
+    @property
+    def report_only(self) -> bool: ...
+
+    @property
+    def fresh(self) -> bool: ...
 
 
-def make_missing(
-    store: RunStore[Key],
-    shared: Record,
-    keys: Sequence[Key],
-    work: Callable[[list[Key]], None],
-    console: Console,
-    unit: str = "run",
-) -> bool:
-    """Have ``work`` make the runs that the store lacks, and tell whether all are there now.
+def _nothing() -> None:
+    pass
 
-    ``shared`` are the facts that all runs have in common, ``unit`` what one of them is called. False after Ctrl-C: what
-    is finished is kept, and the reader told how to go on.
+
+@dataclass(frozen=True)
+class Work(Generic[Key]):
+    """What a command is to make.
+
+    ``keys`` names the runs, ``shared`` holds the facts that all have in common, ``make`` makes those it is given and
+    appends each to the store, ``unit`` is what one of them is called, ``forget`` removes what else lies beside the
+    store when the user wants to start afresh.
     """
-    store.begin(shared)
+
+    keys: Sequence[Key]
+    shared: Record
+    make: Callable[[list[Key], RunStore[Key]], None]
+    unit: str = "run"
+    forget: Callable[[], None] = _nothing
+
+
+def carry_out(
+    request: Request,
+    key_of: Callable[[Record], Key],
+    prepare: Callable[[], Work[Key]],
+    write_report: Callable[[RunStore[Key], list[Record]], None],
+    console: Console,
+) -> int:
+    """Make what is missing, then write the report of it all; returns the exit code, or raises OptionError.
+
+    ``key_of`` names a run from its record. ``--report-only`` reports what is there, without calling ``prepare``.
+    """
+    path = request.out / "runs.jsonl"
+    if request.report_only:
+        store = RunStore(path, key_of)
+        if not store.runs:
+            raise OptionError(f"--report-only: no finished runs in {str(path)!r}; run without --report-only first")
+        check_writable(request.out)
+        write_report(store, list(store.runs.values()))
+        return 0
+    work = prepare()
+    check_writable(request.out)
+    if request.fresh:
+        path.unlink(missing_ok=True)
+        work.forget()
+    store = RunStore(path, key_of)
+    if not _make_missing(work, store, console):
+        return INTERRUPTED
+    write_report(store, [store.runs[key] for key in work.keys])
+    return 0
+
+
+def _make_missing(work: Work[Key], store: RunStore[Key], console: Console) -> bool:
+    """Whether all runs are there now; after Ctrl-C what is finished is kept, and the reader told how to go on."""
+    store.begin(work.shared)
+    keys, unit = work.keys, work.unit
     if store.damaged:
         console.print(f"{store.path}: the last line was cut short; that {unit} is made again.")
     missing = [key for key in keys if key not in store.runs]
     if len(missing) < len(keys):
         console.print(f"{len(keys) - len(missing)} of {len(keys)} {unit}s are already in {store.path}.")
     try:
-        work(missing)
+        if missing:
+            work.make(missing, store)
     except KeyboardInterrupt:
         done = sum(key in store.runs for key in keys)
         console.print(

@@ -317,8 +317,12 @@ class ArrayReducer:
         return float(out.sum())
 
     def gap(self, nu: float) -> tuple[float, float]:
+        # The edges among a few rows from everywhere: then few blocks have a row inside them.
+        every = slice(None, None, self._blocks)
+        few, weights = self.x[every].copy(), None if self.w is None else self.w[every].copy()
+        edges = threshold.gap(few, weights, self.anchor, self.scale, nu)
         out = np.empty((2, self._blocks))
-        threshold.gaps(self.x.size, self.x, self.w, self.anchor, self.scale, nu, out)
+        threshold.gaps(self.x.size, self.x, self.w, self.anchor, self.scale, nu, *edges, out)
         return float(out[0].max()), float(out[1].min())
 
 

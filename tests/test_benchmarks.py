@@ -13,9 +13,10 @@ import pytest
 from _commands import command, records
 
 from benchmarks.errors import OptionError
+from benchmarks.store import RunStore
 from benchmarks.tabular import evaluate, run
+from benchmarks.tabular.keys import key_of
 from benchmarks.tabular.losses import DEFAULT_LOSSES, LOSSES
-from benchmarks.tabular.store import RunStore, key_of
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -241,7 +242,7 @@ def test_a_damaged_line_in_the_middle_is_an_error(finished: Path, tmp_path: Path
     lines = (finished / "runs.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "runs.jsonl").write_bytes(b"".join([*lines[:2], b"{]\n", *lines[3:]]))
     with pytest.raises(OptionError, match="line 3 of"):
-        RunStore(tmp_path / "runs.jsonl")
+        RunStore(tmp_path / "runs.jsonl", key_of)
 
 
 def test_a_damaged_first_line_starts_over(data_dir: Path, tmp_path: Path) -> None:

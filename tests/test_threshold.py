@@ -161,6 +161,20 @@ def test_narrowed_sums_equal_full_sums(weighted, rng):
     assert not rows.narrow(-0.5, 0.5)  # too many undecided rows
 
 
+@pytest.mark.parametrize("n", [1, 63, 64, 500, 9_000])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_edges_of_a_gap_are_those_of_the_rows_with_weight(kind, n, rng):
+    for spread in (1.0, 1e30):
+        # Sorted either way, shuffled, tied: where the rows that matter lie must not.
+        x = (rng.normal(size=n) * spread).astype(kind)
+        for scores in (x, np.sort(x), np.sort(x)[::-1].copy(), np.round(x / spread).astype(kind)):
+            for w in (None, (rng.random(n) < 0.5).astype(kind), np.zeros(n, kind)):
+                rows = ArrayReducer(scores, w, 1 / spread, 1.0)
+                plain = PlainReducer(scores.astype(float), np.ones(n) if w is None else w, 1 / spread)
+                for nu in (-9.0, -0.5, -0.1, 0.3, 9.0):
+                    assert rows.gap(nu) == plain.gap(nu)
+
+
 class Counting(ArrayReducer):
     """Counts the passes over all rows."""
 

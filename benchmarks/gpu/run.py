@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from benchmarks.gpu.aggregate import Figures
 from benchmarks.gpu.kernels import run_case
 from benchmarks.gpu.plan import Key, Plan, Request, make_plan, shared_facts
 from benchmarks.gpu.training import OBJECTIVES, train_once
-from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
-from benchmarks.resume import finished_runs, make_missing
+from benchmarks.output import default_console, progress_bar, publish
+from benchmarks.resume import Work, carry_out
 from benchmarks.store import Record, RunStore
 from benchmarks.training.data import make_data
 
@@ -32,27 +31,21 @@ def key_of(record: Record) -> Key:
 def main(request: Request, console: Console | None = None) -> int:
     """Carry out ``python -m benchmarks gpu``; returns the exit code, or raises OptionError."""
     console = console or default_console()
-    path = request.out / "runs.jsonl"
-    if request.report_only:
-        store = RunStore(path, key_of)
-        write_report(store, finished_runs(store, request.out), request.out, console)
-        return 0
-    plan = make_plan(request)
-    machine.need_gpu()
-    check_writable(request.out)
-    if request.fresh:
-        path.unlink(missing_ok=True)
-    store = RunStore(path, key_of)
-    keys = plan.keys()
 
-    def work(missing: list[Key]) -> None:
-        with measure.pinned(plan.settings.threads):
-            execute(plan, missing, store, console)
+    def work() -> Work[Key]:
+        plan = make_plan(request)
+        machine.need_gpu()
 
-    if not make_missing(store, shared_facts(plan.settings), keys, work, console, "unit"):
-        return INTERRUPTED
-    write_report(store, [store.runs[key] for key in keys], request.out, console)
-    return 0
+        def make(missing: list[Key], store: RunStore[Key]) -> None:
+            with measure.pinned(plan.settings.threads):
+                execute(plan, missing, store, console)
+
+        return Work(plan.keys(), shared_facts(plan.settings), make, "unit")
+
+    def written(store: RunStore[Key], records: list[Record]) -> None:
+        write_report(store, records, request.out, console)
+
+    return carry_out(request, key_of, work, written, console)
 
 
 def execute(plan: Plan, missing: list[Key], store: RunStore[Key], console: Console) -> None:
@@ -96,8 +89,5 @@ def write_report(store: RunStore[Key], records: list[Record], out: Path, console
     assert store.header is not None
     figures = Figures(records)
     result = report.Result(store.header, environment.describe(store.header["settings"]["threads"]), figures)
-    replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
-    replace(out / "table.md", report.to_markdown(result))
     report.print_tables(result, console)
-    written = plots.draw(figures, out)
-    console.print(f"Wrote {out}: {', '.join(['table.md', 'results.json', 'runs.jsonl', *written])}.")
+    publish(out, result, report.to_markdown(result), plots.draw(figures, out), console)

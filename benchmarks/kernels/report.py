@@ -212,7 +212,8 @@ def notes(result: Result) -> list[str]:
         f"{len(records)} cases on {settings['threads']} threads (Numba layer: {shared['numba_threading_layer']}; "
         f"OMP_WAIT_POLICY {shared['openmp_wait_policy'] or 'unset'}). Medians of at least {settings['repeats']} "
         "samples, fewer for rivals that need more than "
-        f"{settings['rival_seconds']:g} s in all; methods take turns within a case, so ratios are of one moment.",
+        f"{settings['rival_seconds']:g} s in all; methods take turns within a case, so ratios are of one moment. "
+        "Before each sample comes an untimed call, so that no method pays for memory that the one before it left cold.",
         "Temperature 1; k is Σ w y of labels that follow the scores with noise: 1 % (small), 50 % (half) or 99 % "
         "(near) positive. Scores: " + "; ".join(f"{name}: {DESCRIPTIONS[name]}" for name in shapes) + ".",
         "copyto and the stream kernel write into arrays that exist; hsboost and the rivals return new arrays, whose "

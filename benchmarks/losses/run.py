@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from rich.console import Console
@@ -13,8 +12,8 @@ from benchmarks.losses.aggregate import Figures
 from benchmarks.losses.case_run import run_case
 from benchmarks.losses.cases import Case
 from benchmarks.losses.plan import Plan, Request, make_plan, shared_facts
-from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
-from benchmarks.resume import finished_runs, make_missing
+from benchmarks.output import default_console, progress_bar, publish
+from benchmarks.resume import Work, carry_out
 from benchmarks.store import Record, RunStore
 
 
@@ -26,27 +25,21 @@ def key_of(record: Record) -> str:
 def main(request: Request, console: Console | None = None) -> int:
     """Carry out ``python -m benchmarks losses``; returns the exit code, or raises OptionError."""
     console = console or default_console()
-    path = request.out / "runs.jsonl"
-    if request.report_only:
-        store = RunStore(path, key_of)
-        write_report(store, finished_runs(store, request.out), request.out, console)
-        return 0
-    plan = make_plan(request)
-    check_writable(request.out)
-    if request.fresh:
-        path.unlink(missing_ok=True)
-    store = RunStore(path, key_of)
-    cases = {case.key: case for case in plan.cases}
-    keys = list(cases)
 
-    def work(missing: list[str]) -> None:
-        execute(plan, [cases[key] for key in missing], store, console)
+    def work() -> Work[str]:
+        plan = make_plan(request)
+        cases = {case.key: case for case in plan.cases}
 
-    with measure.pinned(plan.settings.threads):
-        if not make_missing(store, shared_facts(plan.settings), keys, work, console, "case"):
-            return INTERRUPTED
-    write_report(store, [store.runs[key] for key in keys], request.out, console)
-    return 0
+        def make(missing: list[str], store: RunStore[str]) -> None:
+            with measure.pinned(plan.settings.threads):
+                execute(plan, [cases[key] for key in missing], store, console)
+
+        return Work(list(cases), shared_facts(plan.settings), make, "case")
+
+    def written(store: RunStore[str], records: list[Record]) -> None:
+        write_report(store, records, request.out, console)
+
+    return carry_out(request, key_of, work, written, console)
 
 
 def execute(plan: Plan, missing: list[Case], store: RunStore[str], console: Console) -> None:
@@ -70,8 +63,5 @@ def write_report(store: RunStore[str], records: list[Record], out: Path, console
     assert store.header is not None
     figures = Figures(records)
     result = report.Result(store.header, environment.describe(store.header["settings"]["threads"]), figures)
-    replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
-    replace(out / "table.md", report.to_markdown(result))
     report.print_tables(result, console)
-    written = plots.draw(figures, out)
-    console.print(f"Wrote {out}: {', '.join(['table.md', 'results.json', 'runs.jsonl', *written])}.")
+    publish(out, result, report.to_markdown(result), plots.draw(figures, out), console)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -10,10 +9,11 @@ from rich.console import Console
 
 from benchmarks import environment
 from benchmarks.errors import OptionError
-from benchmarks.outofcore import report, work
+from benchmarks.outofcore import report
 from benchmarks.outofcore.plan import KEYS, Key, Request, Settings, make_settings, shared_facts
-from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
-from benchmarks.resume import finished_runs, make_missing
+from benchmarks.outofcore.work import Case, in_fresh_process, objective_bytes_per_row
+from benchmarks.output import default_console, progress_bar, publish
+from benchmarks.resume import Work, carry_out
 from benchmarks.store import Record, RunStore
 
 
@@ -25,30 +25,25 @@ def key_of(record: Record) -> Key:
 def main(request: Request, console: Console | None = None) -> int:
     """Carry out ``python -m benchmarks outofcore``; returns the exit code, or raises OptionError."""
     console = console or default_console()
-    path = request.out / "runs.jsonl"
-    if request.report_only:
-        store = RunStore(path, key_of)
-        write_report(store, finished_runs(store, request.out), request.out, console)
-        return 0
-    settings = make_settings(request)
-    rows = rows_at_hand(settings.rows, request.data_dir)
-    check_writable(request.out)
-    if request.fresh:
-        path.unlink(missing_ok=True)
-    store = RunStore(path, key_of)
 
-    def execute(missing: list[Key]) -> None:
-        with progress_bar(console) as progress:
-            task = progress.add_task("starting", total=len(missing))
-            for key in missing:
-                progress.update(task, description=f"{key[0]}, {key[1]}, {key[2]} columns")
-                store.append(one_case(key, settings, rows, request.data_dir))
-                progress.advance(task)
+    def work() -> Work[Key]:
+        settings = make_settings(request)
+        rows = rows_at_hand(settings.rows, request.data_dir)
 
-    if not make_missing(store, shared_facts(settings), KEYS, execute, console, "case"):
-        return INTERRUPTED
-    write_report(store, [store.runs[key] for key in KEYS], request.out, console)
-    return 0
+        def make(missing: list[Key], store: RunStore[Key]) -> None:
+            with progress_bar(console) as progress:
+                task = progress.add_task("starting", total=len(missing))
+                for key in missing:
+                    progress.update(task, description=f"{key[0]}, {key[1]}, {key[2]} columns")
+                    store.append(one_case(key, settings, rows, request.data_dir))
+                    progress.advance(task)
+
+        return Work(KEYS, shared_facts(settings), make, "case")
+
+    def written(store: RunStore[Key], records: list[Record]) -> None:
+        write_report(store, records, request.out, console)
+
+    return carry_out(request, key_of, work, written, console)
 
 
 def rows_at_hand(rows: int, data_dir: Path | None) -> int:
@@ -64,10 +59,10 @@ def rows_at_hand(rows: int, data_dir: Path | None) -> int:
 def one_case(key: Key, settings: Settings, rows: int, data_dir: Path | None) -> Record:
     """Train once; the first case also says what the objective allocates."""
     with tempfile.TemporaryDirectory(prefix="hsboost-outofcore-") as folder:
-        case = work.Case(*key, rows, settings.rounds, settings.threads, data_dir, Path(folder))
-        found = work.in_fresh_process(case)
+        case = Case(*key, rows, settings.rounds, settings.threads, data_dir, Path(folder))
+        found = in_fresh_process(case)
     if key == KEYS[0]:
-        found["objective_bytes_per_row"] = work.objective_bytes_per_row()
+        found["objective_bytes_per_row"] = objective_bytes_per_row()
     return found
 
 
@@ -76,7 +71,5 @@ def write_report(store: RunStore[Key], records: list[Record], out: Path, console
     assert store.header is not None
     described = environment.describe(store.header["settings"]["threads"])
     result = report.Result(store.header, described, records)
-    replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
-    replace(out / "table.md", report.to_markdown(result))
     report.print_tables(result, console)
-    console.print(f"Wrote {out}: table.md, results.json, runs.jsonl.")
+    publish(out, result, report.to_markdown(result), [], console)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks import environment
-from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
-from benchmarks.resume import finished_runs, make_missing
+from benchmarks.output import default_console, progress_bar, publish
+from benchmarks.resume import Work, carry_out
 from benchmarks.scaling import data, processes, report
 from benchmarks.scaling.aggregate import Cases
 from benchmarks.scaling.network import Network
@@ -27,30 +26,23 @@ def key_of(record: Record) -> Key:
 def main(request: Request, console: Console | None = None) -> int:
     """Carry out ``python -m benchmarks scaling``; returns the exit code, or raises OptionError."""
     console = console or default_console()
-    path = request.out / "runs.jsonl"
     check_network(request.network)
-    if request.report_only:
-        store = RunStore(path, key_of)
-        write_report(store, finished_runs(store, request.out), request.network, request.out, console)
-        return 0
-    plan = make_plan(request)
-    source = data.source_at_hand(request.data_dir)
-    check_writable(request.out)
-    if request.fresh:
-        path.unlink(missing_ok=True)
-    store = RunStore(path, key_of)
-    keys = plan.keys()
 
-    def work(missing: list[Key]) -> None:
-        if missing:
+    def work() -> Work[Key]:
+        plan = make_plan(request)
+        source = data.source_at_hand(request.data_dir)
+
+        def make(missing: list[Key], store: RunStore[Key]) -> None:
             with tempfile.TemporaryDirectory(prefix="hsboost-scaling-") as folder:
                 execute(plan, source, request.data_dir, missing, store, Path(folder), console)
 
-    settings = Settings(plan.rounds, plan.repeats, plan.cores, source)
-    if not make_missing(store, shared_facts(settings, PARAMS), keys, work, console, "case"):
-        return INTERRUPTED
-    write_report(store, [store.runs[key] for key in keys], request.network, request.out, console)
-    return 0
+        settings = Settings(plan.rounds, plan.repeats, plan.cores, source)
+        return Work(plan.keys(), shared_facts(settings, PARAMS), make, "case")
+
+    def written(store: RunStore[Key], records: list[Record]) -> None:
+        write_report(store, records, request.network, request.out, console)
+
+    return carry_out(request, key_of, work, written, console)
 
 
 def execute(
@@ -94,8 +86,5 @@ def write_report(store: RunStore[Key], records: list[Record], network: Network, 
     result = report.Result(
         store.header, environment.describe(store.header["settings"]["threads"]), Cases(records), network
     )
-    replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
-    replace(out / "table.md", report.to_markdown(result))
     report.print_tables(result, console)
-    written = plots.draw(result.cases, out)
-    console.print(f"Wrote {out}: {', '.join(['table.md', 'results.json', 'runs.jsonl', *written])}.")
+    publish(out, result, report.to_markdown(result), plots.draw(result.cases, out), console)

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from benchmarks.store import Record
 from benchmarks.tabular import compare
 from benchmarks.tabular.compare import CONFIDENCE
 from benchmarks.tabular.evaluate import METRICS, Metric
 from benchmarks.tabular.losses import BASELINE
-from benchmarks.tabular.store import Record
 
 ALPHA = 1.0 - CONFIDENCE
 Verdict = Literal["better", "worse", "within noise", "one seed"]

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from benchmarks.errors import OptionError
+from benchmarks.store import Record, RunStore
 from benchmarks.tabular.boosters import Booster, Prepared
+from benchmarks.tabular.keys import Key
 from benchmarks.tabular.settings import Settings
-from benchmarks.tabular.store import Record, RunStore
 
 
 class Splits:
@@ -62,7 +63,7 @@ class Splits:
         """Convert the splits to a booster's own format."""
         return booster.prepare(self.train, self.valid, self.test, self._settings, self._seed)
 
-    def check_same_data(self, store: RunStore) -> None:
+    def check_same_data(self, store: RunStore[Key]) -> None:
         """Refuse to add to runs that were made on other rows under the same name and seed."""
         for record in store.runs.values():
             same = (record["dataset"], record["seed"]) == (self._dataset, self._seed)

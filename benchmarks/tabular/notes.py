@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchmarks.output import Cell
+from benchmarks.store import Record
 from benchmarks.tabular.aggregate import Statistics
 from benchmarks.tabular.boosters import BOOSTERS
 from benchmarks.tabular.evaluate import ECE_BINS
@@ -12,7 +13,6 @@ from benchmarks.tabular.losses import BASELINE, DEFAULT_LOSSES, EVERY_LOSS, Hype
 from benchmarks.tabular.protocols import PAPER, Protocol
 from benchmarks.tabular.resample import SAMPLES
 from benchmarks.tabular.rivals import QUERY_ROWS, ClassWeighted, Ranking
-from benchmarks.tabular.store import Record
 
 MARKED = (
     "Figures are on test: mean ± standard deviation over seeds. ▲ better and ▼ worse than log loss: the 95 % "

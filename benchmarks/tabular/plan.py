@@ -10,13 +10,14 @@ from pathlib import Path
 from benchmarks import environment
 from benchmarks.errors import OptionError
 from benchmarks.options import choose
+from benchmarks.store import Record
 from benchmarks.tabular import evaluate
 from benchmarks.tabular.boosters import BOOSTERS
+from benchmarks.tabular.keys import Key
 from benchmarks.tabular.losses import EVERY_LOSS
 from benchmarks.tabular.protocols import PAPER, PROTOCOLS, QUICK, Protocol, losses_of
 from benchmarks.tabular.published import EXPERIMENTS, KDD12, TEMPERATURE, paper_sets
 from benchmarks.tabular.settings import Settings
-from benchmarks.tabular.store import Key, Record
 
 ALL = "all"
 #: Sources of which a change changes figures.

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.output import Cell, Table, markdown_table, print_table
+from benchmarks.store import Record
 from benchmarks.tabular import paper
 from benchmarks.tabular.aggregate import Case, Difference, Estimate, Statistics, estimate
 from benchmarks.tabular.boosters import BOOSTERS
@@ -15,7 +16,6 @@ from benchmarks.tabular.evaluate import Metric
 from benchmarks.tabular.losses import BASELINE, DEFAULT_LOSSES, EVERY_LOSS
 from benchmarks.tabular.notes import data_lines, heading, notes
 from benchmarks.tabular.protocols import PAPER, PROTOCOLS, QUICK, Protocol
-from benchmarks.tabular.store import Record
 
 WIDE = 170
 MARKS = {"better": " ▲", "worse": " ▼", "within noise": "", "one seed": ""}

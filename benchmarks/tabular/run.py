@@ -1,9 +1,8 @@
-"""Plan the runs, train what is missing, keep each finished run, and write the report."""
+"""Train what is missing, keep each finished run, and write the report."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,18 @@ from rich.console import Console
 
 from benchmarks import environment
 from benchmarks.options import choose
-from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
-from benchmarks.resume import finished_runs, make_missing
+from benchmarks.output import default_console, progress_bar, publish
+from benchmarks.resume import Work, carry_out
+from benchmarks.store import Record, RunStore
 from benchmarks.tabular import evaluate, report, resample, tuning
 from benchmarks.tabular.boosters import BOOSTERS, Prepared
 from benchmarks.tabular.data import Splits
+from benchmarks.tabular.keys import Key, key_of
 from benchmarks.tabular.losses import EVERY_LOSS, Loss
 from benchmarks.tabular.plan import ALL, Plan, Request, make_plan, shared_facts
 from benchmarks.tabular.protocols import PROTOCOLS
 from benchmarks.tabular.published import PublishedHypersimplex, published_k, recipe
 from benchmarks.tabular.settings import Settings
-from benchmarks.tabular.store import Key, Record, RunStore
 
 WARM_UP_ROUNDS = 2
 
@@ -31,30 +31,27 @@ WARM_UP_ROUNDS = 2
 def main(request: Request, console: Console | None = None) -> int:
     """Carry out ``python -m benchmarks tabular``; returns the exit code, or raises OptionError."""
     console = console or default_console()
-    store_path = request.out / "runs.jsonl"
-    if request.report_only:
-        return _report_only(request, store_path, console)
-    plan = make_plan(request)
-    check_writable(request.out)
-    if request.fresh:
-        store_path.unlink(missing_ok=True)
-        (request.out / tuning.DATABASE).unlink(missing_ok=True)
-    store = RunStore(store_path)
-    keys = plan.keys()
 
-    def work(missing: list[Key]) -> None:
-        execute(plan, missing, store, console)
+    def work() -> Work[Key]:
+        plan = make_plan(request)
 
-    if not make_missing(store, shared_facts(plan.settings), keys, work, console):
-        return INTERRUPTED
-    _write_report(store, set(keys), request.out, console)
-    return 0
+        def make(missing: list[Key], store: RunStore[Key]) -> None:
+            execute(plan, missing, store, console)
+
+        def forget() -> None:
+            (request.out / tuning.DATABASE).unlink(missing_ok=True)
+
+        return Work(plan.keys(), shared_facts(plan.settings), make, forget=forget)
+
+    def written(store: RunStore[Key], records: list[Record]) -> None:
+        chosen = _chosen(request, records) if request.report_only else records
+        write_report(store, chosen, request.out, console)
+
+    return carry_out(request, key_of, work, written, console)
 
 
-def execute(plan: Plan, missing: list[Key], store: RunStore, console: Console) -> None:
+def execute(plan: Plan, missing: list[Key], store: RunStore[Key], console: Console) -> None:
     """Train the missing runs in order and append each to the store as soon as it is finished."""
-    if not missing:
-        return
     _pin_threads(plan.settings.threads)
     warmed: set[tuple[str, str, str]] = set()
     with progress_bar(console) as progress:
@@ -152,31 +149,26 @@ def run_once(
     )
 
 
-def _report_only(request: Request, store_path: Path, console: Console) -> int:
-    store = RunStore(store_path)
-    finished_runs(store, request.out)
+def _chosen(request: Request, runs: list[Record]) -> list[Record]:
+    """The finished runs of the data sets, boosters and losses that ``--report-only`` was asked for."""
     options = (
         ("--datasets", "data set", request.datasets),
         ("--boosters", "booster", request.boosters),
         ("--losses", "loss", None if request.losses == ALL else request.losses),
     )
-    keys = set(store.runs)
+    every = [key_of(run) for run in runs]
     for position, (option, what, text) in enumerate(options):
-        present = list(dict.fromkeys(str(key[position]) for key in store.runs))
-        chosen = choose(option, what, text, present)
-        keys = {key for key in keys if key[position] in chosen}
-    _write_report(store, keys, request.out, console)
-    return 0
+        present = list(dict.fromkeys(str(key[position]) for key in every))
+        wanted = choose(option, what, text, present)
+        runs = [run for run in runs if key_of(run)[position] in wanted]
+    return runs
 
 
-def _write_report(store: RunStore, keys: set[Key], out: Path, console: Console) -> None:
+def write_report(store: RunStore[Key], runs: list[Record], out: Path, console: Console) -> None:
+    """Write table.md, results.json and the plots from finished runs, and print the tables."""
     from benchmarks.tabular import plots
 
-    runs = [record for key, record in store.runs.items() if key in keys]
     assert store.header is not None
     result = report.build(runs, store.header, environment.describe(store.header["settings"]["threads"]))
-    replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
-    replace(out / "table.md", report.to_markdown(result))
     report.print_tables(result, console)
-    written = plots.draw(result, out)
-    console.print(f"Wrote {out}: table.md, results.json, runs.jsonl, {', '.join(written)}.")
+    publish(out, result, report.to_markdown(result), plots.draw(result, out), console)

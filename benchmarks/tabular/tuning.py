@@ -13,9 +13,9 @@ from benchmarks.errors import OptionError
 from benchmarks.tabular.adapters import Range
 from benchmarks.tabular.boosters import BOOSTERS, Prepared
 from benchmarks.tabular.data import Splits
+from benchmarks.tabular.keys import Key
 from benchmarks.tabular.losses import EVERY_LOSS
 from benchmarks.tabular.settings import Settings
-from benchmarks.tabular.store import Key
 
 if TYPE_CHECKING:
     import optuna

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -11,8 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import environment, measure
-from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
-from benchmarks.resume import finished_runs, make_missing
+from benchmarks.output import default_console, progress_bar, publish
+from benchmarks.resume import Work, carry_out
 from benchmarks.store import Record, RunStore
 from benchmarks.training import report
 from benchmarks.training.aggregate import Trainings
@@ -32,26 +31,20 @@ def key_of(record: Record) -> Key:
 def main(request: Request, console: Console | None = None) -> int:
     """Carry out ``python -m benchmarks training``; returns the exit code, or raises OptionError."""
     console = console or default_console()
-    path = request.out / "runs.jsonl"
-    if request.report_only:
-        store = RunStore(path, key_of)
-        write_report(store, finished_runs(store, request.out), request.out, console)
-        return 0
-    plan = make_plan(request)
-    check_writable(request.out)
-    if request.fresh:
-        path.unlink(missing_ok=True)
-    store = RunStore(path, key_of)
-    keys = plan.keys()
 
-    def work(missing: list[Key]) -> None:
-        with measure.pinned(plan.settings.threads):
-            execute(plan, missing, store, console)
+    def work() -> Work[Key]:
+        plan = make_plan(request)
 
-    if not make_missing(store, shared_facts(plan.settings), keys, work, console, "turn"):
-        return INTERRUPTED
-    write_report(store, [store.runs[key] for key in keys], request.out, console)
-    return 0
+        def make(missing: list[Key], store: RunStore[Key]) -> None:
+            with measure.pinned(plan.settings.threads):
+                execute(plan, missing, store, console)
+
+        return Work(plan.keys(), shared_facts(plan.settings), make, "turn")
+
+    def written(store: RunStore[Key], records: list[Record]) -> None:
+        write_report(store, records, request.out, console)
+
+    return carry_out(request, key_of, work, written, console)
 
 
 def execute(plan: Plan, missing: list[Key], store: RunStore[Key], console: Console) -> None:
@@ -115,8 +108,5 @@ def write_report(store: RunStore[Key], records: list[Record], out: Path, console
     assert store.header is not None
     trainings = Trainings(records)
     result = report.Result(store.header, environment.describe(store.header["settings"]["threads"]), trainings)
-    replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
-    replace(out / "table.md", report.to_markdown(result))
     report.print_tables(result, console)
-    written = plots.draw(trainings, out)
-    console.print(f"Wrote {out}: {', '.join(['table.md', 'results.json', 'runs.jsonl', *written])}.")
+    publish(out, result, report.to_markdown(result), plots.draw(trainings, out), console)

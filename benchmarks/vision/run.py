@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,8 @@ from rich.console import Console
 
 from benchmarks import environment
 from benchmarks.errors import OptionError
-from benchmarks.output import INTERRUPTED, check_writable, default_console, progress_bar, replace
-from benchmarks.resume import finished_runs, make_missing
+from benchmarks.output import default_console, progress_bar, publish
+from benchmarks.resume import Work, carry_out
 from benchmarks.store import Record, RunStore
 from benchmarks.vision import report
 from benchmarks.vision.aggregate import Figures
@@ -30,29 +29,25 @@ def key_of(record: Record) -> str:
 def main(request: Request, console: Console | None = None) -> int:
     """Carry out ``python -m benchmarks vision``; returns the exit code, or raises OptionError."""
     console = console or default_console()
-    path = request.out / "runs.jsonl"
-    if request.report_only:
-        store = RunStore(path, key_of)
-        write_report(store, finished_runs(store, request.out), request.out, console)
-        return 0
-    plan = make_plan(request)
-    check_writable(request.out)
-    if request.fresh:
-        path.unlink(missing_ok=True)
-        for old in (request.out / KEPT).glob("*.pt"):
-            old.unlink()
-    store = RunStore(path, key_of)
-    cases = {case.key: case for case in plan.cases}
-    keys = list(cases)
 
-    def work(missing: list[str]) -> None:
-        with configured(plan.settings):
-            execute(plan, [cases[key] for key in missing], store, request, console)
+    def work() -> Work[str]:
+        plan = make_plan(request)
+        cases = {case.key: case for case in plan.cases}
 
-    if not make_missing(store, shared_facts(plan.settings), keys, work, console):
-        return INTERRUPTED
-    write_report(store, [store.runs[key] for key in keys], request.out, console)
-    return 0
+        def make(missing: list[str], store: RunStore[str]) -> None:
+            with configured(plan.settings):
+                execute(plan, [cases[key] for key in missing], store, request, console)
+
+        def forget() -> None:
+            for old in (request.out / KEPT).glob("*.pt"):
+                old.unlink()
+
+        return Work(list(cases), shared_facts(plan.settings), make, forget=forget)
+
+    def written(store: RunStore[str], records: list[Record]) -> None:
+        write_report(store, records, request.out, console)
+
+    return carry_out(request, key_of, work, written, console)
 
 
 def execute(plan: Plan, missing: list[Case], store: RunStore[str], request: Request, console: Console) -> None:
@@ -111,8 +106,6 @@ def write_report(store: RunStore[str], records: list[Record], out: Path, console
     figures = Figures(records)
     place = environment.describe(store.header["settings"]["threads"])
     result = report.Result(store.header, place, figures)
-    replace(out / "results.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
     written = plots.draw(figures, out)
-    replace(out / "table.md", report.to_markdown(result, written))
     report.print_tables(result, console)
-    console.print(f"Wrote {out}: {', '.join(['table.md', 'results.json', 'runs.jsonl', *written])}.")
+    publish(out, result, report.to_markdown(result, written), written, console)
