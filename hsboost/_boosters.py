@@ -136,6 +136,8 @@ def raw_scores(estimator: Any, X: Any) -> np.ndarray:
         raw = estimator.predict(X, output_margin=True)
     else:
         raw = estimator.predict(X, raw_score=True)
+    if len(raw) == 0:  # XGBoost from 3.4 on has no columns where there are no rows
+        return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
     return np.asarray(raw, dtype=np.float64)
 
 

@@ -217,10 +217,13 @@ def test_tiny_data_train_or_say_why_not(booster: str, case: str) -> None:
 
 
 @BOOSTERS
-def test_no_rows_to_predict_are_no_rows_or_one_clear_error(booster: str) -> None:
-    model = HSClassifier(small(booster)).fit(X, Y)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_no_rows_to_predict_are_no_rows_or_one_clear_error(booster: str, n_classes: int) -> None:
+    rows, labels = (X, Y) if n_classes == 2 else (X3, Y3)
+    model = HSClassifier(small(booster)).fit(rows, labels)
     try:
-        assert model.predict(X[:0]).shape == (0,)
+        assert model.predict(rows[:0]).shape == (0,)
+        assert model.decision_function(rows[:0]).shape == ((0,) if n_classes == 2 else (0, 3))
     except ValueError as error:
         assert "0 sample(s)" in str(error)  # noqa: PT017
 

@@ -110,6 +110,8 @@ def test_log_loss_is_the_boosters_own(booster: str, n_classes: int, weighted: bo
     weight = np.random.default_rng(0).uniform(0.5, 2.0, N) if weighted else None
     limits: dict[str, Any] = {"min_child_weight": 0.0, "reg_lambda": 0.0}
     if booster == "xgboost":
+        # Deeper nodes hold few rows, and splits that gain alike, between which the starting points' rounding decides.
+        limits["max_depth"] = 2
         ours, theirs = small(booster, **limits), small(booster, **limits)
         tolerance = 2e-5  # float32 scores
     else:

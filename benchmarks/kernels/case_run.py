@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks import measure
 from benchmarks.kernels.cases import Case
-from benchmarks.kernels.methods import STEPS, Method, foretold, possible, rival_method
+from benchmarks.kernels.methods import FAR_SLOWER, STEPS, Method, foretold, possible, rival_method
 from benchmarks.kernels.parts import PartCase
 from benchmarks.kernels.plan import Settings
 from benchmarks.kernels.problems import Parts, Single
@@ -36,6 +36,7 @@ class _Bench:
         self.calls: dict[str, Callable[[], Any]] = {}
         self.each: dict[str, int] = {}
         self.repeats: dict[str, int] = {}
+        self.once: dict[str, float] = {}
         self.found: dict[str, Record] = {}
 
     def admit(self, method: Method, samples: int, most_seconds: float | None = None) -> str | None:
@@ -62,6 +63,7 @@ class _Bench:
         self.found[method.name] = facts
         self.calls[method.name], self.repeats[method.name] = method.call, samples
         self.each[method.name] = measure.calls_per_sample(once)
+        self.once[method.name] = once
         return None
 
     def admit_rival(self, name: str, earlier: list[Record]) -> str | None:
@@ -77,6 +79,16 @@ class _Bench:
         except (DidNotConverge, MemoryError) as error:
             return f"failed: {error or 'out of memory'}"
 
+    def time_all(self, own: list[str]) -> None:
+        """Time the methods in turns: ours and those of a like speed first, then the far slower ones."""
+        limit = FAR_SLOWER * max(self.once[name] for name in own)
+        quick = {name for name, once in self.once.items() if once <= limit}
+        for group in (quick, self.once.keys() - quick):
+            calls = {name: call for name, call in self.calls.items() if name in group}
+            repeats = {name: self.repeats[name] for name in calls}
+            for name, seconds in measure.interleaved(calls, self.each, repeats).items():
+                self.found[name] |= {"seconds": seconds, "calls": self.each[name]}
+
 
 def run_case(
     case: Case | PartCase, settings: Settings, earlier: list[Record], say: Callable[[str], None] = lambda name: None
@@ -87,7 +99,8 @@ def run_case(
     """
     say("rows and reference")
     bench = _Bench(case, settings)
-    for method in bench.problem.own_methods():
+    own = bench.problem.own_methods()
+    for method in own:
         say(method.name)
         bench.admit(method, OWN_SAMPLES * settings.repeats)
     for name in settings.rivals:
@@ -96,8 +109,7 @@ def run_case(
         if reason is not None:
             bench.found[name] = {"skipped": reason}
     say("timing")
-    for name, seconds in measure.interleaved(bench.calls, bench.each, bench.repeats).items():
-        bench.found[name] |= {"seconds": seconds, "calls": bench.each[name]}
+    bench.time_all([method.name for method in own])
     rows = bench.problem.rows
     return {
         "case": case.key,

@@ -30,6 +30,9 @@ PROJECTIONS = ("projection", *RIVALS)
 STEPS = ("step_cold", "step_warm")
 #: Before the name of a call on all parts' rows as one problem.
 ONE = "one_"
+#: Methods this many times slower than the slowest of ours take turns among themselves, after the others: the system is
+#: still busy with the gigabytes they free when the next method runs.
+FAR_SLOWER = 10.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from benchmarks import targets as promised
 from benchmarks.kernels import aggregate, promises
 from benchmarks.kernels.aggregate import FLOORS, Figures
 from benchmarks.kernels.cases import DESCRIPTIONS
-from benchmarks.kernels.methods import LABELS, ONE, PROJECTIONS, STEPS
+from benchmarks.kernels.methods import FAR_SLOWER, LABELS, ONE, PROJECTIONS, STEPS
 from benchmarks.kernels.parts import CLASSES, FEW_GROUPS, ROWS_OF_SMALL_GROUPS
 from benchmarks.kernels.parts import LABELS as LAYOUTS
 from benchmarks.kernels.problems import MOST_CHECKED
@@ -213,7 +213,8 @@ def notes(result: Result) -> list[str]:
         f"OMP_WAIT_POLICY {shared['openmp_wait_policy'] or 'unset'}). Medians of at least {settings['repeats']} "
         "samples, fewer for rivals that need more than "
         f"{settings['rival_seconds']:g} s in all; methods take turns within a case, so ratios are of one moment. "
-        "Before each sample comes an untimed call, so that no method pays for memory that the one before it left cold.",
+        f"Those more than {FAR_SLOWER:g} times slower than the slowest of ours take theirs afterwards. Before each "
+        "sample comes an untimed call, so that no method pays for memory that the one before it left cold.",
         "Temperature 1; k is Σ w y of labels that follow the scores with noise: 1 % (small), 50 % (half) or 99 % "
         "(near) positive. Scores: " + "; ".join(f"{name}: {DESCRIPTIONS[name]}" for name in shapes) + ".",
         "copyto and the stream kernel write into arrays that exist; hsboost and the rivals return new arrays, whose "
