@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from hsboost import HypersimplexLoss, cuda, project_hypersimplex
 from hsboost._threshold import ArrayReducer, scale_of, threshold_of
-from hsboost.cuda import _reducer, _rows, _step
+from hsboost.cuda import _kernels, _reducer, _rows, _step
 from hsboost.cuda._device import Device, device, grid, missing, simulated
 from hsboost.losses import HypersimplexFYLoss
 from hsboost.losses._single import Round
@@ -32,8 +32,13 @@ VALUES = 1e-12
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _busy_threads() -> Iterator[None]:
-    """The simulator waits for its threads in a busy loop: let them have their turn sooner."""
+def _threads() -> Iterator[None]:
+    """What the simulator needs of Python's threads.
+
+    It waits for its own in a busy loop: let them have their turn sooner. Each of them goes through the module's names,
+    to which the first warning would add one meanwhile.
+    """
+    vars(_kernels).setdefault("__warningregistry__", {})
     usual = sys.getswitchinterval()
     sys.setswitchinterval(2e-5)
     yield
