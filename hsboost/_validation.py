@@ -58,6 +58,26 @@ def not_finite(x: FloatArray, name: str) -> ValueError:
     )
 
 
+def check_out(out: Any, scores: FloatArray, weight: FloatArray | None) -> None:
+    """``out`` can take the values of a projection of ``scores``; None can."""
+    if out is None:
+        return
+    if not isinstance(out, np.ndarray):
+        kind = type(out).__name__
+        raise TypeError(f"out must be a NumPy array or None, got {kind}; pass numpy.empty({scores.shape})")
+    if out.shape != scores.shape or out.dtype != scores.dtype:
+        raise ValueError(
+            f"out must have the shape {scores.shape} and dtype {scores.dtype} of the values, got {out.shape} and "
+            f"{out.dtype}; pass numpy.empty({scores.shape}, {str(scores.dtype)!r})"
+        )
+    if not out.flags.writeable:
+        raise ValueError("out must be writeable, got a read-only array; pass out.copy()")
+    if weight is not None and np.shares_memory(out, weight):
+        raise ValueError(
+            "out must not share memory with sample_weight, which the derivatives of the result need; pass another array"
+        )
+
+
 def check_same_length(array: np.ndarray, name: str, n: int, other: str) -> None:
     """Both arrays describe the same rows."""
     if array.shape != (n,):

@@ -34,6 +34,7 @@ def project_hypersimplex(
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     method: Literal["threshold", "pav"] = "threshold",
+    out: FloatArray | None = None,
 ) -> HypersimplexProjection:
     """Soft top-k: turn scores into assignments in [0, 1] whose (weighted) sum is exactly k.
 
@@ -59,6 +60,9 @@ def project_hypersimplex(
     method : {"threshold", "pav"}, default "threshold"
         ``"threshold"``: safeguarded Newton on the piecewise linear equation for ν, O(n), a few passes, no sort.
         ``"pav"``: the paper's reduction to isotonic regression after a sort, O(n log n). Same answer.
+    out : ndarray of the shape and dtype of the values, optional
+        Where the values go, and what ``values`` of the result then is; default: a new array. ``x`` itself will do. In a
+        loop over millions of rows it saves up to half of the time, which goes into clearing the pages of new arrays.
 
     Returns
     -------
@@ -69,7 +73,10 @@ def project_hypersimplex(
     Raises
     ------
     ValueError
-        For an empty or non-finite ``x``, k out of range, bad weights or temperature.
+        For an empty or non-finite ``x``, k out of range, bad weights or temperature, or an ``out`` that does not fit.
+        ``out`` is not touched then.
+    TypeError
+        For an ``out`` that is no NumPy array.
 
     References
     ----------
@@ -88,6 +95,9 @@ def project_hypersimplex(
     array([1., 1., 0., 0.])
     >>> p.cut
     array([ 1.45, -0.9 ])
+    >>> scores = np.array([2.0, 1.2, 0.9, -3.0])
+    >>> project_hypersimplex(scores, k=2, out=scores).values is scores
+    True
     """
     scores = check.check_score_columns(x, "x")
     temperature = check.check_temperature(temperature)
@@ -95,6 +105,7 @@ def project_hypersimplex(
     n = scores.shape[0]
     weight = check.check_weight(sample_weight, n, "x")
     total = total_weight(weight, n)
+    check.check_out(out, scores, weight)
     shift = 0
     unit = temperature
     dtype = scores.dtype
@@ -103,17 +114,40 @@ def project_hypersimplex(
     segments = None if groups is None else Segments.by_label(groups, n, "x")
     if scores.ndim == 1 and segments is None:
         mass = check.check_mass(k, total)
-        values, where = _project(scores, weight, mass, total, unit, method)
-        values = values.astype(dtype, copy=False)
+        values, where = _project(scores, weight, mass, total, unit, method, _direct(out, scores))
+        values = _delivered(values, dtype, out)
         return HypersimplexProjection(values, where.total, _unshift(where.cut, shift), temperature, weight)
     columns = np.ascontiguousarray(np.atleast_2d(scores.T))
-    values, threshold, cut = _project_columns(columns, weight, k, total, unit, method, segments, scores.shape[1:])
+    if out is not None and not np.isfinite(columns).all():  # before the first column is written
+        raise check.not_finite(scores, "x")
+    values, threshold, cut = _project_columns(
+        columns, weight, k, total, unit, method, segments, scores.shape[1:],
+        _direct(None if out is None else np.atleast_2d(out.T), columns),
+    )  # fmt: skip
     if segments is None:
         threshold, cut = threshold[:, 0], cut[:, 0]
     if scores.ndim == 1:
         values, threshold, cut = values[0], threshold[0], cut[0]
-    values = values.astype(dtype, copy=False)
-    return HypersimplexProjection(values.T, threshold, _unshift(cut, shift), temperature, weight, segments)
+    values = _delivered(values.T, dtype, out)
+    return HypersimplexProjection(values, threshold, _unshift(cut, shift), temperature, weight, segments)
+
+
+def _direct(out: FloatArray | None, scores: FloatArray) -> FloatArray | None:
+    """``out`` if the kernels can write there while they read the scores: contiguous, apart from or equal to them."""
+    if out is None or not out.flags.c_contiguous or out.dtype != scores.dtype:
+        return None
+    if out.ctypes.data != scores.ctypes.data and np.shares_memory(out, scores):
+        return None
+    return out
+
+
+def _delivered(values: FloatArray, dtype: Any, out: FloatArray | None) -> FloatArray:
+    """The values in the dtype of the scores, in ``out`` if there is one."""
+    if out is None:
+        return values.astype(dtype, copy=False)
+    if values.ctypes.data != out.ctypes.data:
+        np.copyto(out, values, casting="same_kind")
+    return out
 
 
 def _project_columns(
@@ -125,6 +159,7 @@ def _project_columns(
     method: str,
     segments: Segments | None,
     shape: tuple[int, ...],
+    out: FloatArray | None,
 ) -> tuple[FloatArray, np.ndarray, np.ndarray]:
     """Every column's projection or projections: values (C, n), multipliers and cuts (C, groups or 1)."""
     labels = None if segments is None else segments.labels
@@ -133,15 +168,14 @@ def _project_columns(
     masses = check.check_masses(k, labels, shape)
     check.check_masses_fit(masses, totals, labels)
     masses = np.minimum(masses, totals)
-    values, multiplier, cut = np.empty_like(columns), np.empty(masses.shape), np.empty(masses.shape)
+    values = np.empty_like(columns) if out is None else out
+    multiplier, cut = np.empty(masses.shape), np.empty(masses.shape)
     where: Threshold | Thresholds
     for c, column in enumerate(columns):
         if segments is None:
-            values[c], where = _project(column, weight, float(masses[c, 0]), total, temperature, method)
+            _, where = _project(column, weight, float(masses[c, 0]), total, temperature, method, values[c])
         else:
-            sorted_scores = segments.sort(column)
-            found, where = _project_groups(segments, sorted_scores, by_group, masses[c], totals, temperature, method)
-            values[c] = segments.unsort(found)
+            where = _project_groups(segments, column, by_group, masses[c], totals, temperature, method, values[c])
         multiplier[c], cut[c] = where.total, where.cut
     return values, multiplier, cut
 
@@ -152,38 +186,50 @@ def _unshift(cut: Any, shift: int) -> Any:
 
 
 def _project(
-    scores: FloatArray, weight: FloatArray | None, mass: float, total: float, temperature: float, method: str
+    scores: FloatArray,
+    weight: FloatArray | None,
+    mass: float,
+    total: float,
+    temperature: float,
+    method: str,
+    out: FloatArray | None = None,
 ) -> tuple[FloatArray, Threshold]:
     """One projection, by the method asked for."""
     if method == "pav":
-        return _by_pav(scores, weight, mass, total, temperature)
-    where = solve_threshold(scores, weight, mass, total, temperature, "x")
-    return values_at(scores, where), where
+        where = _by_pav(scores, weight, mass, total, temperature)
+    else:
+        where = solve_threshold(scores, weight, mass, total, temperature, "x")
+    return values_at(scores, where, out), where
 
 
 def _project_groups(
     segments: Segments,
-    scores: FloatArray,
+    column: FloatArray,
     weight: FloatArray | None,
     mass: np.ndarray,
     total: np.ndarray,
     temperature: float,
     method: str,
-) -> tuple[FloatArray, Thresholds]:
-    """One projection per group; arrays sorted by group."""
+    out: FloatArray,
+) -> Thresholds:
+    """One projection per group, into ``out`` in the order of the column; weight is sorted by group."""
+    scores = segments.sort(column)
     if method == "threshold":
         where = solve_thresholds(segments, scores, weight, mass, total, temperature, "x")
-        return grouped_values_at(segments, scores, where), where
-    if not np.isfinite(scores).all():
-        raise check.not_finite(segments.unsort(scores), "x")
-    values = np.empty_like(scores)
-    found = []
-    for g, (k, weight_of) in enumerate(zip(mass.tolist(), total.tolist(), strict=True)):
-        rows = segments.slice(g)
-        values[rows], one = _by_pav(scores[rows], None if weight is None else weight[rows], k, weight_of, temperature)
-        found.append(one)
-    anchor, nu, _, flat = (np.array(part) for part in zip(*found, strict=True))
-    return values, Thresholds(anchor, nu, flat, scale_of(temperature))
+    else:
+        if not np.isfinite(scores).all():
+            raise check.not_finite(column, "x")
+        found = []
+        for g, (k, weight_of) in enumerate(zip(mass.tolist(), total.tolist(), strict=True)):
+            rows = segments.slice(g)
+            found.append(_by_pav(scores[rows], None if weight is None else weight[rows], k, weight_of, temperature))
+        anchor, nu, _, flat = (np.array(part) for part in zip(*found, strict=True))
+        where = Thresholds(anchor, nu, flat, scale_of(temperature))
+    if segments.order is None:
+        grouped_values_at(segments, scores, where, out)
+    else:
+        segments.unsort(grouped_values_at(segments, scores, where, scores), out)
+    return where
 
 
 def group_weights(segments: Segments, weight: FloatArray | None) -> np.ndarray:
@@ -210,16 +256,18 @@ def solve_thresholds(
         raise check.not_finite(segments.unsort(scores), name) from None
 
 
-def grouped_values_at(segments: Segments, scores: FloatArray, where: Thresholds) -> FloatArray:
+def grouped_values_at(
+    segments: Segments, scores: FloatArray, where: Thresholds, out: FloatArray | None = None
+) -> FloatArray:
     """:func:`values_at` with one threshold per group."""
-    out = np.empty_like(scores)
+    out = np.empty_like(scores) if out is None else out
     segment_values(
         segments.small_rows, scores, segments.offsets, segments.tasks, where.scale, where.anchor, where.nu, where.flat,
         2 * search.MARGIN, out,
     )  # fmt: skip
     for g in segments.large:
         rows = segments.slice(g)
-        out[rows] = values_at(scores[rows], where.at(g))
+        values_at(scores[rows], where.at(g), out[rows])
     return out
 
 
@@ -282,9 +330,9 @@ def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> floa
     return float(middle if middle < upper else lower)
 
 
-def values_at(scores: FloatArray, where: Threshold) -> FloatArray:
-    """clip((x - anchor) / temperature - nu, 0, 1), in the dtype of the scores."""
-    out = np.empty_like(scores)
+def values_at(scores: FloatArray, where: Threshold, out: FloatArray | None = None) -> FloatArray:
+    """clip((x - anchor) / temperature - nu, 0, 1), in the dtype of the scores; ``out`` may be the scores themselves."""
+    out = np.empty_like(scores) if out is None else out
     margin = 2 * search.MARGIN if where.flat else 0.0
     n = scores.size
     if n <= BLOCK:
@@ -294,16 +342,13 @@ def values_at(scores: FloatArray, where: Threshold) -> FloatArray:
     return out
 
 
-def _by_pav(
-    scores: FloatArray, weight: FloatArray | None, mass: float, total: float, temperature: float
-) -> tuple[FloatArray, Threshold]:
+def _by_pav(scores: FloatArray, weight: FloatArray | None, mass: float, total: float, temperature: float) -> Threshold:
     """Sort, subtract the vertex of the polytope, regress isotonically, subtract (weighted generalisation)."""
     if not np.isfinite(scores).all():
         raise check.not_finite(scores, "x")
     scale = scale_of(temperature)
     if mass <= 0.0 or mass >= total:
-        where = threshold_of(scores, weight, mass, total, temperature)
-        return values_at(scores, where), where
+        return threshold_of(scores, weight, mass, total, temperature)
     if weight is None:
         # Values alone: sorting rows along with them costs several times as much.
         z, w = np.sort(scores)[::-1].astype(np.float64), None
@@ -317,16 +362,15 @@ def _by_pav(
     blocks = pav.pool(z, scale, s, w, first, relative, sums, last)
     row, level, ones = pav.fractional_block(z, scale, first, relative, last, blocks, search.MARGIN)
     if row >= 0:
+        # z minus its block's level is the projection: 1 before the fractional block, 0 after it, its clip within.
         where = Threshold(float(z[row]), level, scale, False)
         if abs(level) > search.FAR:
             rows = ArrayReducer(scores, weight, scale, total)
             rows.anchor = where.anchor
             closest = rows.nearest(level)
             where = Threshold(closest, level + (where.anchor - closest) * scale, scale, False)
-    else:
-        # All values are 0 or 1: any threshold between the two groups will do, take the middle.
-        below = float(z[ones]) if ones < z.size else -np.inf
-        anchor, nu = search.flat_cut(below, float(z[ones - 1]) if ones > 0 else np.inf, scale)
-        where = Threshold(anchor, nu, scale, True)
-    # z minus its block's level is the projection: 1 before the fractional block, 0 after it, its clip within.
-    return values_at(scores, where), where
+        return where
+    # All values are 0 or 1: any threshold between the two groups will do, take the middle.
+    below = float(z[ones]) if ones < z.size else -np.inf
+    anchor, nu = search.flat_cut(below, float(z[ones - 1]) if ones > 0 else np.inf, scale)
+    return Threshold(anchor, nu, scale, True)

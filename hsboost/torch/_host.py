@@ -42,10 +42,11 @@ def project(x: Tensor, k: Tensor, temperature: float, method: str) -> Tensor:
             return torch.from_numpy(_by_columns(scores.T, mass, total, temperature)).t()
         scores = np.ascontiguousarray(scores)
         segments = _equal_segments(problems, n)
-        values, _ = _project_groups(segments, scores.reshape(-1), None, mass, total, temperature, method)
+        values = np.empty_like(scores)
+        _project_groups(segments, scores.reshape(-1), None, mass, total, temperature, method, values.reshape(-1))
     except (ValueError, FloatingPointError):
         raise not_finite(scores) from None
-    return torch.from_numpy(values.reshape(problems, n))
+    return torch.from_numpy(values)
 
 
 def _by_columns(a: np.ndarray, mass: np.ndarray, total: np.ndarray, temperature: float) -> np.ndarray:
