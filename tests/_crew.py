@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
+import os
 import signal
 import threading
 import time
@@ -26,6 +28,24 @@ class Outcome(NamedTuple):
     text: str = ""
 
 
+class StillWaiting(AssertionError):
+    """A call in this process has not ended."""
+
+
+class Hung(AssertionError):
+    """A worker said nothing in time; ``stack`` is where it stood, most recent call first."""
+
+    def __init__(self, rank: int, stack: str) -> None:
+        super().__init__(f"worker {rank} hangs\n{stack}")
+        self.stack = stack
+
+    @property
+    def in_xgboost(self) -> bool:
+        """Whether it waits in compiled code that XGBoost's Python called."""
+        calls = [line for line in self.stack.splitlines() if line.lstrip().startswith("File ")]
+        return bool(calls) and f"{os.sep}xgboost{os.sep}" in calls[0]
+
+
 class Crew:
     """So many processes, each doing one function at a time."""
 
@@ -34,16 +54,25 @@ class Crew:
         self.size = size
         self.processes: list[Any] = [None] * size
         self._ends: list[Any] = [None] * size
+        self._stacks: list[Any] = [None] * size
         for rank in range(size):
             self.replace(rank)
 
     def replace(self, rank: int) -> None:
         """Start a process in the place of one that is gone."""
         end, other = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(other,), daemon=True)
+        stacks, its_stack = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_serve, args=(other, its_stack), daemon=True)
         process.start()
         other.close()
-        self.processes[rank], self._ends[rank] = process, end
+        its_stack.close()
+        self.processes[rank], self._ends[rank], self._stacks[rank] = process, end, stacks
+
+    def restart(self) -> None:
+        """End all processes, whatever they are doing, and start new ones."""
+        self.close()
+        for rank in range(self.size):
+            self.replace(rank)
 
     def ask(self, function: Callable[..., Any], arguments: dict[int, tuple[Any, ...]]) -> None:
         """Have the workers named by rank do something."""
@@ -52,8 +81,19 @@ class Crew:
 
     def told(self, rank: int, seconds: float = PATIENCE) -> Any:
         """What a worker says next: an `Outcome`, or what it was made to say on its way."""
-        assert self._ends[rank].poll(seconds), f"worker {rank} hangs"
+        if not self._ends[rank].poll(seconds):
+            raise Hung(rank, self._stack(rank))
         return self._ends[rank].recv()
+
+    def _stack(self, rank: int) -> str:
+        os.kill(self.processes[rank].pid, signal.SIGUSR1)
+        found, stacks = b"", self._stacks[rank]
+        while stacks.poll(1.0):  # it is written line by line
+            part = os.read(stacks.fileno(), 1 << 16)
+            if not part:
+                break
+            found += part
+        return found.decode(errors="replace")
 
     def outcomes(self, ranks: Iterable[int], seconds: float = MINUTE) -> list[Outcome]:
         """How the workers ended, all of them within so many seconds from now."""
@@ -66,8 +106,9 @@ class Crew:
             process.join()
 
 
-def _serve(end: Any) -> None:
+def _serve(end: Any, stacks: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.register(signal.SIGUSR1, stacks, all_threads=False)
     while True:
         function, arguments = end.recv()
         try:
@@ -113,5 +154,6 @@ def within(seconds: float, function: Callable[..., Any], *arguments: Any) -> Out
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
-    assert found, f"still waiting after {seconds:g} s"
+    if not found:
+        raise StillWaiting(f"still waiting after {seconds:g} s")
     return found[0]
