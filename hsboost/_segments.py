@@ -1,8 +1,8 @@
 """Rows in groups, each with a hypersimplex of its own: how they lie in memory, and all their thresholds at once.
 
-Small groups are solved a run at a time by one thread, in the cache (`_kernels.segments`); a group of more than
-``_threshold.SMALL`` rows goes through the threaded passes that serve a whole data set. Rows that come sorted by group
-are used where they lie; others are gathered first and the results scattered back.
+Groups of up to `SMALL_GROUP` rows are solved a run at a time by one thread, in the cache (`_kernels.segments`), as many
+at once as there are threads; a larger one goes through the threaded passes that serve a whole data set. Rows that come
+sorted by group are used where they lie; others are gathered first and the results scattered back.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hsboost import _threshold
 from hsboost._kernels import segments as kernels
-from hsboost._kernels._compile import BLOCK
+from hsboost._kernels._compile import BLOCK, PARALLEL_FROM
 from hsboost._kernels.search import NOT_FINITE, SOLVED
 from hsboost._threshold import Threshold, scale_of, threshold_of
 from hsboost._validation import FloatArray, check_same_length
+
+#: Beyond that the passes are threaded, and a group need not share the cores with others.
+SMALL_GROUP = PARALLEL_FROM
 
 
 class Segments:
@@ -38,7 +40,7 @@ class Segments:
         self.labels, self.offsets, self.order = labels, offsets, order
         self.n = int(offsets[-1])
         sizes = np.diff(offsets)
-        small = sizes <= _threshold.SMALL
+        small = sizes <= SMALL_GROUP
         self.large = np.flatnonzero(~small).tolist()
         self.small_rows = int(sizes[small].sum())
         # Neighbouring small groups share a task until it has a block of rows.
@@ -57,9 +59,10 @@ class Segments:
             check_same_length(values, "groups", n, other)
         if values.size == 0:
             raise ValueError("groups is empty; pass one label per row")
-        if values.dtype.kind in "iu" and (values[1:] >= values[:-1]).all():
-            starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
-            return cls(values[starts].tolist(), np.append(starts, values.size).astype(np.intp), None)
+        if values.dtype.kind in "iu":
+            starts = kernels.sorted_starts(np.ascontiguousarray(values))
+            if starts.size:
+                return cls(values[starts].tolist(), np.append(starts, values.size), None)
         codes, labels = _codes_of(values)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))]).astype(np.intp)
         order = np.empty(codes.size, np.intp)
@@ -72,6 +75,11 @@ class Segments:
         offsets = np.asarray(pointer).astype(np.intp)
         kept = np.flatnonzero(np.diff(offsets) > 0)  # empty queries have nothing to project
         return cls(kept.tolist(), np.r_[offsets[:1], offsets[1:][kept]], None)
+
+    @classmethod
+    def equal(cls, groups: int, rows: int) -> Segments:
+        """So many groups of as many neighbouring rows each, such as the columns of a matrix."""
+        return cls(list(range(groups)), np.arange(groups + 1, dtype=np.intp) * rows, None)
 
     @cached_property
     def codes(self) -> np.ndarray:
@@ -186,8 +194,9 @@ def find_thresholds(
     where = Thresholds(anchor, nu, np.zeros(anchor.size, np.bool_), scale)
     status = np.zeros(anchor.size, np.int64)
     kernels.segment_thresholds(
-        segments.small_rows, x, w, segments.offsets, segments.tasks, scale, mass, total, anchor, nu, where.flat, status
-    )
+        segments.small_rows, x, w, segments.offsets, segments.tasks, scale, mass, total, start is None,
+        anchor, nu, where.flat, status,
+    )  # fmt: skip
     if (status == NOT_FINITE).any():
         raise FloatingPointError
     for g in [*segments.large, *np.flatnonzero(status != SOLVED).tolist()]:

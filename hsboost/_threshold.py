@@ -12,19 +12,16 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from hsboost._kernels import search, threshold
+from hsboost._kernels import guess, search, threshold
 from hsboost._kernels._compile import BLOCK
+from hsboost._kernels.settle import settle
 
 #: Up to this many rows one compiled call on one thread beats the passes below.
-SMALL = 16_384
+SMALL = 65_536
 
-#: The first guess comes from runs of eight neighbouring rows (one cache line of float64 each), this many at least and
-#: at most. Their places are irregular (golden-ratio steps) but fixed: repeatable, and no period in the data hides.
-FEWEST_RUNS, MOST_RUNS = 128, 1024
-#: With fewer active rows than this share a sample may be sitting at the edge of a gap.
-FEW_ACTIVE = 0.05
-_PLACES = (np.arange(MOST_RUNS) * 0.6180339887498949) % 1.0
-_RUN = np.arange(8)
+#: The first guess comes from runs of this many neighbouring rows (one cache line of float64 each), so many at least and
+#: at most.
+RUN, FEWEST_RUNS, MOST_RUNS = 8, 128, 1024
 
 
 class Threshold(NamedTuple):
@@ -220,51 +217,12 @@ class ArrayReducer:
 
     def guess(self, k: float) -> tuple[float, float, float | None]:
         n = self.x.size
-        if n < 2 * _RUN.size:
+        if n < 2 * RUN:
             return float(self.x[0]), -0.5, None
         runs = min(MOST_RUNS, max(FEWEST_RUNS, n // 1024))
-        starts = (_PLACES[:runs] * (n - _RUN.size)).astype(np.intp)
-        index = (starts[:, None] + _RUN).ravel()
-        x = self.x[index]
-        w = None if self.w is None else self.w[index]
-        full = float(x.size) if w is None else float(w.sum(dtype=np.float64))
-        mass = k * (full / self.total)
-        if not np.isfinite(x).all() or not 0.0 < mass < full:
-            return float(x[0]), -0.5, None
-        anchor, nu, status = search.solve(x, w, self.scale, mass, float(x[0]), -0.5, -np.inf, np.inf, 0.0)
-        if status != search.SOLVED:
-            return float(x[0]), -0.5, None
-        closest = search.nearest(x, anchor, self.scale, nu)
-        nu += (anchor - closest) * self.scale
-        gap = None
-        if threshold.block_sums(x, w, closest, self.scale, nu)[1] < FEW_ACTIVE * full:
-            middle = self._middle_of_gap(x, w, mass / full)
-            gap = None if middle is None else (middle - closest) * self.scale - 0.5
-        return closest, nu, gap
-
-    def _middle_of_gap(self, x: np.ndarray, w: np.ndarray | None, share: float) -> float | None:
-        """The middle of the widest gap where the sample's running weight passes k, give or take its sampling error.
-
-        Scores that training has driven apart leave a gap there in which no row is active: Newton's method would creep
-        up to it through the tail of a cluster.
-        """
-        if w is None:
-            best_first, running = np.sort(x)[::-1], np.arange(1.0, x.size + 1.0)
-        else:
-            order = np.argsort(-x)
-            best_first, running = x[order], np.cumsum(w[order], dtype=np.float64)
-        # Rows come in runs of neighbours, which may resemble each other: count the runs, not the rows.
-        error = 4.0 * np.sqrt(share * (1.0 - share) * _RUN.size / x.size) + 2.0 * _RUN.size / x.size
-        first, last = np.searchsorted(running, np.array([share - error, share + error]) * running[-1])
-        ranked = best_first[max(int(first) - 1, 0) : int(last) + 2].astype(np.float64)
-        drops = ranked[:-1] - ranked[1:]
-        if drops.size < 2:
-            return None
-        widest = int(np.argmax(drops))
-        ordinary = np.partition(drops, -2)[-2]
-        if not drops[widest] > max(1.0 / self.scale, 4.0 * ordinary):  # thin tails have wide gaps everywhere
-            return None
-        return float(0.5 * ranked[widest] + 0.5 * ranked[widest + 1])
+        some_w = None if self.w is None else guess.sample(self.w, runs, RUN)
+        anchor, nu, gap = guess.guess(guess.sample(self.x, runs, RUN), some_w, self.scale, k / self.total, RUN)
+        return anchor, nu, None if np.isnan(gap) else gap
 
     def sums(self, nu: float) -> Sums:
         if self._rest is not None:
@@ -369,7 +327,7 @@ def _search_in_memory(
     if x.size > SMALL:
         return find_threshold(ArrayReducer(x, w, scale, total), k, total, start, bracket)
     anchor, nu = start if start is not None else (float(x[0]), -0.5)
-    anchor, nu, flat, status = search.settle(x, w, scale, k, total, anchor, nu, *bracket)
+    anchor, nu, flat, status = settle(x, w, scale, k, total, start is None, anchor, nu, *bracket)
     if status == search.NOT_FINITE:
         raise FloatingPointError
     if status == search.TOO_WIDE:

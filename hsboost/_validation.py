@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hsboost._kernels.columns import transpose
+
 FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 #: k as the objectives and estimators read it: None, a count (int) or a share of the total weight (float in (0, 1)).
@@ -38,12 +40,16 @@ def check_scores(x: ArrayLike, name: str) -> FloatArray:
 
 
 def check_score_columns(x: ArrayLike, name: str) -> FloatArray:
-    """Scores of shape (n,), or of shape (n, C) with C > 1 in any memory order: :func:`check_scores` by column."""
+    """Scores of shape (n,), or of shape (n, C) with C > 1, column by column in memory: otherwise `check_scores`."""
     array = np.asarray(x)
     if array.ndim != 2 or array.shape[1] == 1:
         return check_scores(array, name)
     if array.size == 0:
         raise ValueError(f"{name} is empty, shape {array.shape}; pass at least one row and one column")
+    if array.dtype in (np.float32, np.float64) and not array.flags.f_contiguous:
+        columns = np.empty(array.shape[::-1], array.dtype)
+        transpose(array.size, array, columns)
+        return columns.T
     return check_scores(array.T.reshape(-1), name).reshape(array.T.shape).T
 
 

@@ -42,6 +42,8 @@ def _forms() -> Iterator[tuple[str, Callable[[], object]]]:
         x = np.linspace(-3.0, 3.0, n)
         for dtype in (np.float32, np.float64):
             scores, labels = x.astype(dtype), (x > 0).astype(np.float32)
+            if size != "one thread":
+                yield f"columns, {dtype.__name__}, {size}", partial(project_hypersimplex, scores.reshape(-1, 2), 7)
             for weight in (None, np.ones(n, np.float32), np.ones(n)):
                 groups = Segments.by_size(np.arange(0, n + 1, 8 if n % 8 == 0 else n))
                 kind = f"{dtype.__name__}, {_kind_of(weight)} weights, {size}"

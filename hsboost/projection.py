@@ -114,21 +114,22 @@ def project_hypersimplex(
     segments = None if groups is None else Segments.by_label(groups, n, "x")
     if scores.ndim == 1 and segments is None:
         mass = check.check_mass(k, total)
-        values, where = _project(scores, weight, mass, total, unit, method, _direct(out, scores))
-        values = _delivered(values, dtype, out)
+        direct = _direct(out, scores)
+        values, where = _project(scores, weight, mass, total, unit, method, direct)
+        values = _delivered(values, dtype, out, direct is not None)
         return HypersimplexProjection(values, where.total, _unshift(where.cut, shift), temperature, weight)
     columns = np.ascontiguousarray(np.atleast_2d(scores.T))
     if out is not None and not np.isfinite(columns).all():  # before the first column is written
         raise check.not_finite(scores, "x")
+    direct = None if out is None else _direct(np.atleast_2d(out.T), columns)
     values, threshold, cut = _project_columns(
-        columns, weight, k, total, unit, method, segments, scores.shape[1:],
-        _direct(None if out is None else np.atleast_2d(out.T), columns),
-    )  # fmt: skip
+        columns, weight, k, total, unit, method, segments, scores.shape[1:], direct
+    )
     if segments is None:
         threshold, cut = threshold[:, 0], cut[:, 0]
     if scores.ndim == 1:
         values, threshold, cut = values[0], threshold[0], cut[0]
-    values = _delivered(values.T, dtype, out)
+    values = _delivered(values.T, dtype, out, direct is not None)
     return HypersimplexProjection(values, threshold, _unshift(cut, shift), temperature, weight, segments)
 
 
@@ -136,16 +137,16 @@ def _direct(out: FloatArray | None, scores: FloatArray) -> FloatArray | None:
     """``out`` if the kernels can write there while they read the scores: contiguous, apart from or equal to them."""
     if out is None or not out.flags.c_contiguous or out.dtype != scores.dtype:
         return None
-    if out.ctypes.data != scores.ctypes.data and np.shares_memory(out, scores):
+    if np.may_share_memory(out, scores) and out.ctypes.data != scores.ctypes.data and np.shares_memory(out, scores):
         return None
     return out
 
 
-def _delivered(values: FloatArray, dtype: Any, out: FloatArray | None) -> FloatArray:
+def _delivered(values: FloatArray, dtype: Any, out: FloatArray | None, written: bool) -> FloatArray:
     """The values in the dtype of the scores, in ``out`` if there is one."""
     if out is None:
         return values.astype(dtype, copy=False)
-    if values.ctypes.data != out.ctypes.data:
+    if not written:
         np.copyto(out, values, casting="same_kind")
     return out
 
@@ -169,6 +170,14 @@ def _project_columns(
     check.check_masses_fit(masses, totals, labels)
     masses = np.minimum(masses, totals)
     values = np.empty_like(columns) if out is None else out
+    if segments is None and weight is None and method == "threshold":  # several columns at a time
+        side_by_side, every = Segments.equal(len(columns), columns.shape[1]), np.full(len(columns), total)
+        try:
+            found = find_thresholds(side_by_side, columns.reshape(-1), None, masses[:, 0], every, temperature)
+        except FloatingPointError:
+            raise check.not_finite(columns.T, "x") from None
+        grouped_values_at(side_by_side, columns.reshape(-1), found, values.reshape(-1))
+        return values, found.total[:, None], found.cut[:, None]
     multiplier, cut = np.empty(masses.shape), np.empty(masses.shape)
     where: Threshold | Thresholds
     for c, column in enumerate(columns):

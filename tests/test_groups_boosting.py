@@ -50,6 +50,7 @@ def check_steps(loss, state, y, x, w, groups, tolerance=1e-6):
 def test_a_warm_start_changes_nothing(kind, small, weighted, rng, monkeypatch):
     if small is not None:
         monkeypatch.setattr("hsboost._threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._segments.SMALL_GROUP", small)
     groups = rng.permutation(np.repeat(np.arange(5), [1, 200, 400, 7, 2000]))
     n = groups.size
     y, w = rng.integers(0, 2, n), rng.uniform(0.1, 2, n) if weighted else None
@@ -136,6 +137,7 @@ groups = rng.permutation(np.repeat([0, 1, 2], [1, 9, 40]))
 x, y, w = rng.normal(size=(50, 2)), rng.integers(0, 2, 50), rng.uniform(0, 2, 50)
 for small in (16_384, 12):
     hsboost._threshold.SMALL = small
+    hsboost._segments.SMALL_GROUP = small
     for weight in (None, w):
         for method in ("threshold", "pav"):
             p = project_hypersimplex(x, 0.2, sample_weight=weight, groups=groups, method=method)

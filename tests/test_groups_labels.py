@@ -9,8 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from _groups import GROUPS, X, both
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hsboost import project_hypersimplex
+from hsboost._kernels._compile import BLOCK
+from hsboost._kernels.segments import sorted_starts
 from hsboost._segments import Segments
 
 # --- shapes -------------------------------------------------------------------------------------------------------
@@ -249,6 +253,7 @@ def test_small_k_that_is_no_mass_is_refused_with_groups_as_without(k):
 def test_small_scores_that_are_not_finite_are_named_by_their_row(method, value, k, small, monkeypatch):
     if small is not None:
         monkeypatch.setattr("hsboost._threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._segments.SMALL_GROUP", small)
     x = np.array([3.0, 1.0, 0.0, 2.0, value, 5.0])
     message = rf"x must be finite, got {value} at row 4 \(1 such rows in all\)"
     with pytest.raises(ValueError, match=message):
@@ -276,3 +281,26 @@ def test_small_weights_of_groups_are_checked(rng):
             project_hypersimplex(X[:, 0], 1, sample_weight=[1, 1, bad, 1], groups=GROUPS)
     with pytest.raises(ValueError, match="sample_weight must have a positive sum"):
         project_hypersimplex(X[:, 0], 0, sample_weight=np.zeros(4), groups=GROUPS)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=200), st.sampled_from("bhilBHIL"), st.booleans())
+def test_small_runs_of_sorted_labels(labels, kind, ascending):
+    labels = np.array(labels)
+    labels = np.sort(labels + 3 if kind.isupper() else labels).astype(kind)
+    labels = labels if ascending else labels[::-1].copy()
+    starts = sorted_starts(labels)
+    if (labels[1:] < labels[:-1]).any():
+        assert starts.size == 0
+    else:
+        np.testing.assert_array_equal(starts, np.unique(labels, return_index=True)[1])
+
+
+@pytest.mark.parametrize("at", [1, 63, 64, 65, BLOCK, BLOCK + 1, 2 * BLOCK, 20_000])
+@pytest.mark.parametrize("length", [1, 2, 300])
+def test_runs_that_begin_and_end_anywhere(at, length):
+    labels = np.zeros(20_001, np.int64)
+    labels[at:] = 5
+    labels[at + length :] = 7
+    np.testing.assert_array_equal(sorted_starts(labels), np.unique(labels, return_index=True)[1])
+    labels[at] = -1
+    assert sorted_starts(labels).size == 0

@@ -15,8 +15,8 @@ from hsboost.precompile import precompile
 USE = """
 import numpy as np
 from hsboost import project_hypersimplex
-from hsboost._kernels import search
-print(project_hypersimplex(np.arange(5.0), 2).values.sum(), sum(search.settle.stats.cache_hits.values()))
+from hsboost._kernels.settle import settle
+print(project_hypersimplex(np.arange(5.0), 2).values.sum(), sum(settle.stats.cache_hits.values()))
 """
 
 

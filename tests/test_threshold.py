@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import problems
 
-from hsboost._threshold import ArrayReducer, Sums, find_threshold, threshold_of
+from hsboost._kernels import guess, threshold
+from hsboost._kernels.search import MARGIN
+from hsboost._kernels.settle import SAMPLED_FROM
+from hsboost._threshold import SMALL, ArrayReducer, Sums, find_threshold, threshold_of
 
 
 class PlainReducer:
@@ -58,7 +61,7 @@ class PlainReducer:
 
     def interior(self, nu):
         v = self._v(nu)
-        return float(self.w[(v > 1e-14) & (v < 1 - 1e-14)].sum())
+        return float(self.w[(v > MARGIN) & (v < 1 - MARGIN)].sum())
 
     def gap(self, nu):
         counted = self.w > 0
@@ -141,7 +144,13 @@ def test_small_array_reducer_agrees_with_plain_numpy(p, single):
     assert fast.bounds() == plain.bounds()
     for anchor, nu in ((0.0, 0.1), (float(x[0]), 0.0), (float(x[0]), -1.0), (1.0, -0.3)):
         fast.anchor = plain.anchor = anchor
-        np.testing.assert_allclose(fast.sums(nu), plain.sums(nu), rtol=0, atol=1e-12 * (1 + p.total))
+        found, expected = fast.sums(nu), plain.sums(nu)
+        tolerance = 1e-12 * (1 + p.total)
+        assert found.ones + found.mass == pytest.approx(expected.ones + expected.mass, abs=tolerance)
+        from_edges = np.abs(plain._v(nu)[:, None] - [0.0, 1.0])
+        u = (x - anchor) / p.temperature
+        if ((from_edges > 1e-9).all(axis=1) | (u == nu) | (u == nu + 1.0)).all():  # on the edge, or off it for certain
+            np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
         assert fast.interior(nu) == pytest.approx(plain.interior(nu), abs=1e-12 * (1 + p.total))
         assert abs(plain._v(nu)[x == fast.nearest(nu)][0] - 0.5) == np.abs(plain._v(nu) - 0.5).min()
 
@@ -224,3 +233,79 @@ def test_small_scores_that_are_not_finite_are_noticed(n):
             x[row] = bad
             with pytest.raises(FloatingPointError):
                 threshold_of(x, None, n / 3, float(n), 1.0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("nu", [-0.62020201684148, -0.3, 1.7])
+def test_float32_scores_add_up_without_rounding_to_one_side(weighted, nu, rng):
+    """The digits that all v of a block have in common would be rounded alike, row after row."""
+    x = rng.normal(size=10_000).astype(np.float32)
+    w = np.ones(x.size, np.float32) if weighted else None
+    anchor = float(x[0])
+    v = x.astype(np.longdouble) - anchor - nu
+    exact = v[(v >= 0) & (v <= 1)].sum()
+    mass = threshold.block_sums(x, w, anchor, 1.0, nu)[2]
+    assert abs(float(mass - exact)) <= 2 * np.spacing(float(exact))
+
+
+def test_sums_far_from_the_anchor_keep_their_digits_and_do_not_overflow():
+    x = np.array([1e300, 1e300, -1e300, 0.0])
+    assert threshold.block_sums(x, None, 0.0, 1.0, 1e300)[:3] == (0.0, 2.0, 0.0)
+    x = 1e9 + np.arange(8) / 8
+    assert threshold.block_sums(x, None, 0.0, 1.0, 1e9 - 0.25)[:3] == (1.0, 7.0, 0.25 * 7 + sum(range(7)) / 8)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("length", [1, 8])
+def test_a_sample_of_two_clusters_shows_the_gap(weighted, length, rng):
+    x = rng.normal(size=40_000)
+    top = rng.random(x.size) < 0.3
+    x[top] += 50.0
+    w = np.where(top, 2.0, 1.0) if weighted else None
+    share = top.mean() if w is None else w[top].sum() / w.sum()
+    few, some_w = (
+        guess.sample(x, 1024 // length, length),
+        None if w is None else guess.sample(w, 1024 // length, length),
+    )
+    anchor, _, middle = guess.guess(few, some_w, 1.0, share, length)
+    assert x[~top].max() < anchor + middle < anchor + middle + 1.0 < x[top].min()
+    # One cluster, however few of its rows are active, has none.
+    assert np.isnan(guess.guess(few[few < 25.0] * 1e3, None, 1.0, share, length)[2])
+
+
+@pytest.mark.parametrize(
+    "x", [np.zeros(16), np.full(16, 1e308), np.repeat([-1e308, 1e308], 8), np.repeat([0.0, 1.0], 8)]
+)
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
+def test_a_guess_is_a_number_whatever_the_finite_sample(x, share):
+    anchor, nu, middle = guess.guess(x, None, 1.0, share, 1)
+    assert np.isfinite(anchor)
+    assert np.isfinite(nu)
+    assert not np.isinf(middle)
+
+
+def test_scores_that_are_not_finite_are_found_behind_a_sample(rng):
+    for bad in (np.nan, np.inf, -np.inf):
+        x = rng.normal(size=SAMPLED_FROM)
+        for rows in (slice(5, 6), slice(None)):
+            x[rows] = bad
+            with pytest.raises(FloatingPointError):
+                threshold_of(x, None, 100.0, float(x.size), 1.0)
+
+
+@pytest.mark.parametrize("n", [SAMPLED_FROM - 1, SAMPLED_FROM, 50_000, SMALL])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", ["normal", "clusters", "ties", "outlier first"])
+def test_problems_of_one_thread_begin_with_a_sample(n, weighted, shape, rng):
+    x = rng.normal(size=n)
+    if shape == "clusters":
+        x[: n // 3] += 100.0
+    elif shape == "ties":
+        x = x.round(1)
+    elif shape == "outlier first":
+        x[0] = 1e30
+    w = rng.integers(1, 4, n).astype(np.float64) if weighted else None
+    for k in (n / 3 if w is None else w[: n // 3].sum(), 0.01 * n, n - 1.0):
+        where = threshold_of(x, w, k, float(n) if w is None else w.sum(), 1.0)
+        y = np.clip(x - where.anchor - where.nu, 0, 1)
+        assert float((y if w is None else w * y).sum()) == pytest.approx(k, rel=1e-12)

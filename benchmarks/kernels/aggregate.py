@@ -13,6 +13,7 @@ from benchmarks.store import Record
 ROUNDING = {"float64": 1e-14, "float32": 3e-7}
 FLOORS = {
     "projection": "copy",
+    "projection_into": "copy",
     "step_cold": "stream",
     "step_warm": "stream",
     "copy_new": "copy",
@@ -88,11 +89,13 @@ def as_good(record: Record, rival: str) -> bool:
 
 
 def fastest_rival(record: Record, sorting: bool | None = None) -> str | None:
-    """Name the fastest rival timed in a case; ``sorting`` keeps those that sort, or those that do not."""
+    """Name the fastest rival that returns a new array; ``sorting`` keeps those that sort, or those that do not."""
     timed = {
         name: found.median
         for name, rival in RIVALS.items()
-        if (sorting is None or rival.sorts == sorting) and (found := timing(record, name)) is not None
+        if not rival.into
+        and (sorting is None or rival.sorts == sorting)
+        and (found := timing(record, name)) is not None
     }
     return min(timed, key=lambda name: timed[name]) if timed else None
 

@@ -57,7 +57,7 @@ class _Bench:
         if self.case.n >= MEMORY_FROM and self.case.on_line:
             peak = measure.extra_peak_bytes(method.call)
             if peak is not None:
-                facts |= {"peak_bytes": peak[0], "output_bytes": peak[1]}
+                facts |= {"peak_bytes": peak[0], "output_bytes": 0 if method.into else peak[1]}
         if method.name in STEPS or method.name == "projection":
             facts["same_bits_with_one_thread"] = _same_bits(method.call)
         self.found[method.name] = facts

@@ -20,13 +20,16 @@ LABELS = {
     "gather": "gather x[order] (floor)",
     "find_groups": "finding the groups from labels",
     "projection": "project_hypersimplex",
+    "projection_into": "project_hypersimplex, out=",
     "stream": "stream kernel (floor)",
     "stream_new": "stream into new arrays",
     "step_cold": "loss step, cold",
     "step_warm": "loss step, warm",
 } | {name: rival.label for name, rival in RIVALS.items()}
 
-PROJECTIONS = ("projection", *RIVALS)
+#: Calls that return a new array, and that write into one that exists.
+OURS = ("projection", "projection_into")
+PROJECTIONS = (*OURS, *RIVALS)
 STEPS = ("step_cold", "step_warm")
 #: Before the name of a call on all parts' rows as one problem.
 ONE = "one_"
@@ -47,17 +50,23 @@ class Method:
         """Rivals have a budget of seconds."""
         return self.name in RIVALS
 
+    @property
+    def into(self) -> bool:
+        """The array that it returns was there before the call."""
+        return self.name == "projection_into" or (self.is_rival and RIVALS[self.name].into)
+
 
 def own_methods(rows: Rows) -> list[Method]:
     """Prepare the floors and hsboost's own calls; the loss's step is timed on float32, as XGBoost hands it over."""
     from hsboost import project_hypersimplex
 
     x, w, k = rows.x, rows.w, rows.k
-    out = np.zeros_like(x)
+    out, values = np.zeros_like(x), np.zeros_like(x)
     methods = [
         Method("copy", lambda: np.copyto(out, x)),
         Method("copy_new", x.copy),
         Method("projection", lambda: project_hypersimplex(x, k, sample_weight=w).values),
+        Method("projection_into", lambda: project_hypersimplex(x, k, sample_weight=w, out=values).values),
     ]
     if x.dtype == np.float32:
         methods += [*_streams(rows), *_steps(x, rows.y, w)]
@@ -71,7 +80,8 @@ def own_part_methods(rows: PartRows) -> list[Method]:
 
     x, w, k, groups = rows.x, rows.w, rows.k, rows.groups
     ours = ("projection", *STEPS)
-    methods = [Method(ONE + m.name, m.call) if m.name in ours else m for m in own_methods(rows.one)]
+    one = [method for method in own_methods(rows.one) if not method.into]
+    methods = [Method(ONE + m.name, m.call) if m.name in ours else m for m in one]
     methods.append(Method("projection", lambda: project_hypersimplex(x, k, sample_weight=w, groups=groups).values))
     segments = None
     if groups is not None:

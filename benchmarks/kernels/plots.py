@@ -21,6 +21,8 @@ STYLES = {
     "projection": ("#0072B2", "D", "-"),
     "step_warm": ("#0072B2", "D", "-"),
     "step_cold": ("#56B4E9", "o", "-"),
+    "projection_into": ("#0072B2", "d", (0, (5, 1))),
+    "numpy_in_place": ("#E69F00", "o", ":"),
     "numpy_newton": ("#E69F00", "s", "--"),
     "jaxopt": ("#009E73", "^", "--"),
     "scipy_isotonic": ("#CC79A7", "v", "--"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.kernels import reference
 from benchmarks.kernels.cases import Case, Rows, make_rows
-from benchmarks.kernels.methods import STEPS, Method, own_methods, own_part_methods
+from benchmarks.kernels.methods import OURS, STEPS, Method, own_methods, own_part_methods
 from benchmarks.kernels.parts import PartCase, make_parts
 from benchmarks.store import Record
 from hsboost.losses.hypersimplex import DEFAULT_FLOOR
@@ -35,7 +35,7 @@ class Single:
         x, w = self.rows.x, self.rows.w
         if method.name in STEPS:
             return reference.check_step(result, self.rows.y, x, w, self.nu, DEFAULT_FLOOR)._asdict()
-        if method.name == "projection" or method.is_rival:
+        if method.name in OURS or method.is_rival:
             return reference.check_projection(result, x, w, self.rows.k, self.nu)._asdict()
         return {}
 

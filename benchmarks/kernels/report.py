@@ -11,7 +11,7 @@ from benchmarks import targets as promised
 from benchmarks.kernels import aggregate, promises
 from benchmarks.kernels.aggregate import FLOORS, Figures
 from benchmarks.kernels.cases import DESCRIPTIONS
-from benchmarks.kernels.methods import FAR_SLOWER, LABELS, ONE, PROJECTIONS, STEPS
+from benchmarks.kernels.methods import FAR_SLOWER, LABELS, ONE, OURS, PROJECTIONS, STEPS
 from benchmarks.kernels.parts import CLASSES, FEW_GROUPS, ROWS_OF_SMALL_GROUPS
 from benchmarks.kernels.parts import LABELS as LAYOUTS
 from benchmarks.kernels.problems import MOST_CHECKED
@@ -72,7 +72,7 @@ def _by_size(title: str, line: list[Record], methods: tuple[str, ...], floor: st
             text = _time(time.median)
             above = "" if times is None or method == floor else f" ×{times:.3g}"
             iqr = f" ±{50 * (time.high - time.low) / time.median:.0f} %"
-            cells.append(Cell(text + above + iqr, method in ("projection", *STEPS), text + above))
+            cells.append(Cell(text + above + iqr, method in (*OURS, *STEPS), text + above))
         if any(cell is not NONE for cell in cells):
             rows.append([Cell(LABELS[method]), *cells])
     header = [Cell("method"), *(Cell(f"n = {_count(record['n'])}") for record in line)]
@@ -217,8 +217,9 @@ def notes(result: Result) -> list[str]:
         "sample comes an untimed call, so that no method pays for memory that the one before it left cold.",
         "Temperature 1; k is Σ w y of labels that follow the scores with noise: 1 % (small), 50 % (half) or 99 % "
         "(near) positive. Scores: " + "; ".join(f"{name}: {DESCRIPTIONS[name]}" for name in shapes) + ".",
-        "copyto and the stream kernel write into arrays that exist; hsboost and the rivals return new arrays, whose "
-        "pages the system must clear first. The lines 'into new arrays' show that cost alone.",
+        "copyto, the stream kernel, 'out=' and 'in place' write into arrays that exist; all others return new arrays, "
+        "whose pages the system must clear first. The lines 'into new arrays' show that cost alone. 'Fastest rival' is "
+        "the fastest of those that return new arrays too.",
         "Warm: the state of the round before, whose scores differ by up to 0.1. Cold: no state. Both include the "
         "checks of labels and weights.",
         "Every rival runs compiled, warmed up and with the same threads. jaxopt stops after 30 halvings of its "

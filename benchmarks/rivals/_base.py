@@ -29,13 +29,15 @@ class DidNotConverge(RuntimeError):
 class Rival(ABC):
     """One solver of argmin ½ Σ w (y - x)² over 0 <= y <= 1, Σ w y = k.
 
-    ``sorts`` marks those that sort all rows; ``kinds`` are the problems it takes: one, or one per group of rows, or
-    one per class column; ``packages`` are the distributions it needs, by name on the index and by name of the module.
+    ``sorts`` marks those that sort all rows, ``into`` those that write into an array that is there before; ``kinds``
+    are the problems it takes: one, or one per group of rows, or one per class column; ``packages`` are the
+    distributions it needs, by name on the index and by name of the module.
     """
 
     name: str
     label: str
     sorts: bool = False
+    into: bool = False
     weighted: bool = True
     kinds: tuple[str, ...] = ("one", "groups", "columns")
     packages: tuple[tuple[str, str], ...] = ()

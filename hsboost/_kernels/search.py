@@ -1,11 +1,11 @@
-"""The step of the safeguarded Newton search, and the whole search in one compiled call for small problems."""
+"""The step of the safeguarded Newton search, and the search itself on one thread."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
-from hsboost._kernels.threshold import block_interior, block_sums, ends, gap, nearest
+from hsboost._kernels.threshold import block_sums, gap, nearest
 
 EPS = 2.220446049250313e-16
 
@@ -132,22 +132,3 @@ def flat_cut(below, above, scale):
     if below < middle < above:
         return middle, -0.5
     return below, 0.0  # neighbouring floats
-
-
-@numba.njit(nogil=True, cache=True)
-def settle(x, w, scale, k, total, anchor, nu, lo, hi):
-    """Threshold for any 0 <= k <= total on one thread: (anchor, nu, whether all values are 0 or 1, status).
-
-    [lo, hi] is a bracket for nu at the first anchor; both infinite when none is known.
-    """
-    if k <= 0.0 or k >= total:
-        smallest, largest, check = ends(x, w)
-        if check != 0.0:
-            return anchor, nu, True, NOT_FINITE
-        return (largest, 0.0, True, SOLVED) if k <= 0.0 else (smallest, -1.0, True, SOLVED)
-    anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * total)
-    if status != SOLVED or block_interior(x, w, anchor, scale, nu, MARGIN) > 0.0:
-        return anchor, nu, False, status
-    below, above = gap(x, w, anchor, scale, nu)
-    anchor, nu = flat_cut(below, above, scale)
-    return anchor, nu, True, SOLVED

@@ -13,7 +13,43 @@ from numba import prange
 
 from hsboost._kernels._compile import BLOCK, Kernel
 from hsboost._kernels.gradient import block_conjugate, block_gradient, block_labels, block_residuals, block_values
-from hsboost._kernels.search import settle
+from hsboost._kernels.settle import settle
+from hsboost._kernels.threshold import RUN
+
+
+@numba.njit(nogil=True, cache=True)
+def block_changes(labels, before):
+    """(labels that differ from the one before them, labels that are below it) of one block; ``before`` is its first."""
+    changes = 0
+    descents = 0
+    for i in range(labels.size):
+        changes += 1 if labels[i] != before[i] else 0
+        descents += 1 if labels[i] < before[i] else 0
+    return changes, descents
+
+
+@numba.njit(nogil=True, cache=True)
+def sorted_starts(labels):
+    """Where runs of equal labels begin, if these ascend; empty if not."""
+    n = labels.size
+    total = 1
+    for i in range(1, n, BLOCK):
+        j = min(n, i + BLOCK)
+        changes, descents = block_changes(labels[i:j], labels[i - 1 : j - 1])
+        if descents > 0:
+            return np.empty(0, np.intp)
+        total += changes
+    starts = np.empty(total, np.intp)
+    starts[0] = 0
+    at = 1
+    for i in range(1, n, RUN):
+        j = min(n, i + RUN)
+        if labels[j - 1] != labels[i - 1]:  # ascending: else all between are equal too
+            for r in range(i, j):
+                if labels[r] != labels[r - 1]:
+                    starts[at] = r
+                    at += 1
+    return starts
 
 
 @numba.njit(nogil=True, cache=True)
@@ -57,15 +93,15 @@ def _totals(y, w, offsets, first, out):
             out[0, s], out[1, s], out[2, s], out[3, s] = q
 
 
-def _solve(x, w, offsets, first, scale, k, total, anchor, nu, flat, status):
+def _solve(x, w, offsets, first, scale, k, total, cold, anchor, nu, flat, status):
     """`settle` for every segment, starting from the given (anchor, nu) and overwriting them."""
     for t in prange(first.shape[1]):
         for s in range(first[0, t], first[1, t]):
             i, j = offsets[s], offsets[s + 1]
             if w is None:
-                q = settle(x[i:j], None, scale, k[s], total[s], anchor[s], nu[s], -np.inf, np.inf)
+                q = settle(x[i:j], None, scale, k[s], total[s], cold, anchor[s], nu[s], -np.inf, np.inf)
             else:
-                q = settle(x[i:j], w[i:j], scale, k[s], total[s], anchor[s], nu[s], -np.inf, np.inf)
+                q = settle(x[i:j], w[i:j], scale, k[s], total[s], cold, anchor[s], nu[s], -np.inf, np.inf)
             anchor[s], nu[s], flat[s], status[s] = q
 
 

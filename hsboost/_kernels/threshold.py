@@ -13,11 +13,17 @@ from numba import prange
 
 from hsboost._kernels._compile import BLOCK, FAST, FINITE, Kernel
 
+#: Up to this distance from the anchor, in units of the temperature, scores are summed as they are, see `block_sums`.
+NEAR = 64.0
+
 #: Rows decided at a time inside `narrow`: chunks without an undecided row are not looked at again.
 CHUNK = 512
 
 #: Rows per test inside `keep_undecided`: whole runs without an undecided row are skipped.
 RUN = 64
+
+#: Fewer runs are looked through one by one in `gap`.
+FEW_RUNS = 16
 
 #: At most so many rows of a block may stay undecided; beyond that narrowing would not pay for its memory.
 ROOM = 256
@@ -26,6 +32,11 @@ ROOM = 256
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
 def block_sums(x, w, anchor, scale, nu):
     """(weight above 1, weight in [0, 1], Σ w v over it, 0 or NaN when a score is not finite) of one block."""
+    # nu is subtracted from the sum, not from each row: float32 scores differ from the anchor by few digits and add up
+    # exactly, while all v of a block end in the same digits, and would be rounded to the same side row after row.
+    base = 0.0 if abs(nu) <= NEAR else nu
+    zero = nu - base
+    one = zero + 1.0
     mass = 0.0
     check = 0.0
     if w is None:
@@ -34,26 +45,26 @@ def block_sums(x, w, anchor, scale, nu):
         inside = 0
         for i in range(x.size):
             xi = np.float64(x[i])
-            v = (xi - anchor) * scale - nu
-            c = min(max(v, 0.0), 1.0)
-            above += 1 if v > 1.0 else 0
-            inside += 1 if c == v else 0
-            mass += c if c == v else 0.0
+            t = (xi - anchor) * scale - base
+            c = min(max(t, zero), one)
+            above += 1 if t > one else 0
+            inside += 1 if c == t else 0
+            mass += c if c == t else 0.0
             check += xi * 0.0
-        return np.float64(above), np.float64(inside), mass, check
+        return np.float64(above), np.float64(inside), mass - zero * inside, check
     ones = 0.0
     active = 0.0
     for i in range(x.size):
         xi = np.float64(x[i])
         wi = np.float64(w[i])
-        v = (xi - anchor) * scale - nu
-        c = min(max(v, 0.0), 1.0)
-        counted = wi if c == v else 0.0
-        ones += wi if v > 1.0 else 0.0
+        t = (xi - anchor) * scale - base
+        c = min(max(t, zero), one)
+        counted = wi if c == t else 0.0
+        ones += wi if t > one else 0.0
         active += counted
         mass += counted * c
         check += xi * 0.0
-    return ones, active, mass, check
+    return ones, active, mass - zero * active, check
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
@@ -232,7 +243,12 @@ def closer_gap(x, w, anchor, scale, nu, below, above):
 @numba.njit(nogil=True, cache=True)
 def gap(x, w, anchor, scale, nu):
     """`closer_gap` without edges known before: infinite where there is no row on that side."""
-    return closer_gap(x, w, anchor, scale, nu, -np.inf, np.inf)
+    below = -np.inf
+    above = np.inf
+    if x.size >= FEW_RUNS * RUN:  # the edges among a few rows from everywhere: then few runs have a row inside them
+        few = x[::RUN].copy()
+        below, above = closer_gap(few, None if w is None else w[::RUN].copy(), anchor, scale, nu, below, above)
+    return closer_gap(x, w, anchor, scale, nu, below, above)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -11,20 +11,19 @@ from numba import prange
 from torch import Tensor
 
 from hsboost._kernels._compile import BLOCK, FAST, Kernel, numba
+from hsboost._kernels.columns import TILE, transpose
 from hsboost._kernels.search import MARGIN
 from hsboost._segments import Segments, find_thresholds
 from hsboost._threshold import scale_of
 from hsboost.projection import _project_groups
 
-#: Rows of a matrix that a thread takes at a time: with a few columns they fit the second-level cache.
-TILE = 4096
 #: Columns are copied in groups of about so many scores: the copy stays in the cache, and fresh memory is slow.
 FEW_SCORES = 1 << 20
 
 
 @lru_cache(maxsize=32)
 def _equal_segments(problems: int, n: int) -> Segments:
-    return Segments(list(range(problems)), np.arange(problems + 1, dtype=np.intp) * n, None)
+    return Segments.equal(problems, n)
 
 
 def project(x: Tensor, k: Tensor, temperature: float, method: str) -> Tensor:
@@ -128,17 +127,6 @@ active_sums = Kernel(_active_sums)
 write_derivative = Kernel(_derivative)
 
 
-def _transpose(a: Any, out: Any) -> None:
-    """out[c, i] = a[i, c]."""
-    n, columns = a.shape
-    tiles = (n + TILE - 1) // TILE
-    for task in prange(tiles * ((columns + 15) // 16)):
-        b, first = task % tiles, task // tiles * 16
-        for c in range(first, min(columns, first + 16)):
-            for i in range(b * TILE, min(n, (b + 1) * TILE)):
-                out[c, i] = a[i, c]
-
-
 def _column_values(a: Any, anchor: Any, scale: Any, nu: Any, margin: Any, out: Any) -> None:
     """`hsboost._kernels.gradient.block_values` of every column's threshold, row by row."""
     n, columns = a.shape
@@ -174,7 +162,6 @@ def _column_derivative(u: Any, y: Any, mean: Any, scale: Any, out: Any) -> None:
                 out[i, c] = (np.float64(u[i, c]) - mean[c]) * scale if inside else 0.0
 
 
-transpose = Kernel(_transpose)
 column_values = Kernel(_column_values)
 column_sums = Kernel(_column_sums)
 write_columns = Kernel(_column_derivative)

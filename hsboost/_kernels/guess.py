@@ -1,0 +1,81 @@
+"""Where a search that knows nothing begins: where a sample ends. That saves passes over all rows."""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from hsboost._kernels.search import EPS, SOLVED, solve
+from hsboost._kernels.threshold import block_sums, nearest
+
+#: With fewer active rows than this share a sample may be sitting at the edge of a gap.
+FEW_ACTIVE = 0.05
+
+#: Samples are taken at irregular places, steps of the golden ratio: repeatable, and no period in the data hides.
+GOLDEN = 0.6180339887498949
+
+
+@numba.njit(nogil=True, cache=True)
+def sample(a, runs, length):
+    """So many runs of neighbouring entries of ``a``."""
+    some = np.empty(runs * length, a.dtype)
+    last = a.size - length
+    for r in range(runs):
+        start = int((r * GOLDEN) % 1.0 * last)
+        for i in range(length):
+            some[r * length + i] = a[start + i]
+    return some
+
+
+@numba.njit(nogil=True, cache=True)
+def guess(x, w, scale, share, length):
+    """(anchor, nu, NaN or a nu where no row may be active) from a sample in runs of ``length`` neighbours.
+
+    ``share`` is the part of the weight that is to be 1. Any values are correct, good ones are fast.
+    """
+    full = np.float64(x.size) if w is None else np.float64(w.sum())
+    mass = share * full
+    anchor = np.float64(x[0])
+    if not 0.0 < mass < full:
+        return anchor, -0.5, np.nan
+    found, nu, status = solve(x, w, scale, mass, anchor, -0.5, -np.inf, np.inf, 8 * EPS * full)
+    if status != SOLVED:
+        return anchor, -0.5, np.nan
+    anchor = nearest(x, found, scale, nu)
+    nu += (found - anchor) * scale
+    middle = np.nan
+    if block_sums(x, w, anchor, scale, nu)[1] < FEW_ACTIVE * full:
+        middle = (middle_of_gap(x, w, scale, share, length) - anchor) * scale - 0.5
+    return anchor, nu, middle
+
+
+@numba.njit(nogil=True, cache=True)
+def middle_of_gap(x, w, scale, share, length):
+    """The middle of the widest gap where the running weight passes k, give or take the sampling error; or NaN.
+
+    Scores that training has driven apart leave a gap there in which no row is active: Newton's method would creep up to
+    it through the tail of a cluster.
+    """
+    m = x.size
+    order = np.argsort(x)[::-1]
+    running = np.empty(m)
+    total = 0.0
+    for r in range(m):
+        total += 1.0 if w is None else np.float64(w[order[r]])
+        running[r] = total
+    # Rows come in runs of neighbours, which may resemble each other: count the runs, not the rows.
+    error = 4.0 * math.sqrt(share * (1.0 - share) * length / m) + 2.0 * length / m
+    first = max(np.searchsorted(running, (share - error) * total) - 1, 0)
+    last = min(np.searchsorted(running, (share + error) * total) + 1, m - 1)
+    widest, ordinary, middle = 0.0, 0.0, np.nan
+    for r in range(first, last):
+        upper, lower = np.float64(x[order[r]]), np.float64(x[order[r + 1]])
+        if upper - lower > widest:
+            widest, ordinary = upper - lower, widest
+            middle = 0.5 * upper + 0.5 * lower
+        else:
+            ordinary = max(ordinary, upper - lower)
+    # Thin tails have wide gaps everywhere.
+    return middle if last - first >= 2 and widest > max(1.0 / scale, 4.0 * ordinary) else np.nan

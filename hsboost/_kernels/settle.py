@@ -1,0 +1,53 @@
+"""The whole search in one compiled call, for problems that one thread solves fastest."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from hsboost._kernels.guess import guess, sample
+from hsboost._kernels.search import EPS, MARGIN, NOT_FINITE, SOLVED, flat_cut, solve
+from hsboost._kernels.threshold import block_interior, block_sums, ends, gap
+
+#: From so many rows on a cold search begins with a sample: one row in so many, and at most.
+SAMPLED_FROM, ONE_IN, MOST = 8192, 32, 1024
+
+
+@numba.njit(nogil=True, cache=True)
+def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
+    """Threshold for any 0 <= k <= total on one thread: (anchor, nu, whether all values are 0 or 1, status).
+
+    ``cold`` says that (anchor, nu) is no better than any other start. [lo, hi] is a bracket for nu at the first anchor;
+    both infinite when none is known, as in a cold search.
+    """
+    if k <= 0.0 or k >= total:
+        smallest, largest, check = ends(x, w)
+        if check != 0.0:
+            return anchor, nu, True, NOT_FINITE
+        return (largest, 0.0, True, SOLVED) if k <= 0.0 else (smallest, -1.0, True, SOLVED)
+    if cold and x.size >= SAMPLED_FROM:
+        rows = min(MOST, x.size // ONE_IN)
+        if w is None:
+            anchor, nu, middle = guess(sample(x, rows, 1), None, scale, k / total, 1)
+        else:
+            anchor, nu, middle = guess(sample(x, rows, 1), sample(w, rows, 1), scale, k / total, 1)
+        if not np.isnan(middle):
+            lo, hi, nu = try_gap(x, w, scale, k, total, anchor, nu, middle)
+    anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * total)
+    if status != SOLVED or block_interior(x, w, anchor, scale, nu, MARGIN) > 0.0:
+        return anchor, nu, False, status
+    below, above = gap(x, w, anchor, scale, nu)
+    anchor, nu = flat_cut(below, above, scale)
+    return anchor, nu, True, SOLVED
+
+
+@numba.njit(nogil=True, cache=True)
+def try_gap(x, w, scale, k, total, anchor, nu, middle):
+    """A bracket with ``middle`` as one of its ends, and where in it to begin: at ``middle`` if that is the solution."""
+    ones, active, mass, _ = block_sums(x, w, anchor, scale, middle)
+    excess = (ones - k) + mass
+    if active == 0.0 and abs(excess) <= 8 * EPS * total:
+        return -np.inf, np.inf, middle
+    if excess > 0.0:
+        return middle, np.inf, max(nu, middle)
+    return -np.inf, middle, min(nu, middle)
