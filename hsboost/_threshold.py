@@ -205,6 +205,11 @@ def _try_narrow(
     return False, lo, hi, float(following)
 
 
+def sample_runs(n: int) -> int:
+    """How many runs of `RUN` rows the first guess comes from."""
+    return min(MOST_RUNS, max(FEWEST_RUNS, n // 256))
+
+
 class ArrayReducer:
     """Rows in this machine's memory: Numba passes, threaded when there are many."""
 
@@ -219,9 +224,9 @@ class ArrayReducer:
         n = self.x.size
         if n < 2 * RUN:
             return float(self.x[0]), -0.5, None
-        runs = min(MOST_RUNS, max(FEWEST_RUNS, n // 1024))
-        some_w = None if self.w is None else guess.sample(self.w, runs, RUN)
-        anchor, nu, gap = guess.guess(guess.sample(self.x, runs, RUN), some_w, self.scale, k / self.total, RUN)
+        runs = sample_runs(n)
+        some, some_w = guess.sample(self.x, runs, RUN), None if self.w is None else guess.sample(self.w, runs, RUN)
+        anchor, nu, gap = guess.guess(some, some_w, self.scale, k / self.total, RUN)
         return anchor, nu, None if np.isnan(gap) else gap
 
     def sums(self, nu: float) -> Sums:

@@ -309,3 +309,22 @@ def test_problems_of_one_thread_begin_with_a_sample(n, weighted, shape, rng):
         where = threshold_of(x, w, k, float(n) if w is None else w.sum(), 1.0)
         y = np.clip(x - where.anchor - where.nu, 0, 1)
         assert float((y if w is None else w * y).sum()) == pytest.approx(k, rel=1e-12)
+
+
+@given(problems(moderate=True, max_size=60), st.floats(1e-15, 0.3), st.integers(0, 59), st.booleans())
+def test_small_rows_are_kept_if_and_only_if_they_are_undecided(p, width, at, up):
+    """Brackets that begin or end on a row, or one temperature below it."""
+    x, scale = p.x, 1 / p.temperature
+    anchor = float(x[0])
+    edge = (float(x[at % x.size]) - anchor) * scale - (1.0 if at % 2 else 0.0)
+    lo, hi = (edge, edge + width) if up else (edge - width, edge)
+    if not lo < hi < lo + 1.0:
+        return
+    keep_x, keep_w, out = np.empty((1, x.size)), np.empty((1, x.size)), np.empty((4, 1))
+    threshold.narrow(x.size, x, p.w, anchor, scale, lo, hi, keep_x, keep_w, out)
+    ones, active, _, kept = out[:, 0]
+    u = (x - anchor) * scale
+    decided = (u <= lo) | ((u >= hi) & (u <= lo + 1.0)) | (u >= hi + 1.0)
+    assert kept == x.size - decided.sum()
+    np.testing.assert_array_equal(keep_x[0, : int(kept)], x[~decided])
+    assert ones + active + keep_w[0, : int(kept)].sum() == pytest.approx(p.w[u > lo].sum(), abs=1e-12 * (1 + p.total))

@@ -18,15 +18,20 @@ GOLDEN = 0.6180339887498949
 
 
 @numba.njit(nogil=True, cache=True)
-def sample(a, runs, length):
-    """So many runs of neighbouring entries of ``a``."""
-    some = np.empty(runs * length, a.dtype)
-    last = a.size - length
+def places(n, runs, length):
+    """Where so many runs of neighbours lie among n rows."""
+    found = np.empty(runs * length, np.intp)
     for r in range(runs):
-        start = int((r * GOLDEN) % 1.0 * last)
+        start = int((r * GOLDEN) % 1.0 * (n - length))
         for i in range(length):
-            some[r * length + i] = a[start + i]
-    return some
+            found[r * length + i] = start + i
+    return found
+
+
+@numba.njit(nogil=True, cache=True)
+def sample(a, runs, length):
+    """The entries of ``a`` at `places`."""
+    return a[places(a.size, runs, length)]
 
 
 @numba.njit(nogil=True, cache=True)

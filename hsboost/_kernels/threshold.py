@@ -118,21 +118,26 @@ def block_decided(x, w, anchor, scale, lo, hi):
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
-def count_undecided(x, anchor, scale, lo, hi):
-    """How many rows are 0, 1 or in between depending on where nu lies in (lo, hi)."""
+def count_near(x, anchor, scale, middle, reach):
+    """How many rows lie within ``reach`` of middle - 1/2 or middle + 1/2."""
     count = 0
     for i in range(x.size):
         u = (np.float64(x[i]) - anchor) * scale
-        count += 1 if ((u > lo) & (u < hi)) | ((u > lo + 1.0) & (u < hi + 1.0)) else 0
+        count += 1 if abs(abs(u - middle) - 0.5) <= reach else 0
     return count
 
 
 @numba.njit(nogil=True, cache=True)
 def keep_undecided(x, w, anchor, scale, lo, hi, keep_x, keep_w, kept):
-    """Append the undecided rows of one chunk to its block's store; how many there are now, or more than fit."""
+    """Append the undecided rows of one chunk to its block's store; how many there are now, or more than fit.
+
+    They are 0, 1 or in between depending on where nu lies in (lo, hi): those near lo or lo + 1.
+    """
+    middle = 0.5 * lo + 0.5 * hi + 0.5
+    reach = 0.5 * (hi - lo) + 1e-15 * (2.0 + abs(lo))  # a little more than that, whatever rounding does
     for start in range(0, x.size, RUN):
         run = x[start : start + RUN]
-        if count_undecided(run, anchor, scale, lo, hi) == 0:
+        if count_near(run, anchor, scale, middle, reach) == 0:
             continue
         for i in range(run.size):
             u = (np.float64(run[i]) - anchor) * scale

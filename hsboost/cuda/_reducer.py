@@ -12,9 +12,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hsboost._kernels import search
+from hsboost._kernels import guess, search
 from hsboost._kernels.threshold import block_sums
-from hsboost._threshold import ArrayReducer, Sums, Threshold, find_threshold, scale_of, threshold_of
+from hsboost._threshold import (
+    RUN,
+    Sums,
+    Threshold,
+    find_threshold,
+    sample_runs,
+    scale_of,
+    threshold_of,
+)
 from hsboost.cuda import _kernels as kernels
 from hsboost.cuda._device import Device, grid
 
@@ -71,8 +79,12 @@ class DeviceReducer:
 
     def guess(self, k: float) -> tuple[float, float, float | None]:
         x, w = self._arrays
-        weights: Any = None if w is None else _Fetched(self.device, w)
-        return ArrayReducer(_Fetched(self.device, x), weights, self.scale, self.total).guess(k)  # type: ignore[arg-type]
+        if self.n < 2 * RUN:
+            return float(self.device.download(x[:1])[0]), -0.5, None
+        at = self.device.upload(guess.places(self.n, sample_runs(self.n), RUN))
+        some, some_w = self.device.download(x[at]), None if w is None else self.device.download(w[at])
+        anchor, nu, gap = guess.guess(some, some_w, self.scale, k / self.total, RUN)
+        return anchor, nu, None if np.isnan(gap) else gap
 
     def sums(self, nu: float) -> Sums:
         if not (self._kept and self._kept.covers(self.anchor, nu, nu)) and not self._crowded:
@@ -221,18 +233,6 @@ class DeviceReducer:
                 raise FloatingPointError
             self._surveyed = (self.anchor, nu), most, found
         return self._surveyed[1:]
-
-
-class _Fetched:
-    """An array on the device of which the host reads a few entries: what a guess needs of its rows."""
-
-    def __init__(self, device: Device, array: Any) -> None:
-        self._device, self._array, self.size = device, array, int(array.size)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, int):
-            return self._device.download(self._array[index : index + 1])[0]
-        return self._device.download(self._array[self._device.upload(index)])
 
 
 def find(
