@@ -210,6 +210,20 @@ def sample_runs(n: int) -> int:
     return min(MOST_RUNS, max(FEWEST_RUNS, n // 256))
 
 
+def guess_from(
+    some: np.ndarray, some_w: np.ndarray | None, scale: float, share: float
+) -> tuple[float, float, float | None]:
+    """`Reducer.guess` from the rows of a sample; ``share`` is the part of the weight that is to be 1."""
+    anchor, nu, few = guess.guess(some, some_w, scale, share)
+    if not few:
+        return anchor, nu, None
+    # NumPy sorts ten times as fast as compiled code here.
+    order = None if some_w is None else np.argsort(some)
+    ascending, its_w = (np.sort(some), None) if some_w is None else (some[order], some_w[order])
+    middle = guess.middle_of_gap(ascending, its_w, scale, share, RUN)
+    return anchor, nu, None if np.isnan(middle) else (middle - anchor) * scale - 0.5
+
+
 class ArrayReducer:
     """Rows in this machine's memory: Numba passes, threaded when there are many."""
 
@@ -226,8 +240,7 @@ class ArrayReducer:
             return float(self.x[0]), -0.5, None
         runs = sample_runs(n)
         some, some_w = guess.sample(self.x, runs, RUN), None if self.w is None else guess.sample(self.w, runs, RUN)
-        anchor, nu, gap = guess.guess(some, some_w, self.scale, k / self.total, RUN)
-        return anchor, nu, None if np.isnan(gap) else gap
+        return guess_from(some, some_w, self.scale, k / self.total)
 
     def sums(self, nu: float) -> Sums:
         if self._rest is not None:

@@ -12,7 +12,7 @@ from strategies import problems
 from hsboost._kernels import guess, threshold
 from hsboost._kernels.search import MARGIN
 from hsboost._kernels.settle import SAMPLED_FROM
-from hsboost._threshold import SMALL, ArrayReducer, Sums, find_threshold, threshold_of
+from hsboost._threshold import SMALL, ArrayReducer, Sums, find_threshold, guess_from, threshold_of
 
 
 class PlainReducer:
@@ -267,10 +267,12 @@ def test_a_sample_of_two_clusters_shows_the_gap(weighted, length, rng):
         guess.sample(x, 1024 // length, length),
         None if w is None else guess.sample(w, 1024 // length, length),
     )
-    anchor, _, middle = guess.guess(few, some_w, 1.0, share, length)
-    assert x[~top].max() < anchor + middle < anchor + middle + 1.0 < x[top].min()
+    assert guess.guess(few, some_w, 1.0, share)[2]
+    order = np.argsort(few)
+    middle = guess.middle_of_gap(few[order], None if some_w is None else some_w[order], 1.0, share, length)
+    assert x[~top].max() < middle - 0.5 < middle + 0.5 < x[top].min()
     # One cluster, however few of its rows are active, has none.
-    assert np.isnan(guess.guess(few[few < 25.0] * 1e3, None, 1.0, share, length)[2])
+    assert np.isnan(guess.middle_of_gap(np.sort(few[few < 25.0]) * 1e3, None, 1.0, share, length))
 
 
 @pytest.mark.parametrize(
@@ -278,10 +280,11 @@ def test_a_sample_of_two_clusters_shows_the_gap(weighted, length, rng):
 )
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
 def test_a_guess_is_a_number_whatever_the_finite_sample(x, share):
-    anchor, nu, middle = guess.guess(x, None, 1.0, share, 1)
-    assert np.isfinite(anchor)
-    assert np.isfinite(nu)
-    assert not np.isinf(middle)
+    for w in (None, np.ones(x.size), np.zeros(x.size)):
+        anchor, nu, gap = guess_from(x, w, 1.0, share)
+        assert np.isfinite(anchor)
+        assert np.isfinite(nu)
+        assert gap is None or np.isfinite(gap)
 
 
 def test_scores_that_are_not_finite_are_found_behind_a_sample(rng):

@@ -35,8 +35,8 @@ def sample(a, runs, length):
 
 
 @numba.njit(nogil=True, cache=True)
-def guess(x, w, scale, share, length):
-    """(anchor, nu, NaN or a nu where no row may be active) from a sample in runs of ``length`` neighbours.
+def guess(x, w, scale, share):
+    """(anchor, nu, whether so few rows are active there that `middle_of_gap` should be asked) from a sample.
 
     ``share`` is the part of the weight that is to be 1. Any values are correct, good ones are fast.
     """
@@ -44,16 +44,13 @@ def guess(x, w, scale, share, length):
     mass = share * full
     anchor = np.float64(x[0])
     if not 0.0 < mass < full:
-        return anchor, -0.5, np.nan
+        return anchor, -0.5, False
     found, nu, status = solve(x, w, scale, mass, anchor, -0.5, -np.inf, np.inf, 8 * EPS * full)
     if status != SOLVED:
-        return anchor, -0.5, np.nan
+        return anchor, -0.5, False
     anchor = nearest(x, found, scale, nu)
     nu += (found - anchor) * scale
-    middle = np.nan
-    if block_sums(x, w, anchor, scale, nu)[1] < FEW_ACTIVE * full:
-        middle = (middle_of_gap(x, w, scale, share, length) - anchor) * scale - 0.5
-    return anchor, nu, middle
+    return anchor, nu, block_sums(x, w, anchor, scale, nu)[1] < FEW_ACTIVE * full
 
 
 @numba.njit(nogil=True, cache=True)
@@ -61,14 +58,13 @@ def middle_of_gap(x, w, scale, share, length):
     """The middle of the widest gap where the running weight passes k, give or take the sampling error; or NaN.
 
     Scores that training has driven apart leave a gap there in which no row is active: Newton's method would creep up to
-    it through the tail of a cluster.
+    it through the tail of a cluster. ``x`` ascends, a sample in runs of ``length`` neighbours.
     """
     m = x.size
-    order = np.argsort(x)[::-1]
     running = np.empty(m)
     total = 0.0
     for r in range(m):
-        total += 1.0 if w is None else np.float64(w[order[r]])
+        total += 1.0 if w is None else np.float64(w[m - 1 - r])
         running[r] = total
     # Rows come in runs of neighbours, which may resemble each other: count the runs, not the rows.
     error = 4.0 * math.sqrt(share * (1.0 - share) * length / m) + 2.0 * length / m
@@ -76,7 +72,7 @@ def middle_of_gap(x, w, scale, share, length):
     last = min(np.searchsorted(running, (share + error) * total) + 1, m - 1)
     widest, ordinary, middle = 0.0, 0.0, np.nan
     for r in range(first, last):
-        upper, lower = np.float64(x[order[r]]), np.float64(x[order[r + 1]])
+        upper, lower = np.float64(x[m - 1 - r]), np.float64(x[m - 2 - r])
         if upper - lower > widest:
             widest, ordinary = upper - lower, widest
             middle = 0.5 * upper + 0.5 * lower

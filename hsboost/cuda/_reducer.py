@@ -19,6 +19,7 @@ from hsboost._threshold import (
     Sums,
     Threshold,
     find_threshold,
+    guess_from,
     sample_runs,
     scale_of,
     threshold_of,
@@ -83,8 +84,7 @@ class DeviceReducer:
             return float(self.device.download(x[:1])[0]), -0.5, None
         at = self.device.upload(guess.places(self.n, sample_runs(self.n), RUN))
         some, some_w = self.device.download(x[at]), None if w is None else self.device.download(w[at])
-        anchor, nu, gap = guess.guess(some, some_w, self.scale, k / self.total, RUN)
-        return anchor, nu, None if np.isnan(gap) else gap
+        return guess_from(some, some_w, self.scale, k / self.total)
 
     def sums(self, nu: float) -> Sums:
         if not (self._kept and self._kept.covers(self.anchor, nu, nu)) and not self._crowded:
