@@ -251,10 +251,11 @@ def test_kernel_promises_are_computed_from_the_runs() -> None:
         10_000_000, "float64",
         {
             "copy": [1.0, 2.0, 3.0], "projection": [6.0], "jaxopt": [60.0], "pav": [600.0], "scipy_isotonic": [120.0],
-            "projection_into": [5.0], "numpy_in_place": [35.0],
+            "projection_into": [5.0], "numpy_in_place": [35.0], "pav_into": [200.0],
         },
         projection={"error": 1e-15, "same_bits_with_one_thread": True}, jaxopt={"error": 1e-9}, pav={"error": 0.0},
         scipy_isotonic={"error": 1e-15}, projection_into={"error": 1e-15}, numpy_in_place={"error": 1e-15},
+        pav_into={"error": 1e-15},
     )  # fmt: skip
     steps = _case(
         10_000_000, "float32", {"stream": [2.0], "step_warm": [8.0], "step_cold": [9.0], "projection": [1.0]},
@@ -273,6 +274,7 @@ def test_kernel_promises_are_computed_from_the_runs() -> None:
         (10.0, "met"),  # fastest rival, less accurate than ours
         (7.0, "not met"),  # in place, which the two before do not look at
         (20.0, "not met"),  # fastest that sorts
+        (40.0, "met"),  # the same in place
         (4.0, "not met"),  # warm
         (4.5, "met"),  # cold
         (pytest.approx(29.0), "met"), (None, "not measured"), (None, "not measured"),  # 1e3

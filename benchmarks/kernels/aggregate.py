@@ -88,12 +88,15 @@ def as_good(record: Record, rival: str) -> bool:
     return ours is not None and theirs is not None and ours <= max(theirs, ROUNDING[record["dtype"]])
 
 
-def fastest_rival(record: Record, sorting: bool | None = None) -> str | None:
-    """Name the fastest rival that returns a new array; ``sorting`` keeps those that sort, or those that do not."""
+def fastest_rival(record: Record, sorting: bool | None = None, into: bool = False) -> str | None:
+    """Name the fastest rival; ``sorting`` keeps those that sort, or those that do not.
+
+    Those that return a new array, or with ``into`` those that write into one that exists.
+    """
     timed = {
         name: found.median
         for name, rival in RIVALS.items()
-        if not rival.into
+        if rival.into == into
         and (sorting is None or rival.sorts == sorting)
         and (found := timing(record, name)) is not None
     }

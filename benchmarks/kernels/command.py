@@ -30,8 +30,8 @@ def kernels(
     rivals: Annotated[
         str | None,
         typer.Option(
-            help="numpy_newton, numpy_in_place, jaxopt, scipy_isotonic, pav, entmax, or none. Default: all that are "
-            "installed."
+            help="numpy_newton, numpy_in_place, jaxopt, scipy_isotonic, pav, pav_into, entmax, or none. Default: all "
+            "that are installed."
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(help="Samples per method (hsboost and the floors: three times as many).")] = 7,

@@ -27,6 +27,7 @@ STYLES = {
     "jaxopt": ("#009E73", "^", "--"),
     "scipy_isotonic": ("#CC79A7", "v", "--"),
     "pav": ("#56B4E9", "P", "--"),
+    "pav_into": ("#56B4E9", "p", ":"),
     "entmax": ("#D55E00", "X", "--"),
 }
 

@@ -36,3 +36,19 @@ class Pav(Rival):
         from hsboost import project_hypersimplex
 
         return lambda: project_hypersimplex(x, k, sample_weight=w, method="pav").values
+
+
+class PavInPlace(Pav):
+    """``project_hypersimplex(…, method="pav", out=…)``."""
+
+    name = "pav_into"
+    label = "hsboost, method='pav', out="
+    kinds = ("one",)
+    into = True
+
+    def prepare(self, x: FloatArray, k: float, w: FloatArray | None) -> Callable[[], FloatArray]:
+        """See :class:`Rival`."""
+        from hsboost import project_hypersimplex
+
+        out = np.zeros_like(x)
+        return lambda: project_hypersimplex(x, k, sample_weight=w, method="pav", out=out).values
