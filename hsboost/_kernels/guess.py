@@ -31,7 +31,11 @@ def places(n, runs, length):
 @numba.njit(nogil=True, cache=True)
 def sample(a, runs, length):
     """The entries of ``a`` at `places`."""
-    return a[places(a.size, runs, length)]
+    at = places(a.size, runs, length)
+    some = np.empty(at.size, a.dtype)
+    for i in range(at.size):
+        some[i] = a[at[i]]
+    return some
 
 
 @numba.njit(nogil=True, cache=True)
@@ -54,6 +58,24 @@ def guess(x, w, scale, share):
 
 
 @numba.njit(nogil=True, cache=True)
+def sort_by_score(x, w):
+    """Shell's sort of a sample and its weights, in place: Numba needs seconds to compile its own sort."""
+    for step in (701, 301, 132, 57, 23, 10, 4, 1):
+        for i in range(step, x.size):
+            xi = x[i]
+            wi = xi if w is None else w[i]
+            j = i
+            while j >= step and x[j - step] > xi:
+                x[j] = x[j - step]
+                if w is not None:
+                    w[j] = w[j - step]
+                j -= step
+            x[j] = xi
+            if w is not None:
+                w[j] = wi
+
+
+@numba.njit(nogil=True, cache=True)
 def middle_of_gap(x, w, scale, share, length):
     """The middle of the widest gap where the running weight passes k, give or take the sampling error; or NaN.
 
@@ -61,15 +83,16 @@ def middle_of_gap(x, w, scale, share, length):
     it through the tail of a cluster. ``x`` ascends, a sample in runs of ``length`` neighbours.
     """
     m = x.size
-    running = np.empty(m)
-    total = 0.0
-    for r in range(m):
-        total += 1.0 if w is None else np.float64(w[m - 1 - r])
-        running[r] = total
+    total = np.float64(m) if w is None else np.float64(w.sum())
     # Rows come in runs of neighbours, which may resemble each other: count the runs, not the rows.
     error = 4.0 * math.sqrt(share * (1.0 - share) * length / m) + 2.0 * length / m
-    first = max(np.searchsorted(running, (share - error) * total) - 1, 0)
-    last = min(np.searchsorted(running, (share + error) * total) + 1, m - 1)
+    running = 0.0
+    first, last = -1, 1
+    for r in range(m):
+        running += 1.0 if w is None else np.float64(w[m - 1 - r])
+        first += 1 if running < (share - error) * total else 0
+        last += 1 if running < (share + error) * total else 0
+    first, last = max(first, 0), min(last, m - 1)
     widest, ordinary, middle = 0.0, 0.0, np.nan
     for r in range(first, last):
         upper, lower = np.float64(x[m - 1 - r]), np.float64(x[m - 2 - r])

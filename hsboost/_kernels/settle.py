@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from hsboost._kernels.guess import guess, middle_of_gap, sample
+from hsboost._kernels.guess import guess, middle_of_gap, sample, sort_by_score
 from hsboost._kernels.search import EPS, MARGIN, NOT_FINITE, SOLVED, flat_cut, solve
 from hsboost._kernels.threshold import block_interior, block_sums, ends, gap
 
@@ -30,12 +30,17 @@ def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
         some = sample(x, rows, 1)
         if w is None:
             anchor, nu, few = guess(some, None, scale, k / total)
-            middle = middle_of_gap(np.sort(some), None, scale, k / total, 1) if few else np.nan
+            middle = np.nan
+            if few:
+                sort_by_score(some, None)
+                middle = middle_of_gap(some, None, scale, k / total, 1)
         else:
             some_w = sample(w, rows, 1)
             anchor, nu, few = guess(some, some_w, scale, k / total)
-            order = np.argsort(some) if few else np.empty(0, np.intp)
-            middle = middle_of_gap(some[order], some_w[order], scale, k / total, 1) if few else np.nan
+            middle = np.nan
+            if few:
+                sort_by_score(some, some_w)
+                middle = middle_of_gap(some, some_w, scale, k / total, 1)
         if not np.isnan(middle):
             lo, hi, nu = try_gap(x, w, scale, k, total, anchor, nu, (middle - anchor) * scale - 0.5)
     anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * total)
