@@ -74,8 +74,8 @@ def all_end(crew: _crew.Crew, scenario: Callable[[int], list[_crew.Outcome]]) ->
     """How workers end that have lost one; the scenario gets the number of the attempt.
 
     XGBoost's event loop stops when an exchange fails, and forgets a read that was submitted after the write that
-    failed: whoever waits for it waits for ever, its timeout does not count then (seen with 3.2, one time in ten on a
-    busy machine). Nothing above it can end that: a wait in XGBoost is excused, but not every time.
+    failed: whoever waits for it waits for ever, its timeout does not count then (seen with 3.2 on a busy
+    machine). Nothing above it can end that: a wait in XGBoost is excused, but not every time.
     """
     for attempt in range(ATTEMPTS):
         try:

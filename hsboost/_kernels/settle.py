@@ -28,21 +28,13 @@ def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
     if cold and x.size >= SAMPLED_FROM:
         rows = min(MOST, x.size // ONE_IN)
         some = sample(x, rows, 1)
-        if w is None:
-            anchor, nu, few = guess(some, None, scale, k / total)
-            middle = np.nan
-            if few:
-                sort_by_score(some, None)
-                middle = middle_of_gap(some, None, scale, k / total, 1)
-        else:
-            some_w = sample(w, rows, 1)
-            anchor, nu, few = guess(some, some_w, scale, k / total)
-            middle = np.nan
-            if few:
-                sort_by_score(some, some_w)
-                middle = middle_of_gap(some, some_w, scale, k / total, 1)
-        if not np.isnan(middle):
-            lo, hi, nu = try_gap(x, w, scale, k, total, anchor, nu, (middle - anchor) * scale - 0.5)
+        some_w = None if w is None else sample(w, rows, 1)
+        anchor, nu, few = guess(some, some_w, scale, k / total)
+        if few:
+            sort_by_score(some, some_w)
+            middle = (middle_of_gap(some, some_w, scale, k / total, 1) - anchor) * scale - 0.5
+            if not np.isnan(middle):
+                lo, hi, nu = try_gap(x, w, scale, k, total, anchor, nu, middle)
     anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * total)
     if status != SOLVED or block_interior(x, w, anchor, scale, nu, MARGIN) > 0.0:
         return anchor, nu, False, status
