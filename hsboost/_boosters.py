@@ -242,6 +242,8 @@ def check_columns(estimator: Any, X: Any) -> None:
 def take_rows(X: Any, index: np.ndarray) -> Any:
     """Rows of an array, data frame or sparse matrix (as CSR: not every sparse format can be indexed)."""
     rows: Any = X
+    if type(X).__module__.startswith("pyarrow.") and hasattr(X, "take"):  # scikit-learn knows Arrow from 1.7 on
+        return X.take(index)
     return _safe_indexing(csr_array(rows) if issparse(X) else rows, index)
 
 
