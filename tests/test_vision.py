@@ -22,7 +22,8 @@ from benchmarks.vision.augment import augmented, scaling  # noqa: E402
 from benchmarks.vision.losses import make_loss  # noqa: E402
 from benchmarks.vision.network import network  # noqa: E402
 from benchmarks.vision.plan import ALL_LOSSES, BATCHES, LOSSES, Case, Settings  # noqa: E402
-from benchmarks.vision.published import published  # noqa: E402
+from benchmarks.vision.plots import over_batches  # noqa: E402
+from benchmarks.vision.published import differences, published  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -205,7 +206,7 @@ def test_figures() -> None:
     slope = figures.trend("cifar10", "hypersimplex-half", "max")
     assert slope is not None
     assert slope.slope == pytest.approx(0.002, rel=0.05)
-    assert slope.verdict == "grows with the batch"
+    assert slope.verdict == "moves for the loss"
     flat = figures.paired("cifar10", 128, "hypersimplex-half", "ce", "final")
     assert flat is not None
     assert (flat.mean, flat.t_test) == (pytest.approx(0.1), None)
@@ -216,7 +217,32 @@ def test_figures() -> None:
     assert trend([(7.0, 0.1)]) is None
     down = trend([(7.0, 0.3), (8.0, 0.2), (9.0, 0.1001)])
     assert down is not None
-    assert down.verdict == "shrinks with the batch"
+    assert down.verdict == "moves against the loss"
+
+
+def test_a_report_says_what_differs_from_the_published_runs() -> None:
+    theirs = {"epochs": 600, "hidden": 64, "learning_rate": 1e-4, "temperature": 1.5, "rows": 0}
+    assert differences(theirs | {"validation": 0.0, "augment": True}) == []
+    ours = {"epochs": 40, "hidden": 64, "learning_rate": 1e-3, "temperature": 1.5, "rows": 10_000}
+    assert differences(ours | {"validation": 0.1, "augment": False}) == [
+        "epochs 40 (600)",
+        "Adam's step 0.001 (0.0001)",
+        "pictures at most 10,000 (all)",
+        "share held out 0.1 (0)",
+        "augmentation no (yes)",
+    ]
+
+
+def test_published_figures_are_drawn_beside_runs_of_their_settings_only() -> None:
+    figures = Figures([record(512, loss, 0, [0.1, 0.8], [0.1, 0.2]) for loss in ("ce", "hypersimplex-half")])
+
+    def labels(comparable: bool) -> set[str]:
+        legend = over_batches(figures, "cifar10", comparable).legends[0]
+        return {text.get_text() for text in legend.get_texts()}
+
+    own = {"cross entropy", "HyperSimplex, k = n/2"}
+    assert labels(False) == own
+    assert labels(True) == own | {f"{label}, published" for label in own}
 
 
 def test_published_rows_show_the_published_direction() -> None:

@@ -33,7 +33,7 @@ class Paired(NamedTuple):
 
 
 class Trend(NamedTuple):
-    """The gap to cross entropy per doubling of the batch: least squares slope, 95 % interval, and what it says."""
+    """A loss minus cross entropy per doubling of the batch: least squares slope, 95 % interval, and what it says."""
 
     slope: float
     low: float | None
@@ -143,5 +143,5 @@ def trend(points: Sequence[tuple[float, float]]) -> Trend | None:
         return Trend(float(fit.slope), None, None, "too few runs to tell")
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(points) - 2) * fit.stderr)
     low, high = float(fit.slope) - half, float(fit.slope) + half
-    verdict = "grows with the batch" if low > 0 else "shrinks with the batch" if high < 0 else "no trend beyond noise"
+    verdict = "moves for the loss" if low > 0 else "moves against the loss" if high < 0 else "no trend beyond noise"
     return Trend(float(fit.slope), low, high, verdict)

@@ -25,14 +25,14 @@ STYLES = {
 COLUMNS = 4
 
 
-def draw(figures: Figures, out: Path) -> list[str]:
-    """Write two plots for each data set; returns the files' names."""
+def draw(figures: Figures, out: Path, comparable: bool) -> list[str]:
+    """Write two plots for each data set, published figures among them if ``comparable``; returns the files' names."""
     names = []
     for dataset in figures.datasets:
-        for kind, picture in (("epochs", over_epochs), ("batches", over_batches)):
-            name = f"{dataset}_{kind}.png"
-            picture(figures, dataset).savefig(out / name, dpi=150)
-            names.append(name)
+        pictures = {"epochs": over_epochs(figures, dataset), "batches": over_batches(figures, dataset, comparable)}
+        for kind, picture in pictures.items():
+            names.append(f"{dataset}_{kind}.png")
+            picture.savefig(out / names[-1], dpi=150)
     return names
 
 
@@ -72,8 +72,8 @@ def over_epochs(figures: Figures, dataset: str) -> Figure:
     return figure
 
 
-def over_batches(figures: Figures, dataset: str) -> Figure:
-    """Draw each figure against the batch size, ± 1 sd over seeds; faint lines are published."""
+def over_batches(figures: Figures, dataset: str, comparable: bool) -> Figure:
+    """Draw each figure against the batch size, ± 1 sd over seeds; faint lines are published, if ``comparable``."""
     figure = Figure(figsize=(3.8 * len(FIGURES) + 0.6, 3.8), layout="constrained")
     panels = figure.subplots(1, len(FIGURES), sharey=True, squeeze=False)[0]
     for axes, name in zip(panels, FIGURES, strict=True):
@@ -89,7 +89,7 @@ def over_batches(figures: Figures, dataset: str) -> Figure:
             )  # fmt: skip
             shown = set(figures.batches(dataset))
             printed = {batch: value for batch, value in published(dataset, loss, name).items() if batch in shown}
-            if printed:
+            if printed and comparable:
                 label = f"{DESCRIBED[loss].label}, published"
                 axes.plot(list(printed), list(printed.values()), color=color, alpha=0.35, linewidth=3, label=label)
         axes.set_xscale("log", base=2)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks.vision.plan import BATCHES
 
 SOURCE = "Gomez, Wang, Tang (arXiv 2602.23336), Table 1, 600 epochs, mean of 5 seeds; k = n/2, temperature 1.5"
+#: Settings of the published runs, with a name for readers.
+SETTINGS = {
+    "epochs": ("epochs", 600),
+    "hidden": ("channels", 64),
+    "learning_rate": ("Adam's step", 1e-4),
+    "temperature": ("temperature", 1.5),
+    "rows": ("pictures at most", 0),
+    "validation": ("share held out", 0.0),
+    "augment": ("augmentation", True),
+}
 #: Data set, then loss, then figure: "max" as printed (maximum over epochs of test accuracy), "final" from its curves.
 _ROWS = {
     "cifar10": {
@@ -34,3 +46,20 @@ def published(dataset: str, loss: str, figure: str) -> dict[int, float]:
     """Accuracy by batch size; empty where nothing is published."""
     row = _ROWS.get(dataset, {}).get(loss, {}).get(figure)
     return {} if row is None else dict(zip(BATCHES, row, strict=True))
+
+
+def differences(settings: dict[str, Any]) -> list[str]:
+    """What was set otherwise than in the published runs: "epochs 40 (600)"."""
+    found = []
+    for name, (label, theirs) in SETTINGS.items():
+        if settings[name] != theirs:
+            found.append(f"{label} {_written(name, settings[name])} ({_written(name, theirs)})")
+    return found
+
+
+def _written(name: str, value: float | bool) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "rows":
+        return f"{value:,}" if value else "all"
+    return f"{value:g}"

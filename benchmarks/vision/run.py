@@ -100,12 +100,12 @@ def configured(settings: Settings) -> Iterator[None]:
 
 def write_report(store: RunStore[str], records: list[Record], out: Path, console: Console) -> None:
     """Write table.md, results.json and the plots from finished runs, and print the tables."""
-    from benchmarks.vision import plots
+    from benchmarks.vision import plots, published
 
     assert store.header is not None
     figures = Figures(records)
     place = environment.describe(store.header["settings"]["threads"])
     result = report.Result(store.header, place, figures)
-    written = plots.draw(figures, out)
+    written = plots.draw(figures, out, comparable=not published.differences(store.header["settings"]))
     report.print_tables(result, console)
     publish(out, result, report.to_markdown(result, written), written, console)
