@@ -19,7 +19,7 @@ class TrainingBudget:
     """k of an estimator, on the rows passed to ``fit``.
 
     Counts are counts of those rows: where some of them are set aside, the rest gets the same share. With groups a
-    single count goes for each group, and for a group with fewer rows means all of them.
+    single count goes for each group. A count above the rows, or the rows of a group, means all of them.
     """
 
     def __init__(
@@ -69,15 +69,11 @@ class TrainingBudget:
     def _by_group(self, k: Budgets) -> list[Budget]:
         """One budget per group of a column."""
         if self.segments is None:
-            budget = check.single_budget(k)
-            check.budget_mass(budget, self.total, 0.0)  # a count above all rows is an error
-            return [budget]
+            return [check.single_budget(k)]
         if isinstance(k, Mapping):
-            check.BudgetRule.of(k, self.labels).masses(self.totals, np.zeros(self.totals.size))
+            check.BudgetRule.of(k, self.labels)  # every group has a budget, or an error
             return [check.single_budget(k[label]) for label in self.labels]
-        if not isinstance(k, int):
-            return [k] * self.totals.size
-        return [k if k <= total else int(total) if total.is_integer() else NEARLY_ALL for total in self.totals.tolist()]
+        return [k] * self.totals.size
 
     def _column(self, c: int, all_rows: bool) -> Budgets:
         budgets = self.columns[c]
@@ -98,7 +94,7 @@ class TrainingBudget:
 
 def _as_share(k: Budget, total: float) -> Budget:
     """A count as the share it is of ``total``."""
-    return _share(float(k), total) if isinstance(k, int) else k
+    return _share(check.budget_mass(k, total, 0.0), total) if isinstance(k, int) else k
 
 
 def _share(mass: float, total: float) -> Budget:

@@ -69,10 +69,10 @@ class Predictor(ClassifierMixin, BaseEstimator):
         ----------
         X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
         k : int, float in (0, 1), or a mapping, optional
-            A count, or a share of the rows (rounded to the nearest count). With ``groups`` each group has it (a count
-            takes all rows of a smaller group), or its own from a mapping of group labels. For more than two classes
-            each class has it, or its own from a mapping of class labels. Default: the model's own k, which must not be
-            None then.
+            A count (all rows where there are fewer), or a share of the rows (rounded to the nearest count). With
+            ``groups`` each group has it, or its own from a mapping of group labels. For more than two classes each
+            class has it, or its own from a mapping of class labels. Default: the model's own k, which must not be None
+            then.
         groups : array-like of shape (n_samples,), optional
             Group of each row.
 

@@ -24,13 +24,10 @@ def budgets(k: Budgets, classes: np.ndarray, segments: Segments | None) -> list[
 
 
 def counts(k: Budgets, sizes: np.ndarray, labels: list[Any] | None) -> np.ndarray:
-    """How many rows to choose of each group, or of all (``labels`` None); a count takes all rows of a smaller group."""
+    """How many rows to choose of each group, or of all (``labels`` None); of fewer rows a count takes all."""
     if labels is None:
         return np.array([float(round(check.budget_mass(check.single_budget(k), float(sizes[0]), 0.0)))])
-    rule = check.BudgetRule.of(k, labels)
-    if not isinstance(k, Mapping):
-        rule = rule._replace(fixed=np.minimum(rule.fixed, sizes))
-    return np.asarray(np.rint(rule.masses(sizes, np.zeros_like(sizes))))
+    return np.asarray(np.rint(check.BudgetRule.of(k, labels).masses(sizes, np.zeros_like(sizes))))
 
 
 def top(scores: np.ndarray, k: Budgets, segments: Segments | None) -> np.ndarray:

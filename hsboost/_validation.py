@@ -22,6 +22,9 @@ Budgets: TypeAlias = Budget | Mapping[Any, Any]
 #: k may exceed Σ w by this share and still mean "all": sums of float weights depend on their order.
 ROUNDING = 1e-12
 
+#: A count that is above any number of rows, and not above all floats.
+MOST = 1 << 1000
+
 
 def check_scores(x: ArrayLike, name: str) -> FloatArray:
     """A contiguous 1-D float32 or float64 array of ``x``; other number types become float64."""
@@ -348,33 +351,21 @@ class BudgetRule(NamedTuple):
             budgets = [single_budget(k[label]) for label in labels]
         else:
             budgets = [k] * len(labels)
-        fixed = np.array([float(b) if isinstance(b, int) else 0.0 for b in budgets])
+        fixed = np.array([float(min(b, MOST)) if isinstance(b, int) else 0.0 for b in budgets])
         share = np.array([b if isinstance(b, float) else 0.0 for b in budgets])
         own = np.array([1.0 if b is None else 0.0 for b in budgets])
         return cls(fixed, share, own, labels)
 
     def masses(self, total: np.ndarray, positive: np.ndarray) -> np.ndarray:
-        """Each group's mass; a count above a group's weight is an error."""
-        over = self.fixed > total * (1.0 + ROUNDING)
-        if over.any():
-            g = int(np.argmax(over))
-            raise ValueError(
-                f"k={self.fixed[g]:g} is more than the total weight {total[g]:g} of group {self.labels[g]!r} "
-                f"({int(over.sum())} such groups in all); pass a mapping with a count that each group can hold, or a "
-                "float in (0, 1) for a share"
-            )
+        """Each group's mass; a count takes all rows of a smaller group."""
         return np.minimum(self.fixed + self.share * total + self.own * positive, total)
 
 
 def budget_mass(k: Budget, total: float, positive: float) -> float:
-    """The total mass that a budget means on data with total weight ``total``, ``positive`` of it in the positives."""
+    """The total mass that a budget means on data with total weight ``total``, ``positive`` of it in the positives.
+
+    A count takes all rows where there are fewer, with groups and without.
+    """
     if k is None:
         return positive
-    if isinstance(k, int):
-        if k > total * (1.0 + ROUNDING):
-            raise ValueError(
-                f"k={k} is more than the total weight {total:g} of the rows; "
-                "pass a count up to the number of rows, or a float in (0, 1) for a share of them"
-            )
-        return min(float(k), total)
-    return k * total
+    return float(min(k, total)) if isinstance(k, int) else k * total

@@ -61,7 +61,7 @@ def hits_at_k(
     else:
         shape = (columns, n_groups)
         rules = zip(budgets, total.reshape(shape), positive.reshape(shape), strict=True)
-        mass = np.concatenate([_group_masses(b, t, p, labels) for b, t, p in rules])
+        mass = np.concatenate([check.BudgetRule.of(b, labels).masses(t, p) for b, t, p in rules])
     rows = _order.AtWorkers(workers, known[0])
     found = _order.boundaries(rows, mass, np.float64 if _wide(workers, y_score) else np.float32)
     above, tied = rows.sum((2, mass.size), _hits, found.last)
@@ -194,11 +194,6 @@ def _labelled(
         ranking = ranking * len(labels) + np.tile(np.searchsorted(labels, groups), columns)
     by_column = None if weight is None else np.tile(weight.astype(np.float64), columns)
     return Labelled(np.ravel(score.T), by_column, ranking if columns > 1 or labels is not None else None, positive)
-
-
-def _group_masses(k: Budgets, total: np.ndarray, positive: np.ndarray, labels: list[float]) -> np.ndarray:
-    rule = check.BudgetRule.of(k, labels)
-    return rule._replace(fixed=np.minimum(rule.fixed, total)).masses(total, positive)
 
 
 def _weights(rows: Labelled, n: int) -> np.ndarray:

@@ -40,10 +40,10 @@ class HSClassifier(Predictor):
         rival), or a loss of your own settings.
     k : None, int, float in (0, 1), or a mapping, default None
         How many rows to call positive in training. None: as many as are positive. int: a count of the rows passed to
-        ``fit``, in units of weight. float: a share of their weight. With ``groups`` each group has that budget (a
-        count takes all rows of a smaller group), or its own from a mapping of group labels. With more than two classes
-        each class has it, or its own from a mapping of class labels (to mappings of group labels, with groups).
-        Losses other than the hypersimplex ones use k for ``threshold_`` only.
+        ``fit``, in units of weight; of all rows, or of a group, where there are fewer. float: a share of their weight.
+        With ``groups`` each group has that budget, or its own from a mapping of group labels. With more than two
+        classes each class has it, or its own from a mapping of class labels (to mappings of group labels, with
+        groups). Losses other than the hypersimplex ones use k for ``threshold_`` only.
     temperature : float, default 1.0
         Softness in units of the raw scores; with the exact Hessian it sets their unit (see
         :class:`hsboost.HypersimplexObjective`).

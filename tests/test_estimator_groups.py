@@ -79,16 +79,15 @@ def test_the_models_own_k_is_the_default_and_serves_groups_never_seen(booster: s
         model.predict_top_k(X)
 
 
-def test_a_count_takes_all_rows_of_a_smaller_group_and_a_mapping_must_fit() -> None:
+def test_a_count_takes_all_rows_of_a_smaller_group_in_a_mapping_too() -> None:
     labels = np.repeat([0, 1, 2], [1, 3, N - 4])
     model = HSClassifier(small("xgboost"), k=5).fit(X, Y, groups=labels)
     assert np.bincount(labels, model.predict_top_k(X, groups=labels)).tolist() == [1, 3, 5]
     assert np.bincount(labels, model.predict(X, groups=labels))[:2].tolist() == [1, 3]
-    budgets = {0: 2, 1: 3, 2: 5}
-    with pytest.raises(ValueError, match=r"k=2 is more than the total weight 1 of group 0"):
-        model.predict_top_k(X, budgets, labels)
-    with pytest.raises(ValueError, match=r"k=2 is more than the total weight 1 of group 0"):
-        HSClassifier(small("xgboost"), k=budgets).fit(X, Y, groups=labels)
+    budgets = {0: 2, 1: 30, 2: 5}
+    assert np.bincount(labels, model.predict_top_k(X, budgets, labels)).tolist() == [1, 3, 5]
+    mapped = HSClassifier(small("xgboost"), k=budgets).fit(X, Y, groups=labels)
+    np.testing.assert_array_equal(mapped.decision_function(X, labels), model.decision_function(X, labels))
 
 
 # Thresholds

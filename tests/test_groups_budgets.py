@@ -77,8 +77,6 @@ X6, Y6, G6 = np.array([2.0, 1, 0, -1, 0.3, 0.4]), np.array([1, 0, 1, 0, 1, 0]), 
 @pytest.mark.parametrize(
     ("k", "message"),
     [
-        (3, r"k=3 is more than the total weight 2 of group 'a' \(2 such groups in all\); pass a mapping"),
-        ({"a": 2, "b": 4, "c": 1}, r"k=4 is more than the total weight 3 of group 'b' \(1 such groups in all\)"),
         ({"a": 1, "b": 1}, r"k has no budget for group 'c' \(1 such groups in all\); add it to the mapping"),
         ({0: {"a": 1, "b": 1, "c": 1}}, r"k has no budget for group 'a' \(3 such groups in all\)"),
         ({"a": {"a": 1}, "b": 1, "c": 1}, r"k is a mapping of 1 labels, but there is one projection only"),

@@ -169,7 +169,6 @@ def test_undefined_values_warn_at_the_callers_line() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"k": 4}, r"k=4 is more than the total weight 3 of the rows; pass a count"),
         ({"k": -1}, r"k as a count must be >= 0, got -1"),
         ({"k": 1.0}, r"k as a float is a share.*\(0, 1\), got 1\.0; for a count pass an int"),
         ({"k": 0.0}, r"k as a float is a share"),
@@ -191,7 +190,6 @@ def test_undefined_values_warn_at_the_callers_line() -> None:
         ({"sample_weight": [1, 1, np.nan]}, r"sample_weight must be finite and >= 0, got nan at row 2"),
         ({"sample_weight": [0, 0, 0]}, r"sample_weight must have a positive sum"),
         ({"sample_weight": ["a", "b", "c"]}, r"sample_weight must hold numbers"),
-        ({"sample_weight": [0.5, 0.5, 0.5], "k": 2}, r"k=2 is more than the total weight 1\.5"),
     ],
 )
 def test_bad_input_gets_one_clear_error(function: Any, change: dict[str, Any], message: str) -> None:

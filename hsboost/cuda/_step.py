@@ -64,7 +64,10 @@ def passes(
     for c in range(outputs):
         one, last = _Output(device, rows, c, scores[c]), states[c]
         where = one.find(check.single_budget(budgets[c]), loss.temperature, None if last is None else last.where)
-        active = one.write(where, loss._boosting_slopes(rows.total), both[0, c], both[1, c])
+        slopes = loss._boosting_slopes(rows.total)
+        if last is None:
+            _single.warn_if_all(one.mass, rows.total, slopes)
+        active = one.write(where, slopes, both[0, c], both[1, c])
         rounds.append(Round(where, rows.total, rows.positives[c], active, None, None))
     device.finish()  # XGBoost works on a stream of its own
     return both[0], both[1], tuple(rounds)

@@ -175,6 +175,9 @@ def step(
     total = float(rows.total.sum())
     if k is None and not one_of_several and not 0.0 < float(rows.mass.sum()) < total:
         raise _single.one_class(0 if rows.mass.sum() <= 0.0 else 1)
+    slopes = slopes_of(total)
+    if last is None:
+        _single.warn_if_all(float(rows.mass.sum()), total, slopes)
     where = find(rows, temperature, None if last is None else last.where)
-    gradient, hessian, active = derivatives(rows, where, slopes_of(total), np.float32)
+    gradient, hessian, active = derivatives(rows, where, slopes, np.float32)
     return gradient, hessian, GroupedRound(segments, rule, where, total, active)

@@ -140,6 +140,8 @@ def step(
             total, positive = workers.sum((2, count), totals)
             check.check_total_weight(float(total.sum()))
             mass = _masses(k, labels, total, positive, classes)
+            if last is None:
+                _single.warn_if_all(float(mass.sum()), float(total.sum()), slopes_of(float(total.sum())))
         else:
             total, positive, mass = last.total, last.positive, last.mass
         assert own is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from sys import getrefcount
 from typing import Any, NamedTuple
 
@@ -211,7 +212,10 @@ def step(
     if k is None and not one_of_several and not 0.0 < rows.mass < rows.total:
         raise one_class(0 if rows.mass <= 0.0 else 1)
     gradient, hessian = arrays_after(state, x.size)
-    _write_derivatives(rows, where, slopes_of(rows.total), active, residual, gradient, hessian)
+    slopes = slopes_of(rows.total)
+    if state is None:
+        warn_if_all(rows.mass, rows.total, slopes)
+    _write_derivatives(rows, where, slopes, active, residual, gradient, hessian)
     return gradient, hessian, Round(where, seen[0], seen[1], active, gradient, hessian)
 
 
@@ -221,6 +225,17 @@ def one_class(label: int) -> ValueError:
         f"y_true must hold both classes, 0 and 1, when k is None; got only {label} (LightGBM fills in 0 when "
         "a data set has no label); pass the labels, or give k"
     )
+
+
+def warn_if_all(mass: float, total: float, slopes: Slopes) -> None:
+    """Say once a training that a count takes every row, so that no row has a gradient."""
+    if mass >= total * (1.0 - check.ROUNDING) and not slopes.convex:
+        warnings.warn(
+            f"k takes all rows (total weight {total:g}), so that there is nothing to rank and no gradient to learn "
+            "from; give a smaller count, or a float in (0, 1) for a share",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _write_derivatives(

@@ -41,8 +41,8 @@ class HypersimplexLoss(Loss):
     ----------
     k : None, int, float in (0, 1), or a mapping, default None
         How many positives the projection hands out. None: as many as there are (Σ w y), in each group and class. int: a
-        count, in units of weight. float: a share of the total weight. A mapping gives each group, or each class
-        0 … C-1, a budget of its own (with both, classes map to groups).
+        count, in units of weight (all rows where there are fewer). float: a share of the total weight. A mapping gives
+        each group, or each class 0 … C-1, a budget of its own (with both, classes map to groups).
     temperature : float, default 1.0
         Softness, in units of the raw scores.
     hessian : {"exact", "unit"}, default "exact"
@@ -61,8 +61,8 @@ class HypersimplexLoss(Loss):
     ------
     ValueError
         From the constructor for parameters out of range; from the methods for scores that are not finite, labels other
-        than 0 and 1 (or the classes 0 … C-1), lengths that differ, bad weights, a count k above the total weight (of a
-        group), or a mapping without a budget for some group or class.
+        than 0 and 1 (or the classes 0 … C-1), lengths that differ, bad weights, or a mapping without a budget for some
+        group or class.
 
     References
     ----------

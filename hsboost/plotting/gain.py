@@ -206,7 +206,7 @@ class BudgetGainDisplay:
         Raises
         ------
         ValueError
-            As :meth:`PrecisionAtKDisplay.from_predictions`, and for k = 0 or beyond the rows.
+            As :meth:`PrecisionAtKDisplay.from_predictions`, and for k = 0.
         """
         _curves.check_resampling(n_bootstrap, confidence_level, random_state)
         rows = _inputs.check_rows(y_true, y_score, sample_weight, pos_label)

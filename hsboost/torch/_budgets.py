@@ -41,7 +41,7 @@ def _number(k: Any) -> float:
 
 
 def masses(k: str | float | tuple[float, ...], indicators: Tensor) -> Tensor:
-    """One budget per column of ``indicators`` (B, C), float64. Raises ValueError for a count above B."""
+    """One budget per column of ``indicators`` (B, C), float64; a count above B takes all B rows."""
     rows, columns = indicators.shape
     if k == "count":
         return indicators.sum(0, dtype=torch.float64)
@@ -50,10 +50,5 @@ def masses(k: str | float | tuple[float, ...], indicators: Tensor) -> Tensor:
     values = k if isinstance(k, tuple) else (k,) * columns
     if len(values) != columns:
         raise ValueError(f"k has {len(values)} numbers for {columns} columns of input; pass one per class")
-    counts = [float(value) if isinstance(value, int) else float(value) * rows for value in values]
-    if max(counts) > rows:
-        raise ValueError(
-            f"k is a count of {max(counts):g} in a batch of {rows} rows; pass a share (float in (0, 1)), which holds "
-            "for batches of any size"
-        )
+    counts = [float(min(value, rows)) if isinstance(value, int) else float(value) * rows for value in values]
     return torch.stack([torch.full((), c, dtype=torch.float64, device=indicators.device) for c in counts])

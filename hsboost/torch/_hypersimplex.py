@@ -27,7 +27,8 @@ class HypersimplexLoss(nn.Module):
         How many rows of the batch each column's projection picks. ``"count"``: as many as there are in the batch, the
         class counts, as the paper's text has it. ``"half"``: half of the batch for every class, as the paper's code
         has it. ``"running"``: the batch's size times the running frequency of each class, for batches so small that
-        their own counts are noise. An int is a count, a float a share of the batch; a sequence has one per class.
+        their own counts are noise. An int is a count (all rows of a smaller batch), a float a share of the batch; a
+        sequence has one per class.
     temperature : float, default 1.0
         Softness, in units of the scores (1.5 in the paper's image experiments).
     reduction : {"mean", "sum", "none"}, default "mean"
@@ -59,7 +60,7 @@ class HypersimplexLoss(nn.Module):
     Raises
     ------
     ValueError
-        For shapes that do not fit, targets out of range (looked at on the CPU only), a count above B.
+        For shapes that do not fit, targets out of range (looked at on the CPU only).
 
     References
     ----------
