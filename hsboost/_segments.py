@@ -81,6 +81,11 @@ class Segments:
         """So many groups of as many neighbouring rows each, such as the columns of a matrix."""
         return cls(list(range(groups)), np.arange(groups + 1, dtype=np.intp) * rows, None)
 
+    def take(self, rows: np.ndarray) -> Segments:
+        """The groups of some of the caller's rows, in the order given."""
+        part = Segments.by_label(self.codes[rows])
+        return Segments([self.labels[g] for g in part.labels], part.offsets, part.order)
+
     @cached_property
     def codes(self) -> np.ndarray:
         """The group's number for each of the caller's rows."""
@@ -109,10 +114,17 @@ class Segments:
 
 def _label_array(groups: ArrayLike) -> np.ndarray:
     """Labels as they are: NumPy would make texts of a list that mixes texts with numbers or NaN."""
+    if isinstance(groups, np.ma.MaskedArray) and np.ma.is_masked(groups):
+        raise _missing(int(np.argmax(np.ma.getmaskarray(groups))))
     is_plain = isinstance(groups, list | tuple | range) and np.ndim(np.asarray(groups, dtype=object)) == 1
-    values = np.asarray(_objects(groups) if is_plain else groups)
+    are_tuples = isinstance(groups, list) and len(groups) > 0 and all(isinstance(one, tuple) for one in groups)
+    values = np.asarray(_objects(groups) if is_plain or are_tuples else groups)
     if values.dtype.kind == "f":
-        return values.astype(np.float64)
+        with np.errstate(over="ignore"):
+            short = values.astype(np.float64)
+        if values.dtype.itemsize > short.dtype.itemsize and (short != values)[~np.isnan(values)].any():
+            raise ValueError(f"groups holds {values.dtype} labels that float64 cannot tell apart; number the groups")
+        return short
     return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
 
 
@@ -126,19 +138,25 @@ def _codes_of(values: np.ndarray) -> tuple[np.ndarray, list[Any]]:
             shifted = (wide - wide.dtype.type(least)).astype(np.intp)
             present = np.bincount(shifted, minlength=width) > 0
             codes = (np.cumsum(present) - 1)[shifted]
-            return codes, (np.flatnonzero(present) + least).tolist()
+            return codes, [least + code for code in np.flatnonzero(present).tolist()]  # uint64 has no room for the sum
     import pandas as pd  # costs more to load than the rest of this package together
 
-    found, uniques = pd.factorize(values)
+    try:
+        found, uniques = pd.factorize(values)
+    except TypeError as error:
+        raise ValueError(f"groups must hold labels that can be looked up, such as numbers or texts: {error}") from None
     if found.min() < 0:
-        row = int(np.argmin(found))
-        raise ValueError(f"groups must not hold missing labels, got one at row {row}; give those rows a label")
+        raise _missing(int(np.argmin(found)))
     labels = pd.Index(uniques).tolist()
     try:
         rank = sorted(range(len(labels)), key=labels.__getitem__)
     except TypeError:
-        raise ValueError("groups must hold labels of one kind (all numbers, all texts, …)") from None
+        raise ValueError("groups must hold labels of one kind that can be sorted (all numbers, all texts, …)") from None
     return np.argsort(rank)[found], [labels[g] for g in rank]
+
+
+def _missing(row: int) -> ValueError:
+    return ValueError(f"groups must not hold missing labels, got one at row {row}; give those rows a label")
 
 
 def _objects(groups: ArrayLike) -> np.ndarray:
