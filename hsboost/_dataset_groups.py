@@ -1,7 +1,9 @@
-"""Groups of rows that a booster's data set carries."""
+"""Groups of rows that a booster's data set carries, and what it does to those that are given beside it."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,35 +13,120 @@ from hsboost._segments import Segments
 #: The field of an XGBoost DMatrix that may carry a group code for each row.
 ROW_FIELD = "label_lower_bound"
 
+#: How far up the stack XGBoost's cross-validation can be from here.
+_NEAR = 64
 
-def query_groups(dataset: Any) -> np.ndarray:
-    """Where the query groups of an XGBoost DMatrix or a LightGBM Dataset begin, and the number of rows."""
+
+def check_name(groups: Any) -> None:
+    """Groups that are named, not given, have one of two names."""
+    if isinstance(groups, str) and groups not in ("dataset", ROW_FIELD):
+        raise ValueError(f"groups must be None, 'dataset', {ROW_FIELD!r} or one label per row, got {groups!r}")
+
+
+def query_groups(dataset: Any, k: Any = None, columns: int = 1) -> Segments:
+    """The query groups that an XGBoost DMatrix or a LightGBM Dataset carries, labelled by their numbers.
+
+    A LightGBM subset (a fold of ``lgb.cv``) keeps the numbers of the data set that it was taken from. ``k`` and the
+    number of score ``columns`` tell whether the numbers matter.
+
+    Raises
+    ------
+    ValueError
+        Where there are no query groups; where XGBoost may have cut some of them between batches, and does not say;
+        where ``k`` names groups whose numbers ``xgb.cv`` has changed.
+    """
     if dataset is None:
         raise ValueError(
             "groups='dataset' works in xgb.train and lgb.train, which hand over the data set; "
             "with the scikit-learn wrappers pass groups as one label per row, or use HSClassifier"
         )
-    if hasattr(dataset, "get_uint_info"):
-        pointer = dataset.get_uint_info("group_ptr").astype(np.intp)
+    is_lightgbm = not hasattr(dataset, "get_uint_info")
+    if is_lightgbm:
+        sizes, numbers = _lightgbm_queries(dataset)
+        pointer = np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp)
     else:
-        sizes = dataset.get_group()
-        pointer = np.concatenate([[0], np.cumsum([] if sizes is None else sizes)]).astype(np.intp)
+        pointer, numbers = dataset.get_uint_info("group_ptr").astype(np.intp), None
     if len(pointer) < 2:
         raise ValueError("groups='dataset', but the data set carries no query groups; build it with qid= or group=")
-    return pointer
+    segments = Segments.by_size(pointer)
+    if segments.n != (dataset.num_data() if is_lightgbm else dataset.num_row()):
+        raise ValueError("the query groups of the data set do not cover its rows; set them anew with set_group")
+    if is_lightgbm:
+        segments.labels = segments.labels if numbers is None else numbers
+        return segments
+    if not _is_in_one_piece(dataset):
+        raise ValueError(
+            f"groups='dataset' is not exact on a {type(dataset).__name__} that XGBoost may have built from several "
+            "batches (an iterator, a DaskQuantileDMatrix's partitions): it begins a new query group with each of them, "
+            f"so that a query in two batches would get two budgets; give each row the number of its query, {ROW_FIELD}="
+            f"codes, when you build it, and use groups={ROW_FIELD!r}, or build a DMatrix from arrays with qid="
+        )
+    if _names_groups(k, columns) and _in_xgboost_cv():
+        raise ValueError(
+            "k names groups by their numbers, but xgb.cv shuffles the query groups and numbers those of each fold "
+            f"anew; pass one budget for all groups, or give each row the number of its query, {ROW_FIELD}=codes, leave "
+            f"qid out and use groups={ROW_FIELD!r} with folds= of whole groups"
+        )
+    return segments
 
 
-def row_groups(dataset: Any) -> Segments | None:
-    """Groups by the codes that a DMatrix carries row by row, wherever its rows came from; None without rows."""
+def several_workers() -> ValueError:
+    """The error for query groups where rows lie on several workers."""
+    return ValueError(
+        "groups='dataset' does not work on several workers: a DMatrix keeps the sizes of its query groups, not "
+        f"their names, so that a group on two workers would count as two; pass each row's group as a number, "
+        f"{ROW_FIELD}=codes, when you build the (Dask) DMatrix, and groups={ROW_FIELD!r} here"
+    )
+
+
+def row_weights(dataset: Any, n: int) -> Any:
+    """A data set's weights, one for each of its n rows; None if it has none.
+
+    A DMatrix with query groups holds one weight for each of these.
+    """
+    weight = dataset.get_weight()
+    # XGBoost says "no weights" with an empty array, LightGBM with None.
+    if weight is None or len(weight) == 0:
+        return None
+    if len(weight) != n and hasattr(dataset, "get_uint_info"):
+        sizes = np.diff(dataset.get_uint_info("group_ptr").astype(np.intp))
+        if len(sizes) == len(weight):
+            return np.repeat(weight, sizes)
+    return weight
+
+
+def labels_of_rows(segments: Segments, dataset: Any) -> Segments:
+    """Groups given as an array of labels, for the rows that a data set has.
+
+    A LightGBM ``Dataset.subset`` (a fold of ``lgb.cv``) knows which rows it took, in ascending order whatever the order
+    they were asked for in: the labels must be those of the whole data set.
+    """
+    if getattr(dataset, "used_indices", None) is None:
+        return segments
+    n, rows, parent = len(dataset.used_indices), np.asarray(dataset.used_indices, dtype=np.intp), dataset.reference
+    if segments.n == n:
+        raise ValueError(
+            f"groups describes {n} rows, as many as this subset of a LightGBM Dataset has, but Dataset.subset sorts "
+            "the rows that it takes, so that these may be other rows' labels; pass the labels of all rows of the data "
+            "set that it was taken from (of one that holds them all, train on that data set itself), or build that one "
+            "with group= and use groups='dataset'"
+        )
+    while parent.num_data() != segments.n:
+        if parent.used_indices is None:
+            return segments  # of other rows altogether: said where lengths are compared
+        rows, parent = np.asarray(parent.used_indices, dtype=np.intp)[rows], parent.reference
+    return segments.take(rows)
+
+
+def row_codes(dataset: Any) -> np.ndarray:
+    """The group codes that a DMatrix carries row by row, wherever its rows came from, float32."""
     if not hasattr(dataset, "get_float_info"):
         raise ValueError(
             f"groups={ROW_FIELD!r} works in XGBoost's training functions, which hand over the DMatrix that carries "
-            "that field; elsewhere pass groups as one label per row"
+            "that field, and needs an xgboost.DMatrix; elsewhere pass groups as one label per row"
         )
-    if dataset.num_row() == 0:
-        return None
-    codes = dataset.get_float_info(ROW_FIELD)
-    if len(codes) == 0:
+    codes = np.asarray(dataset.get_float_info(ROW_FIELD))
+    if len(codes) == 0 and dataset.num_row() > 0:
         raise ValueError(f"groups={ROW_FIELD!r}, but the DMatrix has no such field; build it with {ROW_FIELD}=codes")
     good = (codes >= 0) & (codes < 2**24) & (codes == np.floor(codes))
     if not good.all():
@@ -48,4 +135,66 @@ def row_groups(dataset: Any) -> Segments | None:
             f"{ROW_FIELD} must hold group codes, whole numbers from 0 to {2**24 - 1} (it is float32), got {codes[row]} "
             f"at row {row} ({int((~good).sum())} such rows in all)"
         )
-    return Segments.by_label(codes.astype(np.int64))
+    return codes
+
+
+def _is_in_one_piece(dataset: Any) -> bool:
+    """Whether a DMatrix surely was built from one batch.
+
+    XGBoost can slice what it keeps in memory as it came, and nothing that went through an iterator; arrays given to a
+    QuantileDMatrix go through one, too, and leave no trace of how many batches there were.
+    """
+    if dataset.num_row() == 0:
+        return True
+    try:
+        dataset.slice([0], allow_groups=True)
+    except Exception:
+        return False
+    return True
+
+
+def _lightgbm_queries(dataset: Any) -> tuple[Any, list[int] | None]:
+    """Sizes of a LightGBM Dataset's query groups, and for a subset their numbers in the data set that it is part of.
+
+    LightGBM hands groups on to a subset only if the parent's Python object happens to know them (they were given to it,
+    or asked for), and leaves an empty list otherwise: a data set read from a file, a subset that was not constructed by
+    then. They are found again here.
+    """
+    own = dataset.get_group()
+    own = [] if own is None else own
+    if getattr(dataset, "used_indices", None) is not None:
+        rows, parent = _rows_in(dataset)
+        sizes = parent.get_group()
+        if sizes is not None and len(sizes):
+            numbers, counts = np.unique(np.repeat(np.arange(len(sizes)), sizes)[rows], return_counts=True)
+            # Groups that were set on the subset itself have its own numbers.
+            if len(own) == 0 or np.array_equal(counts, own):
+                return counts, numbers.tolist()
+    return own, None
+
+
+def _rows_in(subset: Any) -> tuple[np.ndarray, Any]:
+    """The data set that a LightGBM subset, or a subset of subsets, was taken from, and its rows there."""
+    rows, parent = np.asarray(subset.used_indices, dtype=np.intp), subset.reference
+    while parent.used_indices is not None:
+        rows, parent = np.asarray(parent.used_indices, dtype=np.intp)[rows], parent.reference
+    return rows, parent
+
+
+def _names_groups(k: Any, columns: int) -> bool:
+    """Whether budgets go by the groups' labels."""
+    if not isinstance(k, Mapping):
+        return False
+    return columns == 1 or any(isinstance(of_class, Mapping) for of_class in k.values())
+
+
+def _in_xgboost_cv() -> bool:
+    """Whether ``xgb.cv`` is calling."""
+    frame = sys._getframe(1)
+    for _ in range(_NEAR):
+        if frame.f_back is None:
+            return False
+        frame = frame.f_back
+        if frame.f_globals.get("__name__") == "xgboost.training" and frame.f_code.co_name == "cv":
+            return True
+    return False

@@ -14,7 +14,15 @@ from sklearn.exceptions import UndefinedMetricWarning
 from hsboost import _communicator, _worker_metrics
 from hsboost import _validation as check
 from hsboost._alone import refuse_lightgbm_workers
-from hsboost._dataset_groups import ROW_FIELD
+from hsboost._dataset_groups import (
+    ROW_FIELD,
+    check_name,
+    labels_of_rows,
+    query_groups,
+    row_codes,
+    row_weights,
+    several_workers,
+)
 from hsboost._segments import Segments
 from hsboost._validation import Budgets, FloatArray
 
@@ -39,13 +47,12 @@ def precision_at_k(
         and budgets are added up over the classes (the micro average).
     k : None, int, float in (0, 1), or a mapping, default None
         None: as many rows as there are positives (precision = recall, the break-even point). int: a count, in units
-        of weight. float: a share of the total weight. With groups or classes each has that budget, or its own from a
-        mapping of labels (with both, classes map to groups).
+        of weight; all rows (of a group) where there are fewer. float: a share of the total weight. With groups or
+        classes each has that budget, or its own from a mapping of labels (with both, classes map to groups).
     sample_weight : array-like of shape (n,), optional
         Finite and >= 0. The top k is then the highest-scored rows of total weight k.
     groups : array-like of shape (n,), optional
-        Label of each row's group: each group has its own top k, hits and budgets are added up. Of a group smaller than
-        its count all rows are taken.
+        Label of each row's group: each group has its own top k, hits and budgets are added up.
     pos_label : default 1
         The label that counts as positive.
 
@@ -58,7 +65,7 @@ def precision_at_k(
     Raises
     ------
     ValueError
-        For k above the total weight, lengths that differ, non-finite scores or bad weights.
+        For lengths that differ, non-finite scores, bad weights, or a mapping without a budget for some group or class.
 
     Examples
     --------
@@ -115,7 +122,7 @@ def _hits_at_k(
     y_score: ArrayLike,
     k: Budgets,
     sample_weight: ArrayLike | None,
-    groups: ArrayLike | None,
+    groups: ArrayLike | Segments | None,
     pos_label: Any,
 ) -> tuple[float, float, float]:
     """(weight of positives among the top k, k as a mass, weight of all positives), over groups and classes."""
@@ -137,7 +144,12 @@ def _hits_at_k(
         classes = check.check_classes(labels, n, score.shape[1])
         by_class = check.class_budgets(budgets, score.shape[1])
         problems = [(score[:, c], classes == c, budget) for c, budget in enumerate(by_class)]
-    segments = None if groups is None else Segments.by_label(groups, n, "y_score")
+    if groups is None or isinstance(groups, Segments):
+        segments = groups
+        if segments is not None and segments.n != n:
+            raise check.wrong_groups(segments.n, n)
+    else:
+        segments = Segments.by_label(groups, n, "y_score")
     hits = np.array([_hits_of_one(*problem, weight, segments) for problem in problems])
     return tuple(hits.sum(axis=0).tolist())
 
@@ -153,8 +165,7 @@ def _hits_of_one(
     weight = None if weight is None else segments.sort(weight)
     rows = [(at, None if weight is None else weight[at]) for at in map(segments.slice, range(len(segments.labels)))]
     total, found = np.array([_weighed(positive[at], w) for at, w in rows]).T
-    rule = check.BudgetRule.of(k, segments.labels)
-    masses = rule._replace(fixed=np.minimum(rule.fixed, total)).masses(total, found)
+    masses = check.BudgetRule.of(k, segments.labels).masses(total, found)
     sums = [_hits_among(score[at], positive[at], w, mass) for (at, w), mass in zip(rows, masses.tolist(), strict=True)]
     hits, mass = np.sum(sums, axis=0).tolist()
     return hits, mass, float(found.sum())
@@ -230,9 +241,7 @@ class _Metric(ABC):
         if not hasattr(y_pred, "get_label"):
             return self._measure(y_true, y_pred, sample_weight, None)
         raw, data = y_true, y_pred
-        weight = data.get_weight()
-        weight = weight if weight is not None and len(weight) else None
-        value = self._measure(data.get_label(), raw, weight, data)
+        value = self._measure(data.get_label(), raw, row_weights(data, len(raw)), data)
         if hasattr(data, "num_col"):  # xgboost.DMatrix
             return self.__name__, value
         return self.__name__, value, True
@@ -247,7 +256,8 @@ class PrecisionAtK(_Metric):
 
     ``xgb.train(..., custom_metric=PrecisionAtK(0.05))`` (XGBoost maximises it by itself, as its name begins with
     "pre"), ``lgb.train(..., feval=PrecisionAtK(0.05))``, ``XGBClassifier(eval_metric=PrecisionAtK(0.05))`` and
-    ``LGBMClassifier().fit(..., eval_metric=PrecisionAtK(0.05).lightgbm)``. Weights of the evaluation data are used.
+    ``LGBMClassifier().fit(..., eval_metric=PrecisionAtK(0.05).lightgbm)``. Weights of the evaluation data are used, one
+    per row or, as XGBoost keeps them beside ``qid``, one per query group.
 
     In distributed XGBoost training (``xgboost.dask``, Ray Train) the value is that of all workers' rows together, and
     every worker gets it; XGBoost would average the workers' own values.
@@ -256,11 +266,12 @@ class PrecisionAtK(_Metric):
     ----------
     k : None, int, float in (0, 1), or a mapping, default None
         As for :func:`precision_at_k`; a float suits evaluation sets of different sizes.
-    groups : array-like of shape (n,), or "label_lower_bound", optional
+    groups : None, "dataset", "label_lower_bound" or array-like of shape (n,), default None
         Groups of the evaluation rows, for a budget per group. An array: for evaluation data with that many rows only,
-        all in one place. ``"label_lower_bound"``: numbers in that field of the ``DMatrix`` (as for
-        :class:`hsboost.HypersimplexObjective`), which every worker's rows carry with them; a mapping k then goes from
-        these numbers.
+        all in one place (of a LightGBM subset, such as a fold of ``lgb.cv``: the labels of all rows that it was taken
+        from). ``"dataset"``: the query groups of the ``DMatrix`` or ``Dataset`` that the metric is called on.
+        ``"label_lower_bound"``: numbers in that field of the ``DMatrix``, which every worker's rows carry with them.
+        Both as for :class:`hsboost.HypersimplexObjective`; a mapping k then goes from these numbers.
 
     Notes
     -----
@@ -271,9 +282,10 @@ class PrecisionAtK(_Metric):
     _function = staticmethod(precision_at_k)
     _stem = "precision"
 
-    def __init__(self, k: Budgets = None, groups: ArrayLike | Literal["label_lower_bound"] | None = None) -> None:
-        if isinstance(groups, str) and groups != ROW_FIELD:
-            raise ValueError(f"groups must be None, {ROW_FIELD!r} or one label per row, got {groups!r}")
+    def __init__(
+        self, k: Budgets = None, groups: ArrayLike | Literal["dataset", "label_lower_bound"] | None = None
+    ) -> None:
+        check_name(groups)
         self.k = check.check_budgets(k)
         self.groups = groups
         each = "budgets" if isinstance(k, Mapping) else "positives" if k is None else k
@@ -284,16 +296,24 @@ class PrecisionAtK(_Metric):
         return f"{type(self).__name__}(k={self.k!r}{'' if self.groups is None else f', groups={groups}'})"
 
     def _value(self, y_true: Any, y_score: Any, sample_weight: Any, data: Any) -> float:
-        groups = _groups_in(data) if isinstance(self.groups, str) else self.groups
+        groups: Any = self.groups
+        if isinstance(groups, str) and groups == "dataset":
+            groups = query_groups(data, self.k, 1 if np.ndim(y_score) == 1 else np.shape(y_score)[1])
+        elif isinstance(groups, str):
+            groups = row_codes(data)
+        elif groups is not None and getattr(data, "used_indices", None) is not None:
+            groups = labels_of_rows(Segments.by_label(groups), data)
         return self._function(y_true, y_score, self.k, sample_weight=sample_weight, groups=groups)
 
     def _value_of_all(self, workers: _communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
+        if isinstance(self.groups, str) and self.groups == "dataset":
+            raise several_workers()
         if self.groups is not None and not isinstance(self.groups, str):
             raise ValueError(
                 f"groups describes {np.size(self.groups)} rows, but {workers.size} workers hold the rows here; give "
                 f"the DMatrix the groups as numbers, label_lower_bound=, and the metric groups={ROW_FIELD!r}"
             )
-        groups = None if self.groups is None else (lambda: _groups_in(data))
+        groups = None if self.groups is None else (lambda: row_codes(data))
         return self._ratio_of(*_worker_metrics.hits_at_k(workers, y, score, self.k, weight, groups))
 
     @staticmethod
@@ -355,15 +375,3 @@ def _defined(area: float) -> float:
             stacklevel=3,
         )
     return area
-
-
-def _groups_in(data: Any) -> np.ndarray:
-    """The group numbers that a DMatrix carries."""
-    if not hasattr(data, "get_float_info"):
-        raise ValueError(
-            f"groups={ROW_FIELD!r} needs an xgboost.DMatrix, as xgb.train hands over; pass groups as labels"
-        )
-    groups = data.get_float_info(ROW_FIELD)
-    if len(groups) == 0 and data.num_row() > 0:
-        raise ValueError(f"groups={ROW_FIELD!r}, but the DMatrix has no such field; build it with {ROW_FIELD}=")
-    return groups

@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike
 from hsboost._accelerator import Accelerator
 from hsboost._alone import refuse_lightgbm_workers
 from hsboost._communicator import Workers, workers
-from hsboost._dataset_groups import ROW_FIELD, query_groups, row_groups
+from hsboost._dataset_groups import (
+    ROW_FIELD,
+    check_name,
+    labels_of_rows,
+    query_groups,
+    row_codes,
+    row_weights,
+    several_workers,
+)
 from hsboost._kernels._compile import at_most
 from hsboost._segments import Segments
 from hsboost._validation import Budgets
@@ -88,9 +96,7 @@ class LossObjective:
         key: Any = None
         if hasattr(y_pred, "get_label"):
             key, raw, y_true = y_pred, y_true, y_pred.get_label()
-            weight = key.get_weight()
-            # XGBoost says "no weights" with an empty array, LightGBM with None.
-            sample_weight = weight if weight is not None and len(weight) else None
+            sample_weight = row_weights(key, len(raw))
         else:
             raw = y_pred
         if len(raw) and (y_true is None or len(y_true) == 0):
@@ -182,10 +188,12 @@ class HypersimplexObjective(LossObjective):
         set it meets, folds included. With groups, or several classes, each has that budget, or its own from a mapping.
     groups : None, "dataset", "label_lower_bound" or array-like of shape (n,), default None
         One budget and one threshold per group (branch, day, region, query). ``"dataset"``: the query groups that the
-        ``DMatrix`` (``qid``, ``group``) or ``Dataset`` (``group``) carries, labelled 0, 1, 2 … in a mapping.
+        ``DMatrix`` (``qid``, ``group``) or ``Dataset`` (``group``) carries, labelled 0, 1, 2 … in a mapping. Refused
+        for XGBoost's data from iterators (``QuantileDMatrix`` among them), whose batches cut queries.
         ``"label_lower_bound"``: codes 0, 1, 2 … (whole numbers below 2**24) that a ``DMatrix`` or ``DaskDMatrix``
         carries row by row in the field of that name, which only survival objectives read: the way for groups that
-        span workers. An array: a label per training row (of this worker), in any order.
+        span batches and workers. An array: a label per training row (of this worker), in any order; in ``lgb.cv``, and
+        for a ``Dataset.subset``, of all rows of the whole ``Dataset``.
     device : {"auto", "cpu", "cuda", "cuda:N"}, default "auto"
         Where gradient and curvature are computed. ``"auto"``: on the GPU that XGBoost trains on, if ``hsboost[gpu]``
         is installed, the rows are many, without groups and all on this machine; otherwise on the processor.
@@ -245,28 +253,36 @@ class HypersimplexObjective(LossObjective):
         return objective
 
     def _set_groups(self, groups: Any) -> None:
-        if isinstance(groups, str) and groups not in ("dataset", ROW_FIELD):
-            raise ValueError(f"groups must be None, 'dataset', {ROW_FIELD!r} or one label per row, got {groups!r}")
+        check_name(groups)
         self.groups = groups
         self._found: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         by_label = groups is not None and not isinstance(groups, str)
         self._segments = groups if isinstance(groups, Segments) else Segments.by_label(groups) if by_label else None
 
     def _groups_of(self, dataset: Any) -> Segments | None:
-        """Groups by the field of a DMatrix, sorted once per data set."""
+        """Groups by the field of a DMatrix, sorted once per data set and content of the field."""
+        codes, segments = self._found.get(dataset, (None, None)) if dataset is not None else (None, None)
+        now = row_codes(dataset)
+        if codes is None or not np.array_equal(codes, now):
+            segments = Segments.by_label(now.astype(np.int64)) if now.size else None
+            self._found[dataset] = now.copy(), segments
+        return segments
+
+    def _labels_of(self, dataset: Any) -> Segments | None:
+        """Groups by an array of labels, for the rows of this data set."""
+        if self._segments is None or getattr(dataset, "used_indices", None) is None:
+            return self._segments
         if dataset not in self._found:
-            self._found[dataset] = row_groups(dataset)
+            self._found[dataset] = labels_of_rows(self._segments, dataset)
         return self._found[dataset]
 
     def _step(self, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any) -> tuple[Any, Any, Any]:
-        segments = self._segments
         if self.groups_in_rows:
             segments = self._groups_of(dataset)
         elif isinstance(self.groups, str):
-            pointer = query_groups(dataset)
-            segments = Segments.by_size(pointer)
-            if sample_weight is not None and len(sample_weight) == len(pointer) - 1 != len(raw):
-                sample_weight = np.repeat(sample_weight, np.diff(pointer))  # XGBoost weighs whole query groups
+            segments = query_groups(dataset, self.loss.k, 1 if np.ndim(raw) == 1 else np.shape(raw)[1])
+        else:
+            segments = self._labels_of(dataset)
         done = self._accelerator.step(self.loss, y_true, raw, sample_weight, state, segments is not None, dataset)
         return done or self.loss.boosting_step(y_true, raw, sample_weight, state, segments)
 
@@ -280,11 +296,7 @@ class HypersimplexObjective(LossObjective):
     ) -> tuple[Any, Any, Any]:
         self._accelerator.refuse_workers()
         if isinstance(self.groups, str) and self.groups == "dataset":
-            raise ValueError(
-                "groups='dataset' does not work on several workers: a DMatrix keeps the sizes of its query groups, not "
-                f"their names, so that a group on two workers would count as two; pass each row's group as a number, "
-                f"{ROW_FIELD}=codes, when you build the (Dask) DMatrix, and groups={ROW_FIELD!r} here"
-            )
+            raise several_workers()
         if self.groups is None:
             groups = None
         elif self.groups_in_rows:

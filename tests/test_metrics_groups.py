@@ -179,8 +179,6 @@ def test_empty_budgets_and_groups_without_positives_warn_once_if_at_all() -> Non
         ({"y_score": np.zeros((4, 2)), "y_true": list("abab")}, r"y_true must hold the classes 0 … 1, got dtype"),
         ({"y_score": np.full((4, 2), np.nan)}, r"y_score must be finite"),
         ({"y_score": np.zeros((4, 2, 2))}, r"y_score must be one-dimensional"),
-        ({"k": 5}, r"k=5 is more than the total weight 4"),
-        ({"y_score": np.zeros((4, 2)), "k": 5}, r"k=5 is more than the total weight 4"),
         ({"groups": [0, 0, 1, 1], "sample_weight": [1, 1, -1, 1]}, r"sample_weight must be finite and >= 0"),
     ],
 )  # fmt: skip
