@@ -206,7 +206,9 @@ class HSClassifier(Predictor):
         evaluation = _evaluation.read(
             sets, classes, (X, encoded), eval_sample_weight, sample_weight_eval_set, eval_class_weight
         )
-        own_weight, weight = self._weights(sample_weight, classes, encoded)
+        own_weight = check.check_weight(sample_weight, n_samples, "X")
+        own_weight = None if own_weight is None else check.checked_weight(own_weight)
+        weight = self._weights(own_weight, labels, n_samples)
         segments = None if groups is None else Segments.by_label(groups, n_samples, "X")
         budget = TrainingBudget(k, classes, encoded, weight, segments)
 
@@ -272,18 +274,15 @@ class HSClassifier(Predictor):
             )
         return inner if self.class_weight is None else self.class_weight
 
-    def _weights(
-        self, sample_weight: ArrayLike | None, classes: np.ndarray, encoded: np.ndarray
-    ) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Sample weights, and the same times class weights."""
-        own = check.check_weight(sample_weight, encoded.size, "X")
-        own = None if own is None else check.checked_weight(own)
+    def _weights(self, sample_weight: ArrayLike | None, labels: np.ndarray, n: int) -> np.ndarray | None:
+        """Sample weights times class weights."""
+        weight = check.check_weight(sample_weight, n, "X")
         class_weight = self._chosen_class_weight()
         if class_weight is None:
-            return own, own
-        counts = np.bincount(encoded, minlength=classes.size)
-        by_row = _class_weight.by_class(class_weight, classes, counts, "class_weight", strict=False)[encoded]
-        return own, check.checked_weight(by_row if own is None else own * by_row, "sample_weight times class_weight")
+            return None if weight is None else check.checked_weight(weight)
+        classes, encoded, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        by_row = _class_weight.by_class(class_weight, classes, counts, "class_weight", strict=False)[encoded.ravel()]
+        return check.checked_weight(by_row if weight is None else weight * by_row, "sample_weight times class_weight")
 
     def _offset(
         self, loss: Loss, y: np.ndarray, w: np.ndarray | None, n_classes: int, init_model: HSClassifier | None
