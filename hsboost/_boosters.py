@@ -12,6 +12,8 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_feature_names, _get_feature_names, _num_samples
 
+from hsboost import _stopping
+from hsboost._evaluation import EvaluationSet
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import LossObjective
 
@@ -47,8 +49,9 @@ def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
                 f"{name}={settings[name]!r} belongs to the booster's own losses and would have no effect here; "
                 "use HSClassifier(class_weight=...) or sample_weight"
             )
-    if settings.get("class_weight") is not None:
-        fresh.set_params(class_weight=None)  # in the sample weights already
+    if settings.get("class_weight") is not None:  # in the sample weights already
+        fresh.set_params(class_weight=None)
+        (getattr(fresh, "kwargs", None) or {}).pop("class_weight", None)
     if kind(fresh) == "xgboost":
         base = settings.get("base_score")
         zero = 0.5 if n_classes == 2 else 0.0  # the nominal objective's link makes this a raw score of 0
@@ -60,6 +63,13 @@ def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
                 "leave base_score at None"
             )
     return fresh.set_params(objective=objective)
+
+
+def class_weight(estimator: Any) -> Any:
+    """Class weights set on the booster; XGBoost, which has none, keeps them among its free arguments."""
+    # Not get_params: with a generator as random_state it draws a number.
+    free = getattr(estimator, "kwargs", None) or {}
+    return getattr(estimator, "class_weight", free.get("class_weight"))
 
 
 def exchange_objective(estimator: Any, objective: LossObjective) -> None:
@@ -85,7 +95,7 @@ def fit(
     X: Any,
     y: np.ndarray,
     weight: np.ndarray | None,
-    eval_sets: list[tuple[Any, np.ndarray]],
+    eval_sets: list[EvaluationSet],
     metric: PrecisionAtK,
     before: Any,
     fit_params: dict[str, Any],
@@ -95,13 +105,18 @@ def fit(
     The boosters' own default, log loss, would read raw scores as probabilities. XGBoost prints evaluation results
     unless told not to. ``before`` is a native model whose trees come first, or None.
     """
-    extra = dict(fit_params)
+    # LightGBM writes its own names of metrics into the list it is given.
+    extra = {name: list(value) if isinstance(value, list) else value for name, value in fit_params.items()}
+    pairs = [(one.X, one.y) for one in eval_sets]
+    weights = [one.metric_weight for one in eval_sets]
     if before is not None:
         extra["xgb_model" if kind(estimator) == "xgboost" else "init_model"] = before
     if kind(estimator) == "xgboost":
         extra.setdefault("verbose", False)
         if eval_sets:
-            extra["eval_set"] = eval_sets
+            extra["eval_set"] = pairs
+            if any(one is not None for one in weights):
+                extra["sample_weight_eval_set"] = weights
             if estimator.eval_metric is None:
                 estimator.set_params(eval_metric=metric)
             if callable(estimator.eval_metric):
@@ -110,15 +125,19 @@ def fit(
         if not ({"metric", "metrics"} & set(estimator.get_params())):
             estimator.set_params(metric="None")  # else LightGBM watches log loss beside the metric asked for
             extra.setdefault("eval_metric", metric.lightgbm)
+        if any(one is not None for one in weights):
+            extra["eval_sample_weight"] = weights
         if "eval_X" in signature(estimator.fit).parameters:  # LightGBM 4.7 renamed eval_set
-            extra["eval_X"], extra["eval_y"] = (tuple(part) for part in zip(*eval_sets, strict=True))
+            extra["eval_X"], extra["eval_y"] = (tuple(part) for part in zip(*pairs, strict=True))
         else:
-            extra["eval_set"] = eval_sets
+            extra["eval_set"] = pairs
     for name in _STARTING_POINTS:
         if extra.get(name) is not None:
             raise ValueError(f"{name} would not be there when predicting, and thresholds would be wrong; leave it out")
+    is_training = [one.is_training for one in eval_sets]
     try:
-        estimator.fit(X, y, sample_weight=weight, **extra)
+        with _stopping.on_one_set(kind(estimator), estimator, extra, is_training):
+            estimator.fit(X, y, sample_weight=weight, **extra)
     except Exception as error:
         if type(error).__name__ == "LightGBMError" and "num_features()) > (0)" in str(error):
             raise ValueError(

@@ -21,6 +21,8 @@ class Sigmoid:
     """1 / (1 + exp(-(a s + b))), fitted by logistic regression (Platt's method) on standardised scores."""
 
     def __init__(self, scores: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> None:
+        # The penalty is negligible beside weights of mean 1, not beside small ones.
+        weight = None if weight is None else weight / weight.mean()
         scale = float(scores.std()) or 1.0
         model = LogisticRegression(C=1e6).fit(scores[:, None] / scale, y, sample_weight=weight)
         self.slope, self.intercept = float(model.coef_[0, 0]) / scale, float(model.intercept_[0])
@@ -51,16 +53,31 @@ class Isotonic:
 
 def fit(kind: Literal["sigmoid", "isotonic"] | None, scores: np.ndarray, y: np.ndarray, weight: Any) -> Calibrator:
     """A calibrator fitted on scores of rows that the trees were not trained on."""
-    if np.unique(y).size < 2:
-        raise ValueError("the rows for calibration hold one class only; pass an eval_set with all classes")
     if kind == "sigmoid":
         return Sigmoid(scores, y, weight)
     model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(scores, y, sample_weight=weight)
     return Isotonic(model.X_thresholds_, model.y_thresholds_)
 
 
+def check_rows(y: np.ndarray, weight: np.ndarray | None, n_classes: int) -> None:
+    """Every class is among the rows that count."""
+    found = np.unique(y if weight is None else y[weight > 0.0])
+    if found.size < 2 or found.size < n_classes:
+        what = "one class only" if found.size < 2 else f"{found.size} of {n_classes} classes only"
+        raise ValueError(
+            f"the rows for calibration hold {what}; pass an eval_set with all classes"
+            + ("" if weight is None else ", each with some weight")
+        )
+
+
 def fit_all(kind: Any, scores: np.ndarray, y: np.ndarray, weight: Any) -> list[Calibrator]:
-    """One calibrator for two classes (scores (n,), y 0 or 1), else one per class against the rest (scores (n, C))."""
+    """One calibrator for two classes (scores (n,), y 0 or 1), else one per class against the rest (scores (n, C)).
+
+    ``weight`` is how many cases a row stands for; rows of weight 0 are as good as absent.
+    """
+    check_rows(y, weight, 2 if scores.ndim == 1 else scores.shape[1])
+    if weight is not None:
+        scores, y, weight = scores[weight > 0.0], y[weight > 0.0], weight[weight > 0.0]
     if scores.ndim == 1:
         return [fit(kind, scores, y, weight)]
     return [fit(kind, column, (y == c).astype(np.int32), weight) for c, column in enumerate(scores.T)]

@@ -93,44 +93,42 @@ def check_same_length(array: np.ndarray, name: str, n: int, other: str) -> None:
         raise ValueError(f"{name} must have one entry per row of {other}: expected shape ({n},), got {array.shape}")
 
 
-def check_weight(sample_weight: ArrayLike | None, n: int, other: str) -> FloatArray | None:
+def check_weight(sample_weight: ArrayLike | None, n: int, other: str, name: str = "sample_weight") -> FloatArray | None:
     """Weights as a contiguous float array of length n, or None. :func:`checked_weight` looks at the values."""
     if sample_weight is None:
         return None
     array = np.asarray(sample_weight)
-    check_same_length(array, "sample_weight", n, other)
+    check_same_length(array, name, n, other)
     if array.dtype not in (np.float32, np.float64):
         if array.dtype.kind not in "biuf":
-            raise ValueError(f"sample_weight must hold numbers, got dtype {array.dtype}; convert it first")
+            raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}; convert it first")
         array = array.astype(np.float64)
     return np.ascontiguousarray(array)
 
 
-def checked_weight(weight: FloatArray) -> FloatArray:
+def checked_weight(weight: FloatArray, name: str = "sample_weight") -> FloatArray:
     """Weights as float64, every one finite and >= 0, with a positive finite sum."""
     if not (np.isfinite(weight) & (weight >= 0)).all():
-        raise bad_weights(weight)
-    check_total_weight(float(weight.sum(dtype=np.float64)))
+        raise bad_weights(weight, name)
+    check_total_weight(float(weight.sum(dtype=np.float64)), name)
     return weight.astype(np.float64, copy=False)
 
 
-def bad_weights(weight: FloatArray) -> ValueError:
+def bad_weights(weight: FloatArray, name: str = "sample_weight") -> ValueError:
     """The error for weights that are negative, NaN or infinite."""
     bad = ~(np.isfinite(weight) & (weight >= 0))
     row = int(np.argmax(bad))
     return ValueError(
-        f"sample_weight must be finite and >= 0, got {weight[row]} at row {row} ({int(bad.sum())} such rows in all)"
+        f"{name} must be finite and >= 0, got {weight[row]} at row {row} ({int(bad.sum())} such rows in all)"
     )
 
 
-def check_total_weight(total: float) -> None:
+def check_total_weight(total: float, name: str = "sample_weight") -> None:
     """Some row must count."""
     if total == np.inf:
-        raise ValueError("sample_weight must have a finite sum, got inf; divide the weights by a constant")
+        raise ValueError(f"{name} must have a finite sum, got inf; divide the weights by a constant")
     if not total > 0.0:
-        raise ValueError(
-            f"sample_weight must have a positive sum, got {total}; with every weight zero no row would count"
-        )
+        raise ValueError(f"{name} must have a positive sum, got {total}; with every weight zero no row would count")
 
 
 def bad_labels(y: np.ndarray) -> ValueError:

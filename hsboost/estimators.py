@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import train_test_split
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
-from hsboost import _boosters, _calibration, _labels
+from hsboost import _boosters, _calibration, _class_weight, _evaluation, _labels
 from hsboost import _validation as check
 from hsboost._budgets import TrainingBudget
 from hsboost._communicator import workers
@@ -21,6 +21,14 @@ from hsboost._validation import Budgets
 from hsboost.losses import HypersimplexLoss, Loss
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import HypersimplexObjective, LossObjective
+
+#: What ``fit`` learns; all of it is of one fit.
+FITTED = frozenset(
+    {
+        "classes_", "estimator_", "objective_", "threshold_", "group_thresholds_", "calibrators_",
+        "training_history_", "n_features_in_", "feature_names_in_",
+    }
+)  # fmt: skip
 
 
 class HSClassifier(Predictor):
@@ -52,10 +60,12 @@ class HSClassifier(Predictor):
     hessian_floor : float, optional
         See :class:`hsboost.HypersimplexLoss`; the loss's own default if None.
     class_weight : None, "balanced" or dict of class labels to weights, default None
-        Multiplied into the sample weights, as in scikit-learn: of trees, budgets and thresholds alike.
+        Multiplied into the sample weights, as in scikit-learn: of trees, budgets and thresholds alike. Not of the
+        calibrator: they say what mistakes cost, not how many cases a row stands for.
     calibration : {None, "sigmoid", "isotonic"}, default None
         How ``predict_proba`` turns scores into probabilities. The calibrator is fitted on rows the trees were not:
-        on ``eval_set`` if ``fit`` gets one, else on a share of the training rows set aside for it. None: no
+        on the last ``eval_set`` that is not the training rows, if ``fit`` gets one, with its ``eval_sample_weight``;
+        else on a share of the training rows set aside for it, with their ``sample_weight``. None: no
         ``predict_proba`` (unless the loss has probabilities of its own), and every row is used for the trees.
     calibration_fraction : float in (0, 1), default 0.1
         Share of the rows set aside (stratified) when ``calibration`` is given and ``eval_set`` is not.
@@ -130,10 +140,15 @@ class HSClassifier(Predictor):
         *,
         groups: ArrayLike | None = None,
         eval_groups: ArrayLike | None = None,
+        eval_sample_weight: Any = None,
+        sample_weight_eval_set: Any = None,
+        eval_class_weight: Any = None,
         init_model: HSClassifier | None = None,
         **fit_params: Any,
     ) -> HSClassifier:
         """Train the trees, find the thresholds, fit the calibrator if one is asked for.
+
+        After an error (an interrupt, too) the estimator is what it was before the call.
 
         Parameters
         ----------
@@ -143,12 +158,22 @@ class HSClassifier(Predictor):
             Two or more classes, of any type; of two the greater one (in sorted order) is positive.
         sample_weight : array-like of shape (n_samples,), optional
         eval_set : (X, y) or list of them, optional
-            For early stopping (set on the booster) and calibration; the last one counts, as in the boosters. Watched
-            with :class:`hsboost.PrecisionAtK` at the budget, unless you chose an ``eval_metric``.
+            Rows to be watched, each set with :class:`hsboost.PrecisionAtK` at the budget, unless you chose an
+            ``eval_metric``. On both boosters one set decides when to stop early (if the booster is asked to, by
+            parameter or callback) and fits the calibrator: the last that is not the training rows. These are told by
+            being the same X and y, or by equal values. Among the sets they are recorded like the others, and never
+            stop and never calibrate; alone, early stopping is off, with a warning. An ``EarlyStopping`` of XGBoost
+            that names a set by ``data_name`` keeps to it.
         groups : array-like of shape (n_samples,), optional
             Group of each row: rows compete for their group's budget only. Hypersimplex losses only.
         eval_groups : array-like, optional
             Groups of the rows of a single ``eval_set``; without it the budgets' sum is watched over all its rows.
+        eval_sample_weight, sample_weight_eval_set : list of array-like or None, optional
+            Weights of the rows of each evaluation set (LightGBM's name and XGBoost's; either works with both): of the
+            metric, and of the calibrator. For a single set its weights themselves will do.
+        eval_class_weight : list of "balanced", dict of class labels to weights, or None, optional
+            Multiplied into those weights for the metric, with both boosters; not for the calibrator (see
+            ``class_weight``). Classes that a dict leaves out weigh 1. For a single set its entry itself will do.
         init_model : HSClassifier, optional
             A fitted model of the same classes and booster to go on from: its trees come first.
         **fit_params
@@ -178,58 +203,86 @@ class HSClassifier(Predictor):
                 raise TypeError(f"init_model must be a fitted HSClassifier, got {init_model!r}")
             check_is_fitted(init_model, "estimator_")
             _boosters.check_columns_of("init_model", init_model, X)
-        sets = [(X_, _labels.encode_known(X_, y_, classes)) for X_, y_ in sets]
-        weight = self._weights(sample_weight, labels, n_samples)
+        evaluation = _evaluation.read(
+            sets, classes, (X, encoded), eval_sample_weight, sample_weight_eval_set, eval_class_weight
+        )
+        own_weight = check.check_weight(sample_weight, n_samples, "X")
+        own_weight = None if own_weight is None else check.checked_weight(own_weight)
+        weight = self._weights(own_weight, labels, n_samples)
         segments = None if groups is None else Segments.by_label(groups, n_samples, "X")
         budget = TrainingBudget(k, classes, encoded, weight, segments)
 
+        # What is learnt goes to a copy, and to this estimator at the end, all at once.
+        fitted = type(self).__new__(type(self))
+        fitted.__dict__.update(self._unfitted())
+        if isinstance(self.random_state, np.random.RandomState):
+            fitted.random_state = copy.deepcopy(self.random_state)
         kept, held_out = np.arange(n_samples), None
         if self.calibration is not None:
-            if sets:
-                held_out = (*sets[-1], None)
+            if evaluation:
+                place = _evaluation.deciding([one.is_training for one in evaluation])
+                if place is None:
+                    raise _evaluation.only_training_rows(self.calibration)
+                held_out = evaluation[place].X, evaluation[place].y, evaluation[place].weight
             else:
-                kept, held = self._set_aside(encoded)
-                held_out = (_boosters.take_rows(X, held), encoded[held], None if weight is None else weight[held])
+                kept, held = fitted._set_aside(encoded)
+                held_weight = None if own_weight is None else own_weight[held]
+                held_out = _boosters.take_rows(X, held), encoded[held], held_weight
+            _calibration.check_rows(held_out[1], held_out[2], classes.size)
         whole = kept.size == n_samples
         train_X = X if whole else _boosters.take_rows(X, kept)
         train_y, train_w = encoded[kept], None if weight is None else weight[kept]
         train_groups = segments if segments is None or whole else Segments.by_label(np.asarray(groups)[kept])
 
         loss = self._loss(budget.for_training(whole), groups is not None)
+        if k is not None and classes.size > 2 and not isinstance(loss, HypersimplexLoss):
+            raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
         objective = _objective(loss, train_groups)
         objective.offset = self._offset(loss, train_y, train_w, classes.size, init_model)
         objective.on_round = history
         estimator = _boosters.prepare(self.estimator, objective, classes.size)
         metric = PrecisionAtK(budget.for_evaluation(eval_groups is not None), eval_groups)
         before = None if init_model is None else _boosters.start(self._checked_start(init_model, classes, estimator))
-        _boosters.fit(estimator, train_X, train_y, train_w, sets, metric, before, fit_params)
+        _boosters.fit(estimator, train_X, train_y, train_w, evaluation, metric, before, fit_params)
 
-        self.classes_, self.estimator_ = classes, estimator
-        self.training_history_ = history.finished()
-        self.n_features_in_ = int(estimator.n_features_in_)
-        self._remember_columns(X)
+        fitted.classes_, fitted.estimator_ = classes, estimator
+        fitted.training_history_ = history.finished()
+        fitted.n_features_in_ = int(estimator.n_features_in_)
+        fitted._remember_columns(X)
         # The training rows' groups are data, and callbacks are not part of a model.
-        self.objective_ = _objective(loss, None)
-        self.objective_.offset = objective.offset
-        _boosters.exchange_objective(estimator, self.objective_)
-        self._find_thresholds(loss, budget, train_X, train_y, train_w, train_groups, k)
-        self.__dict__.pop("calibrators_", None)  # of an earlier fit
+        fitted.objective_ = _objective(loss, None)
+        fitted.objective_.offset = objective.offset
+        _boosters.exchange_objective(estimator, fitted.objective_)
+        fitted._find_thresholds(loss, budget, train_X, train_y, train_w, train_groups)
         if held_out is not None:
             held_X, held_y, held_w = held_out
-            self.calibrators_ = _calibration.fit_all(self.calibration, self._decide(held_X), held_y, held_w)
+            fitted.calibrators_ = _calibration.fit_all(self.calibration, fitted._decide(held_X), held_y, held_w)
+        if fitted.random_state is not self.random_state:
+            self.random_state.set_state(fitted.random_state.get_state())
+        self.__dict__ = self._unfitted() | {name: value for name, value in vars(fitted).items() if name in FITTED}
         return self
+
+    def _unfitted(self) -> dict[str, Any]:
+        """The attributes without those of an earlier fit."""
+        return {name: value for name, value in vars(self).items() if name not in FITTED}
+
+    def _chosen_class_weight(self) -> Any:
+        inner = _boosters.class_weight(self.estimator)
+        if inner is not None and self.class_weight is not None:
+            raise ValueError(
+                f"class_weight is given twice, for {type(self).__name__} and for its estimator; give it once"
+            )
+        return inner if self.class_weight is None else self.class_weight
 
     def _weights(self, sample_weight: ArrayLike | None, labels: np.ndarray, n: int) -> np.ndarray | None:
         """Sample weights times class weights."""
         weight = check.check_weight(sample_weight, n, "X")
-        inner = getattr(self.estimator, "class_weight", None)
-        if inner is not None and self.class_weight is not None:
-            raise ValueError("class_weight is given twice, for HSClassifier and for its estimator; give it once")
-        class_weight = inner if self.class_weight is None else self.class_weight
-        if class_weight is not None:
-            by_class = compute_sample_weight(class_weight, labels)
-            weight = by_class if weight is None else weight * by_class
-        return None if weight is None else check.checked_weight(weight)
+        class_weight = self._chosen_class_weight()
+        if class_weight is None:
+            return None if weight is None else check.checked_weight(weight)
+        classes, encoded, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        by_row = _class_weight.by_class(class_weight, classes, counts, "class_weight", strict=False)[encoded.ravel()]
+        return check.checked_weight(by_row if weight is None else weight * by_row, "sample_weight times class_weight")
 
     def _offset(
         self, loss: Loss, y: np.ndarray, w: np.ndarray | None, n_classes: int, init_model: HSClassifier | None
@@ -262,14 +315,10 @@ class HSClassifier(Predictor):
         y: np.ndarray,
         w: np.ndarray | None,
         segments: Segments | None,
-        k: Budgets,
     ) -> None:
         """Hard cuts of the training scores."""
         raw = self._raw(X)
-        self.__dict__.pop("group_thresholds_", None)
         if raw.ndim == 2 and not isinstance(loss, HypersimplexLoss):
-            if k is not None:
-                raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
             self.threshold_: Any = np.zeros(raw.shape[1])  # scores of these losses compare between classes
             return
         overall = HypersimplexLoss(
@@ -288,8 +337,6 @@ class HSClassifier(Predictor):
         names = _boosters.column_names(X)
         if names is not None:
             self.feature_names_in_ = names
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
 
     def _set_aside(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows for the trees and rows that the calibrator is fitted on."""

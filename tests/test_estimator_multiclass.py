@@ -187,7 +187,7 @@ def test_counts_become_shares_when_rows_are_set_aside(booster: str) -> None:
     k = {0: 60, 1: None, 2: 0.1}
     model = HSClassifier(small(booster), k=k, calibration="sigmoid", calibration_fraction=0.25, random_state=0)
     assert model.fit(X, Y).objective_.loss.k == {0: 0.25, 1: None, 2: 0.1}
-    watched = HSClassifier(small(booster), k=k, calibration="sigmoid").fit(X, Y, eval_set=(X, Y))
+    watched = HSClassifier(small(booster), k=k, calibration="sigmoid").fit(X, Y, eval_set=multi(seed=1))
     assert watched.objective_.loss.k == k
 
 

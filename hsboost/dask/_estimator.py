@@ -8,18 +8,21 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from hsboost import _boosters, _calibration, _labels
+from hsboost import _boosters, _calibration, _class_weight, _evaluation, _labels
 from hsboost import _validation as check
 from hsboost._dataset_groups import ROW_FIELD
 from hsboost._validation import Budgets
 from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows, _training
-from hsboost.dask._predicting import DaskPredictor, head
+from hsboost.dask._predicting import DaskPredictor, head, on_cluster
 from hsboost.dask._training import Training
 from hsboost.estimators import HSClassifier
 from hsboost.losses import HypersimplexLoss, Loss
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import HypersimplexObjective, LossObjective
+
+#: What ``fit`` learns; all of it is of one fit.
+FITTED = frozenset({"local_", "evals_result_"})
 
 
 class DaskHSClassifier(DaskPredictor):
@@ -39,8 +42,8 @@ class DaskHSClassifier(DaskPredictor):
     loss, k, temperature, hessian, hessian_floor, class_weight
         As for :class:`hsboost.HSClassifier`.
     calibration : {None, "sigmoid", "isotonic"}, default None
-        How ``predict_proba`` turns scores into probabilities. Fitted on the last ``eval_set``, whose scores and labels
-        are brought to the client (12 bytes a row and class).
+        How ``predict_proba`` turns scores into probabilities. Fitted on the last ``eval_set`` that is not the training
+        rows, whose scores, labels and weights are brought to the client (12 bytes a row and class, 8 a weight).
 
     Attributes
     ----------
@@ -88,10 +91,15 @@ class DaskHSClassifier(DaskPredictor):
         *,
         groups: Any = None,
         eval_groups: Any = None,
+        eval_sample_weight: Any = None,
+        sample_weight_eval_set: Any = None,
+        eval_class_weight: Any = None,
         init_model: HSClassifier | DaskHSClassifier | None = None,
         **fit_params: Any,
     ) -> DaskHSClassifier:
         """Train the trees on the cluster, find the thresholds, fit the calibrator if one is asked for.
+
+        After an error (an interrupt, too) the estimator is what it was before the call.
 
         Parameters
         ----------
@@ -101,12 +109,16 @@ class DaskHSClassifier(DaskPredictor):
             Two or more classes, of any type; of two the greater one (in sorted order) is positive.
         sample_weight : Dask array or series, optional
         eval_set : (X, y) or list of them, optional
-            For early stopping (set on the booster) and calibration; the last one counts. Watched with
-            :class:`hsboost.PrecisionAtK` of all workers' rows, unless you chose an ``eval_metric``.
+            Watched with :class:`hsboost.PrecisionAtK` of all workers' rows, unless you chose an ``eval_metric``. Early
+            stopping (set on the booster) and calibration go by the last set that is not the training rows, as in
+            :meth:`hsboost.HSClassifier.fit`: not the same collections, nor equal ones in partitions of equal length.
         groups : Dask array or series, optional
             Group of each row (at most 2**24 groups); a group's rows may lie on several workers.
         eval_groups : Dask array or series, optional
             Groups of the rows of a single ``eval_set``.
+        eval_sample_weight, sample_weight_eval_set : list of Dask arrays or series, or None, optional
+        eval_class_weight : list of "balanced", dict of class labels to weights, or None, optional
+            As for :meth:`hsboost.HSClassifier.fit`.
         init_model : HSClassifier or DaskHSClassifier, optional
             A fitted model of the same classes to go on from: its trees come first.
         **fit_params
@@ -128,14 +140,33 @@ class DaskHSClassifier(DaskPredictor):
         sets = _labels_of_sets(eval_set, eval_groups, groups, self.calibration)
         if self.calibration is not None:
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
+        name, weights = _evaluation.sample_weights(len(sets), eval_sample_weight, sample_weight_eval_set)
+        of_classes = _evaluation.class_weights(len(sets), eval_class_weight)
+        class_weight = local._chosen_class_weight()
         client = self._cluster()
         persisted = partitions.kept(client, X)
-        training = _training.read(client, persisted, y, sample_weight, groups, self.class_weight)
+        training = _training.read(client, persisted, y, sample_weight, groups, class_weight)
         budget = training.budget(k)
-        evaluation = [self._evaluation(client, training, *one, eval_groups) for one in sets]
+        evaluation = [
+            self._evaluation(client, training, i, *one, eval_groups, weights[i], f"{name}[{i}]", of_classes[i])
+            for i, one in enumerate(sets)
+        ]
+        same = [partitions.is_same(X, one) and partitions.is_same(y, labels) for one, labels in sets]
+        evaluation = [
+            one._replace(is_training=known or self._is_training(client, training, one))
+            for known, one in zip(same, evaluation, strict=True)
+        ]
+        place = _evaluation.deciding([one.is_training for one in evaluation])
+        labels, counted = None, None
+        if self.calibration is not None:
+            if place is None:
+                raise _evaluation.only_training_rows(self.calibration)
+            labels, counted = self._of_calibrator(client, evaluation[place])
         before = self._start(init_model, training.classes, X)
 
         loss = local._loss(budget.for_training(True), groups is not None)
+        if k is not None and budget.n_columns > 1 and not isinstance(loss, HypersimplexLoss):
+            raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
         classes = np.arange(training.classes.size)
         offset = local._offset(
             loss, np.repeat(classes, training.cells.shape[1]), training.cells.ravel(), classes.size, before
@@ -153,20 +184,20 @@ class DaskHSClassifier(DaskPredictor):
         extra = self._extra(fit_params, before)
         found = _training.train(client, estimator, objective, training, evaluation, metric, extra)
 
-        self.evals_result_ = found["history"]
-        self.local_ = self._assembled(local, estimator, found["booster"], training, X)
-        self.local_.objective_ = final
-        _boosters.exchange_objective(self.local_.estimator_, final)
-        _training.find_thresholds(client, self.local_, training, budget, k)
-        if self.calibration is not None:
-            last = evaluation[-1]
+        local = self._assembled(local, estimator, found["booster"], training, X)
+        local.objective_ = final
+        _boosters.exchange_objective(local.estimator_, final)
+        _training.find_thresholds(client, local, training, budget)
+        if place is not None and labels is not None:
+            last = evaluation[place]
             parts = partitions.each(
                 _rows.call, partitions.pieces(last.X, "X"), [None] * len(last.rows),
-                shared=(self._shared(client), "decision_function"),
+                shared=(on_cluster(client, local), "decision_function"),
             )  # fmt: skip
             scores = np.concatenate(partitions.collect(client, parts))
-            labels = np.concatenate(partitions.collect(client, partitions.each(_rows.label_of, last.rows)))
-            self.local_.calibrators_ = _calibration.fit_all(self.calibration, scores, labels.astype(np.int32), None)
+            local.calibrators_ = _calibration.fit_all(self.calibration, scores, labels, counted)
+        unfitted = {name: value for name, value in vars(self).items() if name not in FITTED}
+        self.__dict__ = unfitted | {"local_": local, "evals_result_": found["history"]}
         return self
 
     def _blank(self) -> HSClassifier:
@@ -181,8 +212,19 @@ class DaskHSClassifier(DaskPredictor):
         objective.offset = offset
         return objective
 
-    def _evaluation(self, client: Any, training: Training, X: Any, y: Any, groups: Any) -> Training:
-        """The rows of an evaluation set, in the numbers of the training rows."""
+    def _evaluation(
+        self,
+        client: Any,
+        training: Training,
+        i: int,
+        X: Any,
+        y: Any,
+        groups: Any,
+        weight: Any,
+        name: str,
+        class_weight: Any,
+    ) -> Training:
+        """The rows of evaluation set ``i``, in the numbers of the training rows; ``name`` is that of its weights."""
         if getattr(X, "ndim", 2) != 2 or (hasattr(X, "shape") and X.shape[1] != training.X.shape[1]):
             raise ValueError(f"eval_set's X must have the {training.X.shape[1]} columns of X, got shape {X.shape}")
         X = partitions.kept(client, X)
@@ -196,10 +238,42 @@ class DaskHSClassifier(DaskPredictor):
             }
             labels = [*(training.labels or []), *sorted(seen - set(training.labels or []))]
             index = {label: g for g, label in enumerate(labels)}
-        shared = (training.classes, None, index)
+        n_classes, by_class = training.classes.size, None
+        weights = [None] * len(x)
+        if weight is not None:
+            weights = client.compute(partitions.aligned(X, weight, name, "eval_set's X"))
+        if class_weight is not None:
+            counts = partitions.Partitions(client, given).sum((n_classes,), _rows.class_counts, training.classes)
+            where = f"eval_class_weight[{i}]"
+            by_class = _class_weight.by_class(class_weight, training.classes, counts, where, strict=True)
+        shared = (training.classes, by_class, index, f"eval_set[{i}]", name)
         places = partitions.homes(client, X)
-        rows = partitions.beside(client, places, _rows.encode, given, [None] * len(x), own, shared=shared)
-        return Training(X, places, rows, training.classes, labels, False, training.cells)
+        sizes = client.compute(partitions.each(_rows.size, x))
+        rows = partitions.beside(client, places, _rows.evaluated, sizes, given, weights, own, shared=shared)
+        weighted = weight is not None or by_class is not None
+        if weighted:
+            total = partitions.Partitions(client, rows).sum((n_classes, 1), _rows.class_cells, n_classes)
+            check.check_total_weight(float(total.sum()), name if by_class is None else f"eval_class_weight[{i}]")
+        return Training(X, places, rows, training.classes, labels, weighted, training.cells)
+
+    def _is_training(self, client: Any, training: Training, evaluation: Training) -> bool:
+        """Whether an evaluation set holds the values of the training rows, in partitions of the same length."""
+        if len(training.rows) != len(evaluation.rows):
+            return False
+        other = partitions.collect(client, partitions.each(_rows.other_labels, training.rows, evaluation.rows))
+        if any(other):  # the cheap look first: it moves no features
+            return False
+        X = partitions.pieces(training.X, "X"), partitions.pieces(evaluation.X, "eval_set's X")
+        return not any(partitions.collect(client, partitions.each(_rows.other_data, *X)))
+
+    def _of_calibrator(self, client: Any, rows: Training) -> tuple[np.ndarray, np.ndarray | None]:
+        """Labels and sample weights of the rows that fit the calibrator."""
+        parts = partitions.collect(client, partitions.each(_rows.label_and_weight, rows.rows))
+        labels = np.concatenate([label for label, _ in parts]).astype(np.int32)
+        weighted = [weight for _, weight in parts if weight is not None]
+        weight = np.concatenate(weighted) if weighted else None
+        _calibration.check_rows(labels, weight, rows.classes.size)
+        return labels, weight
 
     def _start(self, init_model: Any, classes: np.ndarray, X: Any) -> HSClassifier | None:
         """The model to go on from."""

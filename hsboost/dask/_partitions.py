@@ -39,6 +39,11 @@ def pieces(collection: Any, name: str) -> list[Any]:
     return list(np.ravel(np.asarray(collection.to_delayed(), dtype=object)))
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two collections are one, by Dask's names: what is selected twice in one way has one name."""
+    return one is other or (is_collection(one) and is_collection(other) and one._name == other._name)
+
+
 def aligned(X: Any, other: Any, name: str, of: str = "X") -> list[Any]:
     """The delayed partitions of ``other``, one for each of X; arrays of other chunks are cut anew."""
     if isinstance(X, da.Array) and isinstance(other, da.Array) and X.chunks[0] != other.chunks[0]:

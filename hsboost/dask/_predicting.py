@@ -167,11 +167,8 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
         return client
 
     def _shared(self, client: Any) -> Any:
-        """The local model on the cluster, with one thread for each task: the tasks are what runs in parallel."""
-        model = copy.deepcopy(self.local_)
-        model.estimator_.n_jobs = 1
-        model.estimator_.get_booster().set_param({"nthread": 1})
-        return client.scatter(model, hash=False)
+        """The fitted model on the cluster."""
+        return on_cluster(client, self.local_)
 
     def _checked(self, X: Any, groups: Any) -> tuple[list[Any], list[Any]]:
         """Partitions of X and of its groups."""
@@ -191,6 +188,14 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
     def _columns(self) -> int | None:
         check_is_fitted(self, "local_")
         return None if self.classes_.size == 2 else int(self.classes_.size)
+
+
+def on_cluster(client: Any, model: HSClassifier) -> Any:
+    """A local model on the cluster, with one thread for each task: the tasks are what runs in parallel."""
+    model = copy.deepcopy(model)
+    model.estimator_.n_jobs = 1
+    model.estimator_.get_booster().set_param({"nthread": 1})
+    return client.scatter(model, hash=False)
 
 
 def head(X: Any) -> Any:

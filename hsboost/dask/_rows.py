@@ -7,18 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import _num_samples, column_or_1d
 
-from hsboost import _boosters
+from hsboost import _boosters, _evaluation
 from hsboost import _validation as check
 from hsboost._order import Rows
 from hsboost._segments import Segments
 
 
 class Encoded(NamedTuple):
-    """Rows of one partition: class number, weight (sample times class weight), group number."""
+    """Rows of one partition: class number, weight (sample times class weight), group number, sample weight."""
 
     label: np.ndarray
     weight: np.ndarray | None
     group: np.ndarray | None
+    own: np.ndarray | None = None  # of evaluation rows
 
 
 class Seen(NamedTuple):
@@ -53,9 +54,15 @@ def labels_with(x: Any, groups: Any) -> list[Any]:
 
 
 def encode(
-    y: Any, weight: Any, groups: Any, classes: np.ndarray, by_class: np.ndarray | None, index: dict[Any, int] | None
+    y: Any,
+    weight: Any,
+    groups: Any,
+    classes: np.ndarray,
+    by_class: np.ndarray | None,
+    index: dict[Any, int] | None,
+    name: str = "sample_weight",
 ) -> Encoded:
-    """Labels of any type as numbers."""
+    """Labels of any type as numbers; ``name`` is what the weights are called."""
     labels = column_or_1d(np.asarray(y))
     label = np.searchsorted(classes, labels).astype(np.int32)
     known = classes[np.minimum(label, classes.size - 1)] == labels
@@ -63,10 +70,57 @@ def encode(
         raise ValueError(f"eval_set holds the label {labels[~known][0]!r}, which y does not; known: {classes.tolist()}")
     total = None if weight is None else np.asarray(weight, dtype=np.float64)
     if total is not None and not (np.isfinite(total) & (total >= 0)).all():
-        raise check.bad_weights(total)
+        raise check.bad_weights(total, name)
     if by_class is not None:
         total = by_class[label] * (1.0 if total is None else total)
     return Encoded(label, total, None if index is None else codes(groups, index))
+
+
+def size(x: Any) -> int:
+    """Rows of one partition."""
+    return int(_num_samples(x))
+
+
+def evaluated(
+    n: int,
+    y: Any,
+    weight: Any,
+    groups: Any,
+    classes: np.ndarray,
+    by_class: np.ndarray | None,
+    index: dict[Any, int] | None,
+    place: str,
+    name: str,
+) -> Encoded:
+    """:func:`encode` for a partition of ``n`` rows of an evaluation set, called ``place``; sample weights are kept."""
+    check.check_same_length(np.asarray(y).reshape(-1), f"{place}'s y", n, "its X")
+    weight = check.check_weight(weight, n, f"{place}'s X", name)
+    return encode(y, weight, groups, classes, by_class, index, name)._replace(own=weight)
+
+
+def class_cells(rows: Encoded, n_classes: int) -> np.ndarray:
+    """Weight of each class."""
+    return np.bincount(rows.label, rows.weight, n_classes)
+
+
+def class_counts(y: Any, classes: np.ndarray) -> np.ndarray:
+    """Rows of each class."""
+    return np.bincount(encode(y, None, None, classes, None, None).label, minlength=classes.size)
+
+
+def other_labels(rows: Encoded, other: Encoded) -> int:
+    """1 where two partitions differ in their labels."""
+    return int(not np.array_equal(rows.label, other.label))
+
+
+def other_data(x: Any, other: Any) -> int:
+    """1 where two partitions differ."""
+    return int(not _evaluation.same_data(x, other))
+
+
+def label_and_weight(rows: Encoded) -> tuple[np.ndarray, np.ndarray | None]:
+    """What a calibrator needs besides the scores."""
+    return rows.label, rows.own
 
 
 def codes(groups: Any, index: dict[Any, int]) -> np.ndarray:

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import dask.array as da
 import numpy as np
 from distributed import Client
-from sklearn.utils.class_weight import compute_class_weight
 
-from hsboost import _labels, _order
+from hsboost import _class_weight, _labels, _order, _stopping
 from hsboost import _validation as check
 from hsboost._budgets import TrainingBudget
 from hsboost._dataset_groups import ROW_FIELD
@@ -35,6 +34,7 @@ class Training(NamedTuple):
     labels: list[Any] | None
     weighted: bool
     cells: np.ndarray  # weight by class and group, (C, G)
+    is_training: bool = False  # of an evaluation set: it is the training rows
 
     @property
     def numbers(self) -> dict[Any, int] | None:
@@ -68,7 +68,9 @@ def read(client: Client, X: Any, y: Any, sample_weight: Any, groups: Any, class_
         labels = Segments.by_label([label for one in seen for label in one.groups]).labels
         if len(labels) >= MOST_GROUPS:
             raise ValueError(f"groups holds {len(labels)} labels; at most {MOST_GROUPS - 1} can travel with the rows")
-    by_class = None if class_weight is None else _class_weights(class_weight, classes, counts)
+    by_class = None
+    if class_weight is not None:
+        by_class = _class_weight.by_class(class_weight, classes, counts, "class_weight", strict=False)
     index = None if labels is None else {label: g for g, label in enumerate(labels)}
     places = partitions.homes(client, X)
     rows = partitions.beside(client, places, _rows.encode, *given, shared=(classes, by_class, index))
@@ -76,14 +78,6 @@ def read(client: Client, X: Any, y: Any, sample_weight: Any, groups: Any, class_
     cells = partitions.Partitions(client, rows).sum(shape, _rows.cells, *shape)
     check.check_total_weight(float(cells.sum()))
     return Training(X, places, rows, classes, labels, sample_weight is not None or by_class is not None, cells)
-
-
-def _class_weights(class_weight: Any, classes: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Weight of each class, as scikit-learn defines them."""
-    if class_weight == "balanced":
-        return counts.sum() / (classes.size * counts)
-    # scikit-learn reads the balance from rows; one of each class is enough for the rest.
-    return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes), dtype=np.float64)
 
 
 def matrix(client: Client, estimator: Any, training: Training, reference: Any = None) -> Any:
@@ -132,21 +126,22 @@ def train(
     custom = _metrics(estimator, params, metric) if evaluation else None
     dtrain = matrix(client, estimator, training)
     evals = [(matrix(client, estimator, one, dtrain), f"validation_{i}") for i, one in enumerate(evaluation)]
-    return dict(
-        xgboost_dask.train(
-            client,
-            params,
-            dtrain,
-            num_boost_round=estimator.get_num_boosting_rounds(),
-            evals=evals,
-            obj=objective,
-            custom_metric=custom,
-            early_stopping_rounds=estimator.early_stopping_rounds,
-            callbacks=estimator.callbacks,
-            verbose_eval=extra.pop("verbose", False),
-            **extra,
+    with _stopping.on_one_set("xgboost", estimator, {}, [one.is_training for one in evaluation]):
+        return dict(
+            xgboost_dask.train(
+                client,
+                params,
+                dtrain,
+                num_boost_round=estimator.get_num_boosting_rounds(),
+                evals=evals,
+                obj=objective,
+                custom_metric=custom,
+                early_stopping_rounds=estimator.early_stopping_rounds,
+                callbacks=estimator.callbacks,
+                verbose_eval=extra.pop("verbose", False),
+                **extra,
+            )
         )
-    )
 
 
 def _metrics(estimator: Any, params: dict[str, Any], metric: PrecisionAtK) -> Any:
@@ -187,12 +182,10 @@ def by_code(k: Budgets, index: dict[Any, int] | None, n_columns: int) -> Budgets
     return {float(index[label]): budget for label, budget in k.items() if label in index}
 
 
-def find_thresholds(client: Client, model: Any, training: Training, budget: TrainingBudget, k: Budgets) -> None:
+def find_thresholds(client: Client, model: Any, training: Training, budget: TrainingBudget) -> None:
     """Set the hard cuts of the training scores on ``model``, an HSClassifier, as its own ``fit`` would find them."""
     loss, columns = model.objective_.loss, budget.n_columns
     if columns > 1 and not isinstance(loss, HypersimplexLoss):
-        if k is not None:
-            raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={model.loss!r}")
         model.threshold_ = np.zeros(columns)
         return
     n_groups = training.cells.shape[1]
