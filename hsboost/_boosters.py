@@ -12,12 +12,9 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_feature_names, _get_feature_names, _num_samples
 
+from hsboost import _aliases
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import LossObjective
-
-#: Settings of the boosters' own losses, which a custom objective would silently do without.
-_OF_BUILT_IN_LOSSES = ("scale_pos_weight", "is_unbalance", "unbalance")
-
 
 #: Scores to start from, which predicting would know nothing of.
 _STARTING_POINTS = ("base_margin", "base_margin_eval_set", "init_score", "eval_init_score")
@@ -39,14 +36,8 @@ def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
         raise ValueError(
             f"estimator must be None, 'xgboost', 'lightgbm', an XGBClassifier or an LGBMClassifier; got {estimator!r}"
         )
+    fresh = _aliases.settled(fresh, str(kind(fresh)), n_classes)
     settings = fresh.get_params()
-    for name in _OF_BUILT_IN_LOSSES:
-        neutral = (None, 1) if name == "scale_pos_weight" else (None, False)
-        if settings.get(name) not in neutral:
-            raise ValueError(
-                f"{name}={settings[name]!r} belongs to the booster's own losses and would have no effect here; "
-                "use HSClassifier(class_weight=...) or sample_weight"
-            )
     if settings.get("class_weight") is not None:
         fresh.set_params(class_weight=None)  # in the sample weights already
     if kind(fresh) == "xgboost":
@@ -107,7 +98,7 @@ def fit(
             if callable(estimator.eval_metric):
                 estimator.set_params(disable_default_eval_metric=True)
     elif eval_sets:
-        if not ({"metric", "metrics"} & set(estimator.get_params())):
+        if estimator.get_params().get("metric") is None:  # by its main name: see _aliases
             estimator.set_params(metric="None")  # else LightGBM watches log loss beside the metric asked for
             extra.setdefault("eval_metric", metric.lightgbm)
         if "eval_X" in signature(estimator.fit).parameters:  # LightGBM 4.7 renamed eval_set
