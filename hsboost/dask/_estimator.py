@@ -129,6 +129,7 @@ class DaskHSClassifier(DaskPredictor):
         if self.calibration is not None:
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
         client = self._cluster()
+        _boosters.check_names("xgboost", head(X))
         persisted = partitions.kept(client, X)
         training = _training.read(client, persisted, y, sample_weight, groups, self.class_weight)
         budget = training.budget(k)
@@ -185,6 +186,7 @@ class DaskHSClassifier(DaskPredictor):
         """The rows of an evaluation set, in the numbers of the training rows."""
         if getattr(X, "ndim", 2) != 2 or (hasattr(X, "shape") and X.shape[1] != training.X.shape[1]):
             raise ValueError(f"eval_set's X must have the {training.X.shape[1]} columns of X, got shape {X.shape}")
+        _boosters.check_evaluation("xgboost", head(training.X), head(X), "eval_set's X")
         X = partitions.kept(client, X)
         x, labels, index = partitions.pieces(X, "eval_set's X"), None, None
         given = client.compute(partitions.aligned(X, y, "eval_set's y", "eval_set's X"))
