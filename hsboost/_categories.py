@@ -73,8 +73,8 @@ def check(known: dict[str, Any] | None, X: Any, name: str, booster: str | None) 
         now, before = (_type_of(one) for one in (categories, known.get(column)))
         if now is not None and before is not None and now != before:
             raise ValueError(
-                f"{name}: the categories of column {column!r} are {now} ({categories.tolist()[0]!r} …), in fit they were "
-                f"{before} ({next(iter(known[column]))!r} …); convert them to what they were there"
+                f"{name}: the categories of column {column!r} are {now} ({categories.tolist()[0]!r} …), in fit they "
+                f"were {before} ({next(iter(known[column]))!r} …); convert them to what they were there"
             )
 
 
