@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
@@ -10,19 +13,24 @@ import pandas as pd
 from scipy.sparse import csr_array, issparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _check_feature_names, _get_feature_names, _num_samples
+from sklearn.utils.validation import _num_samples
 
-from hsboost import _stopping
+from hsboost import _aliases, _categories, _features, _stopping
+from hsboost import _validation as check
 from hsboost._evaluation import EvaluationSet
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import LossObjective
 
-#: Settings of the boosters' own losses, which a custom objective would silently do without.
-_OF_BUILT_IN_LOSSES = ("scale_pos_weight", "is_unbalance", "unbalance")
-
-
 #: Scores to start from, which predicting would know nothing of.
 _STARTING_POINTS = ("base_margin", "base_margin_eval_set", "init_score", "eval_init_score")
+
+#: Arguments of LightGBM's ``fit`` that HSClassifier has its own for.
+_OTHER_WAYS = {
+    "group": "budgets per group are groups=, one label per row",
+    "eval_group": "budgets per group are eval_groups=, one label per row",
+    "eval_X": "pass eval_set=(X, y), whose labels are encoded as y is",
+    "eval_y": "pass eval_set=(X, y), whose labels are encoded as y is",
+}
 
 
 def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
@@ -41,14 +49,8 @@ def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
         raise ValueError(
             f"estimator must be None, 'xgboost', 'lightgbm', an XGBClassifier or an LGBMClassifier; got {estimator!r}"
         )
+    fresh = _aliases.settled(fresh, str(kind(fresh)), n_classes)
     settings = fresh.get_params()
-    for name in _OF_BUILT_IN_LOSSES:
-        neutral = (None, 1) if name == "scale_pos_weight" else (None, False)
-        if settings.get(name) not in neutral:
-            raise ValueError(
-                f"{name}={settings[name]!r} belongs to the booster's own losses and would have no effect here; "
-                "use HSClassifier(class_weight=...) or sample_weight"
-            )
     if settings.get("class_weight") is not None:  # in the sample weights already
         fresh.set_params(class_weight=None)
         (getattr(fresh, "kwargs", None) or {}).pop("class_weight", None)
@@ -107,22 +109,26 @@ def fit(
     """
     # LightGBM writes its own names of metrics into the list it is given.
     extra = {name: list(value) if isinstance(value, list) else value for name, value in fit_params.items()}
+    _check_fit_params(estimator, extra, before)
     pairs = [(one.X, one.y) for one in eval_sets]
     weights = [one.metric_weight for one in eval_sets]
     if before is not None:
         extra["xgb_model" if kind(estimator) == "xgboost" else "init_model"] = before
+    if "eval_metric" in extra and kind(estimator) == "lightgbm":
+        extra["eval_metric"] = _for_lightgbm(extra["eval_metric"])
     if kind(estimator) == "xgboost":
         extra.setdefault("verbose", False)
         if eval_sets:
             extra["eval_set"] = pairs
             if any(one is not None for one in weights):
                 extra["sample_weight_eval_set"] = weights
-            if estimator.eval_metric is None:
-                estimator.set_params(eval_metric=metric)
+            chosen = metric if estimator.eval_metric is None else _for_xgboost(estimator.eval_metric)
+            if chosen is not estimator.eval_metric:
+                estimator.set_params(eval_metric=chosen)
             if callable(estimator.eval_metric):
                 estimator.set_params(disable_default_eval_metric=True)
     elif eval_sets:
-        if not ({"metric", "metrics"} & set(estimator.get_params())):
+        if estimator.get_params().get("metric") is None:  # by its main name: see _aliases
             estimator.set_params(metric="None")  # else LightGBM watches log loss beside the metric asked for
             extra.setdefault("eval_metric", metric.lightgbm)
         if any(one is not None for one in weights):
@@ -131,12 +137,9 @@ def fit(
             extra["eval_X"], extra["eval_y"] = (tuple(part) for part in zip(*pairs, strict=True))
         else:
             extra["eval_set"] = pairs
-    for name in _STARTING_POINTS:
-        if extra.get(name) is not None:
-            raise ValueError(f"{name} would not be there when predicting, and thresholds would be wrong; leave it out")
     is_training = [one.is_training for one in eval_sets]
     try:
-        with _stopping.on_one_set(kind(estimator), estimator, extra, is_training):
+        with _explained(), _stopping.on_one_set(kind(estimator), estimator, extra, is_training):
             estimator.fit(X, y, sample_weight=weight, **extra)
     except Exception as error:
         if type(error).__name__ == "LightGBMError" and "num_features()) > (0)" in str(error):
@@ -149,15 +152,99 @@ def fit(
         estimator.set_params(eval_metric=PrecisionAtK(metric.k))  # without the evaluation rows' groups
 
 
+def _check_fit_params(estimator: Any, extra: dict[str, Any], before: Any) -> None:
+    """What else ``fit`` was given has a meaning here, and one only."""
+    given = [name for name, value in extra.items() if value is not None]
+    for name in given:
+        if name in _STARTING_POINTS:
+            raise ValueError(f"{name} would not be there when predicting, and thresholds would be wrong; leave it out")
+        if name in _OTHER_WAYS:
+            raise ValueError(f"{name} would have no effect here, or a wrong one; {_OTHER_WAYS[name]}")
+    if before is not None and "xgb_model" in given:
+        raise ValueError("init_model and xgb_model both say where to go on from; give one of them")
+    arguments = signature(estimator.fit).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in arguments.values()):
+        return
+    for name in extra:
+        if name not in arguments:
+            kind_ = type(estimator).__name__
+            way = f"set it on the estimator, {kind_}({name}=...)" if name in estimator.get_params() else "leave it out"
+            raise TypeError(f"fit got {name!r}, an argument that {kind_}.fit does not take; {way}")
+
+
+def readable(estimator: Any, X: Any, name: str = "X") -> Any:
+    """X as the booster of an estimator (or of its name) reads it rightly; X itself if it does. See ``_features``."""
+    return _features.readable(X, name, _kind_meant(estimator))
+
+
+def _kind_meant(estimator: Any) -> str | None:
+    """The booster of what a user passes as estimator."""
+    if estimator is None or isinstance(estimator, str):
+        return "xgboost" if estimator is None else estimator
+    return kind(estimator)
+
+
+def check_names(estimator: Any, X: Any) -> None:
+    """Every column of the training rows has a name of its own."""
+    _features.check_names(X, "X", _kind_meant(estimator))
+
+
+def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> None:
+    """The columns of an evaluation set are those of X, as :func:`check_columns` says it of rows to be predicted."""
+    booster = _kind_meant(estimator)
+    names, found = column_names(X), column_names(other)
+    doubt = _features.compare_names(names, found, "X", name)
+    if names is not None and doubt is not None and booster == "xgboost" and found is None:
+        raise ValueError(f"{name} has no column names, but X has; pass a frame with the columns {names.tolist()}")
+    if doubt is not None:
+        warnings.warn(doubt, stacklevel=3)
+    _check_matrix(other, name)
+    if _columns(X) != _columns(other):
+        raise ValueError(f"{name} has {_columns(other)} features, but X has {_columns(X)}; pass the same columns")
+    _categories.check(_categories.of_frame(X, booster), other, name, booster)
+
+
 def raw_scores(estimator: Any, X: Any) -> np.ndarray:
     """Raw scores of the rounds that the booster predicts with (early stopping), float64, shape (n,) or (n, C)."""
     if kind(estimator) == "xgboost":
-        raw = estimator.predict(X, output_margin=True)
+        with _explained():
+            raw = estimator.predict(X, output_margin=True)
     else:
         raw = estimator.predict(X, raw_score=True)
     if len(raw) == 0:  # XGBoost from 3.4 on has no columns where there are no rows
         return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
     return np.asarray(raw, dtype=np.float64)
+
+
+def _for_lightgbm(metric: Any) -> Any:
+    """Metrics of this package in the form that LGBMClassifier takes, in lists too."""
+    if isinstance(metric, list | tuple):
+        return [_for_lightgbm(one) for one in metric]
+    return metric.lightgbm if callable(getattr(metric, "lightgbm", None)) else metric
+
+
+def _for_xgboost(metric: Any) -> Any:
+    """Metrics of this package in the form that XGBClassifier takes, in lists too."""
+    if isinstance(metric, list | tuple):
+        return [_for_xgboost(one) for one in metric]
+    ours = getattr(metric, "__self__", None)  # PrecisionAtK().lightgbm gives what only LightGBM reads
+    return ours if ours is not None and getattr(ours, "lightgbm", None) == metric else metric
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """XGBoost's errors about categories, in one line."""
+    try:
+        yield
+    except Exception as error:
+        text = str(error)
+        if type(error).__name__ != "XGBoostError" or "cat_container" not in text:
+            raise
+        line = text.splitlines()[0].partition("cat_container")[2].partition(": ")[2].strip()
+        raise ValueError(
+            "X holds a category, used or not, that fit did not see: set such values to missing and call "
+            f"cat.remove_unused_categories(), or train with them (XGBoost: {line})"
+        ) from error
 
 
 def native(estimator: Any) -> Any:
@@ -169,7 +256,8 @@ def start(estimator: Any) -> Any:
     """The native model to go on from: the rounds that it predicts with."""
     booster = native(estimator)
     if kind(estimator) == "xgboost" and booster.attr("best_iteration") is not None:
-        booster = booster[: booster.best_iteration + 1]
+        # Linear models have no rounds to cut off, and predict with all of them.
+        booster = booster.copy() if estimator.booster == "gblinear" else booster[: booster.best_iteration + 1]
         booster.set_attr(best_iteration=None, best_score=None)
     return booster
 
@@ -189,7 +277,14 @@ def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
         # As predict does: all rounds, or those up to the best one.
         rounds = estimator._get_iteration_range(None)
         return np.asarray(estimator.get_booster().predict(matrix, pred_contribs=True, iteration_range=rounds), float)
-    found: Any = estimator.predict(X, pred_contrib=True)
+    try:
+        found: Any = estimator.predict(X, pred_contrib=True)
+    except Exception as error:
+        if type(error).__name__ == "LightGBMError" and "linear trees" in str(error):
+            raise ValueError(
+                "LightGBM computes no contributions for linear_tree=True; train with linear_tree=False, its default"
+            ) from error
+        raise
     if isinstance(found, list):  # one sparse matrix per class
         return np.stack([one.toarray() for one in found], axis=1).astype(np.float64)
     dense: Any = found.toarray() if hasattr(found, "toarray") else found
@@ -203,7 +298,8 @@ def check_inputs(X: Any, y: Any) -> tuple[int, np.ndarray]:
         raise ValueError("requires y to be passed, but the target y is None")
     rows = _num_samples(X)
     _check_matrix(X)
-    labels = np.asarray(y)
+    check.refuse_mask(y, "y")
+    labels = _features.native(np.asarray(y))
     if rows == 0 or _columns(X) == 0:
         raise ValueError(
             f"Found array with {rows} sample(s) and {_columns(X)} feature(s) (shape={np.shape(X)}) "
@@ -217,6 +313,11 @@ def check_inputs(X: Any, y: Any) -> tuple[int, np.ndarray]:
 
 def check_labels(labels: np.ndarray) -> None:
     """No label is missing, in whichever way its dtype says so."""
+    if labels.ndim > 1 and labels.shape[1:] != (1,):
+        raise ValueError(
+            f"y should be a 1d array, got an array of shape {labels.shape} instead; pass one label per row, "
+            "several label columns one at a time"
+        )
     missing = np.asarray(pd.isna(labels)) | (np.isinf(labels) if labels.dtype.kind == "f" else False)
     if missing.any():
         row = int(np.argmax(missing))
@@ -225,12 +326,12 @@ def check_labels(labels: np.ndarray) -> None:
         )
 
 
-def _check_matrix(X: Any) -> None:
+def _check_matrix(X: Any, name: str = "X") -> None:
     """A matrix, not a single row or column."""
     shape = getattr(X, "shape", None)
     if shape is not None and len(shape) != 2:
         raise ValueError(
-            f"X must be two-dimensional, got shape {tuple(shape)}. Reshape your data: array.reshape(-1, 1) for "
+            f"{name} must be two-dimensional, got shape {tuple(shape)}. Reshape your data: array.reshape(-1, 1) for "
             "a single feature, array.reshape(1, -1) for a single row."
         )
 
@@ -242,20 +343,25 @@ def _columns(X: Any) -> int | None:
 
 
 def column_names(X: Any) -> np.ndarray | None:
-    """Column names of a data frame, or None."""
-    return _get_feature_names(X)
+    """Column names of a data frame, texts or not, or None."""
+    return _features.column_names(X)
 
 
 def check_columns(estimator: Any, X: Any) -> None:
-    """The columns are those of ``fit``, in number and in name."""
-    _check_feature_names(estimator, X, reset=False)
+    """The columns are those of ``fit``, in number and in name; ``estimator`` is an HSClassifier."""
+    who = type(estimator).__name__
+    doubt = _features.compare_names(getattr(estimator, "feature_names_in_", None), column_names(X), who)
+    if doubt is not None:
+        warnings.warn(doubt, stacklevel=4)
     _check_matrix(X)
     columns = _columns(X)
     if columns is not None and columns != estimator.n_features_in_:
         raise ValueError(
-            f"X has {columns} features, but {type(estimator).__name__} is expecting "
-            f"{estimator.n_features_in_} features as input"
+            f"X has {columns} features, but {who} is expecting {estimator.n_features_in_} features as input"
         )
+    booster = kind(estimator.estimator_)
+    if _categories.of_frame(X, booster) is not None:
+        _categories.check(_categories.of_booster(booster, native(estimator.estimator_)), X, "X", booster)
 
 
 def take_rows(X: Any, index: np.ndarray) -> Any:

@@ -24,6 +24,7 @@ def encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def encode_known(X: Any, y: ArrayLike, classes: np.ndarray) -> np.ndarray:
     """Labels of evaluation rows, all of them known."""
+    check.refuse_mask(y, "eval_set's y")
     labels = column_or_1d(np.asarray(y))
     if labels.size != _num_samples(X):
         raise ValueError(f"eval_set must have one label per row: got {_num_samples(X)} rows and {labels.size} labels")

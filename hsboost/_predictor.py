@@ -48,9 +48,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,), or (n_samples, C) for more than two classes, float64
         """
-        check_is_fitted(self, "estimator_")
-        _boosters.check_columns(self, X)
-        return self._decide(X, groups)
+        return self._decide(self._read(X), groups)
 
     def predict(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
         """Class of each row by itself: positive where the score exceeds the threshold learned in training.
@@ -109,8 +107,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "estimator_")
         if self.calibration is None:
-            _boosters.check_columns(self, X)
-            probabilities = self.objective_.loss.probabilities(self._raw(X))
+            probabilities = self.objective_.loss.probabilities(self._raw(self._read(X)))
             assert probabilities is not None
             return probabilities
         return _calibration.predict(self.calibrators_, self.decision_function(X))
@@ -128,8 +125,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
             The last column is the rest: the average score minus ``threshold_``. Rows sum to ``decision_function`` (to
             float32 rounding with XGBoost).
         """
-        check_is_fitted(self, "estimator_")
-        _boosters.check_columns(self, X)
+        X = self._read(X)
         found = _boosters.contributions(self.estimator_, X, self.classes_.size)
         found[..., -1] += self._shift()
         return found
@@ -193,6 +189,13 @@ class Predictor(ClassifierMixin, BaseEstimator):
                 f"groups need a hypersimplex loss, whose rows compete for a budget; got loss={self.loss!r}"
             )
         return loss
+
+    def _read(self, X: Any) -> Any:
+        """X as the booster reads it rightly; its columns are those of ``fit``."""
+        check_is_fitted(self, "estimator_")
+        X = _boosters.readable(self.estimator_, X)
+        _boosters.check_columns(self, X)
+        return X
 
     def _raw(self, X: Any) -> np.ndarray:
         """Raw scores, from where boosting started."""

@@ -28,6 +28,7 @@ MOST = 1 << 1000
 
 def check_scores(x: ArrayLike, name: str) -> FloatArray:
     """A contiguous 1-D float32 or float64 array of ``x``; other number types become float64."""
+    refuse_mask(x, name)
     array = np.asarray(x)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -44,6 +45,7 @@ def check_scores(x: ArrayLike, name: str) -> FloatArray:
 
 def check_score_columns(x: ArrayLike, name: str) -> FloatArray:
     """Scores of shape (n,), or of shape (n, C) with C > 1, column by column in memory: otherwise `check_scores`."""
+    refuse_mask(x, name)
     array = np.asarray(x)
     if array.ndim != 2 or array.shape[1] == 1:
         return check_scores(array, name)
@@ -87,6 +89,15 @@ def check_out(out: Any, scores: FloatArray, weight: FloatArray | None) -> None:
         )
 
 
+def refuse_mask(array: Any, name: str) -> None:
+    """Nothing is masked: NumPy would drop the mask, and count what lies under it."""
+    if np.ma.is_masked(array):
+        row = int(np.argmax(np.ma.getmaskarray(array).reshape(len(array), -1).any(axis=1)))
+        raise ValueError(
+            f"{name} is a masked array with masked entries (first: row {row}); drop these rows, or fill them in"
+        )
+
+
 def check_same_length(array: np.ndarray, name: str, n: int, other: str) -> None:
     """Both arrays describe the same rows."""
     if array.shape != (n,):
@@ -97,6 +108,7 @@ def check_weight(sample_weight: ArrayLike | None, n: int, other: str, name: str 
     """Weights as a contiguous float array of length n, or None. :func:`checked_weight` looks at the values."""
     if sample_weight is None:
         return None
+    refuse_mask(sample_weight, "sample_weight")
     array = np.asarray(sample_weight)
     check_same_length(array, name, n, other)
     if array.dtype not in (np.float32, np.float64):
@@ -294,6 +306,7 @@ def single_budget(k: Budgets) -> Budget:
 
 def check_classes(y_true: ArrayLike, n: int, n_classes: int) -> np.ndarray:
     """Class indices 0 … C-1 as an integer array of length n."""
+    refuse_mask(y_true, "y_true")
     y = np.asarray(y_true)
     check_same_length(y, "y_true", n, "raw_prediction")
     if y.dtype.kind not in "biuf":

@@ -193,11 +193,13 @@ class HSClassifier(Predictor):
         if self.calibration is not None:
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
         history = History(self.verbose)
+        given, X = X, _boosters.readable(self.estimator, X)
         n_samples, labels = _boosters.check_inputs(X, y)
+        _boosters.check_names(self.estimator, X)
         classes, encoded = _labels.encode(labels)
         if eval_groups is not None and groups is None:
             raise ValueError("eval_groups goes with groups: a budget per group is trained for only with groups=")
-        sets = _labels.evaluation_sets(eval_set, eval_groups)
+        sets = self._read_sets(_labels.evaluation_sets(eval_set, eval_groups), given, X)
         if init_model is not None:
             if not isinstance(init_model, HSClassifier):
                 raise TypeError(f"init_model must be a fitted HSClassifier, got {init_model!r}")
@@ -273,6 +275,17 @@ class HSClassifier(Predictor):
                 f"class_weight is given twice, for {type(self).__name__} and for its estimator; give it once"
             )
         return inner if self.class_weight is None else self.class_weight
+
+    def _read_sets(self, sets: list[tuple[Any, Any]], given: Any, X: Any) -> list[tuple[Any, Any]]:
+        """Evaluation sets as the booster reads them rightly, with X's columns; X itself (``given``) stays itself."""
+        found = []
+        for i, (rows, labels) in enumerate(sets):
+            name = "eval_set's X" if len(sets) == 1 else f"eval_set[{i}]'s X"
+            other = X if rows is given else _boosters.readable(self.estimator, rows, name)
+            if other is not X:
+                _boosters.check_evaluation(self.estimator, X, other, name)
+            found.append((other, labels))
+        return found
 
     def _weights(self, sample_weight: ArrayLike | None, labels: np.ndarray, n: int) -> np.ndarray | None:
         """Sample weights times class weights."""

@@ -144,6 +144,7 @@ class DaskHSClassifier(DaskPredictor):
         of_classes = _evaluation.class_weights(len(sets), eval_class_weight)
         class_weight = local._chosen_class_weight()
         client = self._cluster()
+        _boosters.check_names("xgboost", head(X))
         persisted = partitions.kept(client, X)
         training = _training.read(client, persisted, y, sample_weight, groups, class_weight)
         budget = training.budget(k)
@@ -227,6 +228,7 @@ class DaskHSClassifier(DaskPredictor):
         """The rows of evaluation set ``i``, in the numbers of the training rows; ``name`` is that of its weights."""
         if getattr(X, "ndim", 2) != 2 or (hasattr(X, "shape") and X.shape[1] != training.X.shape[1]):
             raise ValueError(f"eval_set's X must have the {training.X.shape[1]} columns of X, got shape {X.shape}")
+        _boosters.check_evaluation("xgboost", head(training.X), head(X), "eval_set's X")
         X = partitions.kept(client, X)
         x, labels, index = partitions.pieces(X, "eval_set's X"), None, None
         given = client.compute(partitions.aligned(X, y, "eval_set's y", "eval_set's X"))

@@ -15,6 +15,8 @@ import pandas as pd
 from dask.highlevelgraph import HighLevelGraph
 from distributed import Client, futures_of, wait
 
+from hsboost._features import readable
+
 #: How many partial results one task adds up.
 FAN_IN = 16
 
@@ -79,9 +81,13 @@ def collect(client: Client, delayed: list[Any]) -> list[Any]:
 
 
 def kept(client: Client, X: Any) -> Any:
-    """The collection persisted, its arrays such that XGBoost takes them; anything else as it is."""
-    if isinstance(X, da.Array):
-        X = X.map_blocks(_acceptable, dtype=X.dtype, meta=X._meta)
+    """The collection persisted, its partitions such that XGBoost reads them rightly; anything else as it is."""
+    if isinstance(X, da.Array | dd.DataFrame):
+        meta = readable(X._meta, "X", "xgboost")  # an error before any work is done
+        if isinstance(X, da.Array):
+            X = X.map_blocks(_acceptable, dtype=meta.dtype, meta=meta)
+        elif meta is not X._meta:
+            X = X.map_partitions(readable, "X", "xgboost", meta=meta)
     return client.persist(X) if is_collection(X) else X
 
 
@@ -90,7 +96,7 @@ def _acceptable(block: Any) -> Any:
     # else refuses it; and NumPy calls all blocks without rows aligned. Bytes, however, may lie anywhere.
     if isinstance(block, np.ndarray) and not len(block):
         return np.empty(block.shape, np.uint8)
-    return block
+    return readable(block, "X", "xgboost")
 
 
 def homes(client: Client, persisted: Any) -> list[list[str]]:

@@ -9,6 +9,7 @@ from sklearn.utils.validation import _num_samples, column_or_1d
 
 from hsboost import _boosters, _evaluation
 from hsboost import _validation as check
+from hsboost._features import native
 from hsboost._order import Rows
 from hsboost._segments import Segments
 
@@ -33,10 +34,13 @@ class Seen(NamedTuple):
 def survey(x: Any, y: Any, weight: Any, groups: Any) -> Seen:
     """Look at one partition: lengths, labels, groups."""
     n = _num_samples(x)
-    labels = column_or_1d(np.asarray(y))
-    check.check_same_length(labels, "y", n, "X")
+    check.refuse_mask(y, "y")
+    labels = np.asarray(y)
     _boosters.check_labels(labels)
+    labels = column_or_1d(native(labels))
+    check.check_same_length(labels, "y", n, "X")
     if weight is not None:
+        check.refuse_mask(weight, "sample_weight")
         check.check_same_length(np.asarray(weight), "sample_weight", n, "X")
     classes, counts = np.unique(labels, return_counts=True)
     return Seen(classes, counts, group_labels(groups, n) if groups is not None else [])
@@ -158,7 +162,7 @@ def raw(x: Any, model: Any) -> np.ndarray:
     """XGBoost's own scores, (n,) or (n, C) float32."""
     if _num_samples(x) == 0:
         return np.empty(_shape(0, model), np.float32)
-    return _boosters.raw_scores(model.estimator_, x).astype(np.float32)
+    return _boosters.raw_scores(model.estimator_, _boosters.readable(model.estimator_, x)).astype(np.float32)
 
 
 def ranked(scores: np.ndarray, weight: np.ndarray | None, group: np.ndarray | None, n_groups: int) -> Rows:
