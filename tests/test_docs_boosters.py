@@ -269,3 +269,32 @@ def test_lightgbms_estimate_of_rows_is_rounded_bin_by_bin() -> None:
 
     assert (first_leaf(slice(4)), first_leaf(slice(396, None))) == (min(allowed), max(allowed))
     assert min(allowed) != least or max(allowed) != 400 - least  # not what counting rows gives
+
+
+# docs/guide.md and docs/method.md: XGBoost's least gain; docs/protocols.md: LightGBM's longest query
+
+
+def test_xgboost_drops_splits_that_gain_less_than_a_millionth() -> None:
+    X, y = make_data()
+
+    def least_gain(unit: float) -> float | None:
+        """Squared error in another unit of the labels: gains are proportional to its square."""
+        frame = xgb.train({**XGB, "max_depth": 6}, xgb_data(X, unit * y), 20).trees_to_dataframe()
+        gains = frame.loc[frame["Feature"] != "Leaf", "Gain"]
+        return float(gains.min()) if len(gains) else None
+
+    usual = least_gain(1.0)
+    assert usual is not None
+    small = least_gain(1e-3)
+    assert small is not None
+    assert small > 0.99e-6
+    assert usual * 1e-6 < 0.5e-6  # in the small unit there were such splits to take
+    assert least_gain(1e-5) is None
+
+
+def test_lightgbm_takes_ten_thousand_rows_a_query() -> None:
+    X = np.arange(10_001, dtype=float)[:, None]
+    params = {**LGB, "objective": "lambdarank"}
+    lgb.train(params, lgb.Dataset(X[:-1], X[:-1, 0] > 9000, group=[10_000]), 1)
+    with pytest.raises(lgb.basic.LightGBMError, match="10001 exceeds upper limit of 10000 for a query"):
+        lgb.train(params, lgb.Dataset(X, X[:, 0] > 9000, group=[10_001]), 1)

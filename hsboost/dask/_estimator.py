@@ -40,7 +40,7 @@ class DaskHSClassifier(DaskPredictor):
         As for :class:`hsboost.HSClassifier`.
     calibration : {None, "sigmoid", "isotonic"}, default None
         How ``predict_proba`` turns scores into probabilities. Fitted on the last ``eval_set``, whose scores and labels
-        are brought to the client (12 bytes a row and class).
+        are brought to the client.
 
     Attributes
     ----------
