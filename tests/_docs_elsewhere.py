@@ -65,9 +65,7 @@ VOUCHED = [
     (LOSSES, "(XGBoost 3.2, LightGBM 4.7;", f"test: {_BUILT_IN}::test_the_table_in_the_documentation_is_this_one"),
     (
         LOSSES,
-        "gives their probabilities within 1e-6: two classes with both (`hist` and `exact`), several with XGBoost "
-        "from 3.2 on, "
-        "which before starts several classes from 0.5",
+        "probabilities within 1e-6: two classes with both (XGBoost from 3.0 on), several with XGBoost from 3.2 on.",
         f"test: {_BUILT_IN}::test_the_estimator_starts_and_ends_where_xgbclassifier_does",
     ),
     (
