@@ -147,6 +147,28 @@ def test_xgboost_maximises_names_that_begin_with_pre_and_minimises_unknown_ones(
     assert (best("precision@0.2"), best("auc_pooled"), best("recall@0.2")) == (1, 1, 0)
 
 
+def test_after_early_stopping_xgboost_predicts_with_all_rounds_and_lightgbm_with_the_best() -> None:
+    X, y = make_data()
+    values = {"xgboost": iter([0.1, 0.5, *[0.3] * 5]), "lightgbm": iter([0.1, 0.5, *[0.3] * 5])}
+    data = xgb_data(X, y)
+    booster = xgb.train(
+        {**XGB, "disable_default_eval_metric": True}, data, 7, obj=LOG, evals=[(data, "x")], verbose_eval=False,
+        custom_metric=lambda *_: ("precision", next(values["xgboost"])), early_stopping_rounds=4,
+    )  # fmt: skip
+    assert (booster.best_iteration, booster.num_boosted_rounds()) == (1, 6)
+    best = booster.predict(data, output_margin=True, iteration_range=(0, 2))
+    assert np.abs(booster.predict(data, output_margin=True) - best).max() > 0.1
+
+    rows = lgb_data(X, y)
+    model = lgb.train(
+        {**LGB, "objective": LOG}, rows, 7, valid_sets=[lgb_data(X, y, reference=rows)],
+        feval=lambda *_: ("precision", next(values["lightgbm"]), True),
+        callbacks=[lgb.early_stopping(4, verbose=False)],
+    )  # fmt: skip
+    assert model.best_iteration == 2
+    np.testing.assert_array_equal(model.predict(X), model.predict(X, num_iteration=2))
+
+
 def test_scale_pos_weight_does_nothing_on_xgboost() -> None:
     X, y = make_data()
     plain, weighted = ({**XGB, **params} for params in ({}, {"scale_pos_weight": 9.0}))
