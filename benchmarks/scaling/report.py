@@ -103,7 +103,7 @@ def _times(cases: Cases) -> Table:
         Cell("log loss, ms a round", brief="log ms"),
         Cell("× log loss, whole training", brief="× log loss"),
         Cell("inside objective", brief="inside"),
-        Cell("of it in all-reduce", brief="talk"),
+        Cell("inside its all-reduce", brief="talk"),
         Cell("peak MiB a worker", brief="MiB"),
         Cell("with log loss", brief="log"),
     ]

@@ -43,7 +43,7 @@ class DaskHSClassifier(DaskPredictor):
         As for :class:`hsboost.HSClassifier`.
     calibration : {None, "sigmoid", "isotonic"}, default None
         How ``predict_proba`` turns scores into probabilities. Fitted on the last ``eval_set`` that is not the training
-        rows, whose scores, labels and weights are brought to the client (12 bytes a row and class, 8 a weight).
+        rows, whose scores, labels and weights are brought to the client.
 
     Attributes
     ----------

@@ -1,0 +1,217 @@
+"""Which sentences of README.md and docs/ hold a number, and where the number comes from.
+
+`figures`: the number is filled into the sentence from the code or from a committed report, so that a change of either
+breaks the sentence. `_docs_truths` has sentences and what must hold for them; `_docs_elsewhere` those that a test or a
+command vouches for, and those that claim nothing. Line breaks do not matter.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import _docs_reports as reports
+from _docs_reports import (
+    DATASETS,
+    DISTRIBUTED,
+    GPU,
+    GUIDE,
+    LOSSES,
+    METHOD,
+    PLOTS,
+    PROTOCOLS,
+    SCALING,
+    TORCH,
+)  # fmt: skip
+
+import datasets._convert
+import datasets._sources
+import datasets._splits
+from benchmarks.scaling.network import Network
+from benchmarks.tabular import evaluate, published, resample, rivals
+from benchmarks.tabular.protocols import FAIR, PAPER, QUICK, TUNED
+from benchmarks.vision.plan import BATCHES
+from datasets.registry import registry
+from hsboost import _order, _segments, _threshold, _worker_metrics, _worker_search, projection
+from hsboost._kernels import _compile, exact, search, settle, threshold
+from hsboost.cuda import _selection
+from hsboost.losses import FocalLoss, SampledSoftmaxLoss
+from hsboost.objectives import HypersimplexObjective
+from hsboost.plotting import PrecisionAtKDisplay
+
+
+def default(function: Any, name: str) -> Any:
+    return inspect.signature(function).parameters[name].default
+
+
+def sizes(name: str) -> tuple[float, ...]:
+    """Rows of a shipped set, and positives in per cent."""
+    info = registry()[name]
+    return info.rows, 100 * info.positive_rate
+
+
+def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
+    """(page, sentence with room for its numbers, the numbers)."""
+    shares = tuple(round(100 * share) for share in datasets._splits.SHARES)
+    split = "{}/{}/{}"
+    return [
+        # The guide
+        (GUIDE, "**`hessian_floor`** ({}) is the share", (default(HypersimplexObjective, "hessian_floor"),)),
+        (GUIDE, "Arrays from {:,} rows on are worked on by several threads", (_compile.PARALLEL_FROM,)),
+        (
+            GUIDE,
+            "last round's gradient and curvature ({:.0f} bytes a row)",
+            (reports.report("outofcore")["runs"][0]["objective_bytes_per_row"]["between_rounds"],),
+        ),
+        (GUIDE, "a temperature of {}:", (published.TEMPERATURE,)),
+        (GUIDE, "is 2 / (n · temperature²) = {:,.0f} / n of a Newton step", (2 / published.TEMPERATURE**2,)),
+        # The method
+        (
+            METHOD,
+            "Above {:,} rows, the same problem is first solved on a sample: one run of {} neighbours for every {} "
+            "rows, {:,} runs "
+            "at most",
+            (
+                _threshold.SMALL,
+                _threshold.RUN,
+                200_000 // _threshold.sample_runs(200_000),
+                _threshold.sample_runs(1 << 40),
+            ),
+        ),
+        (
+            METHOD,
+            "Up to {:,} rows the whole search is one compiled call on one thread; without a guess it begins, from "
+            "{:,} rows on, "
+            "with a sample of one row in {}, {:,} at most",
+            (_threshold.SMALL, settle.SAMPLED_FROM, settle.ONE_IN, settle.MOST),
+        ),
+        (METHOD, "more than {} rows of any block of {:,} would have", (threshold.ROOM, _compile.BLOCK)),
+        (
+            METHOD,
+            "Groups of up to {:,} rows are solved by one thread each, a run of neighbouring groups of about {:,} "
+            "rows at a time",
+            (_segments.SMALL_GROUP, _compile.BLOCK),
+        ),
+        (METHOD, "adds up blocks of {:,} rows", (_compile.BLOCK,)),
+        (METHOD, "From {:,} rows on a pass is shared by several threads", (_compile.PARALLEL_FROM,)),
+        (
+            METHOD,
+            "are multiplied by $2^{{{}}}$, which is exact (scores up to $10^{{{}}}$)",
+            (projection._SHIFT, f"{projection._ROOM:.0e}"[-3:]),
+        ),
+        (METHOD, r"within ${:.0f} \cdot 2.2 \cdot 10^{{-16}}$ of 0 or 1", (search.MARGIN / 2.220446049250313e-16,)),
+        # The losses
+        (LOSSES, "keeps all of these below $e^{{-{:.0f}}}$", (exact.DIGITS,)),
+        (LOSSES, "adds (exact − estimate) × {:.0f}", (1 / default(SampledSoftmaxLoss, "exact_share"),)),
+        # Data sets
+        (DATASETS, "`nycflights13` | {:,} | {:.1f}% | 22 |", sizes("nycflights13")),
+        (DATASETS, "`adult` | {:,} | {:.1f}% | 12 |", sizes("adult")),
+        (DATASETS, "`bank_marketing` | {:,} | {:.1f}% | 15 |", sizes("bank_marketing")),
+        (DATASETS, "**Split:** whole days at random by seed, " + split, shares),
+        (DATASETS, "* Split: rows at random by seed within each class, " + split, shares),
+        (DATASETS, "All else is " + split + " by seed", shares),
+        (DATASETS, "the rows are split at random within each class, " + split, shares),
+        (DATASETS, "Conversion reads blocks of {:.0f} MB", (datasets._sources.BLOCK / 2**20,)),
+        (DATASETS, "* **{} levels or fewer**", (datasets._convert.LEVELS_AT_MOST,)),
+        (
+            DATASETS,
+            "(last {:.0f}%; for `flight`, {:.0f}% by seed",
+            (100 * datasets._splits.CARVED_FROM_END, 100 * datasets._splits.CARVED_AT_RANDOM),
+        ),
+        # Many machines
+        (DISTRIBUTED, "up to {} candidates for", (_worker_search.MOST_CANDIDATES,)),
+        (DISTRIBUTED, "it looks at a sample of {:,} rows first", (_worker_search.SAMPLE,)),
+        (
+            DISTRIBUTED,
+            "a call carries max({}, {} / P) candidates for each",
+            (_worker_search.FEWEST_CANDIDATES, _worker_search.MOST_CANDIDATES),
+        ),
+        (DISTRIBUTED, "each of {:,} intervals and keeps one of them", (1 << _order.DIGIT,)),
+        (DISTRIBUTED, "Three exchanges of {:.0f} KB settle a float32 score", (8 * (1 << _order.DIGIT) / 1024,)),
+        (DISTRIBUTED, "in turns of {:.0f} MiB at most", (16 * _worker_metrics.EXCHANGED / 2**20,)),
+        # GPU and plots
+        (GPU, "| fewer than {:,} rows |", (_selection.LEAST_ROWS,)),
+        (
+            PLOTS,
+            "Bands are pointwise {:.0f} % intervals",
+            (100 * default(PrecisionAtKDisplay.from_estimator, "confidence_level"),),
+        ),
+        # Protocols
+        *[
+            (PROTOCOLS, f"| `{protocol.name}`" + "{}| {} |", (middle, protocol.seeds))
+            for protocol, middle in (
+                (QUICK, " (default) | a first look, in three minutes | L2, log loss, HyperSimplex | validation, test "),
+                (
+                    PAPER,
+                    " | what do the published scripts give? | L2 (their “cross entropy”), log loss, HyperSimplex "
+                    "as published | "
+                    "validation, **validation** (test beside it) ",
+                ),
+                (
+                    FAIR,
+                    " | does the loss help? | these with this package's defaults, `hypersimplex-fy`, and the "
+                    "strongest easy "
+                    "rivals | validation, test ",
+                ),
+                (TUNED, " | does it help once all are tuned? | as `fair` | validation, test "),
+            )
+        ],
+        (PROTOCOLS, "(KDD12 has its own), {} rounds of patience", (published.recipe("higgs").patience,)),
+        (
+            PROTOCOLS,
+            "HyperSimplex with temperature {}, the gradient of the *mean* squared error, a Hessian of ones, and "
+            "the gradient times "
+            "{} in all scripts but those of Higgs and KDD10",
+            (published.TEMPERATURE, published.recipe("criteo").scale),
+        ),
+        (PROTOCOLS, "closer than {} for one block", (f"{published.SAME_BLOCK:.0e}".replace("-0", "-"),)),
+        (PROTOCOLS, "c being 1 or {}", (published.recipe("criteo").scale,)),
+        (
+            PROTOCOLS,
+            "At Higgs's size it is {:.2f}, at Criteo's {:.0f}·10⁻⁶",
+            (
+                published.recipe("higgs").step(registry()["higgs"].rows),
+                1e6 * published.recipe("criteo").step(registry()["criteo"].rows),
+            ),
+        ),
+        (
+            PROTOCOLS,
+            "best round {}, validation AUC {} against {} for L2)",
+            (
+                reports.only(reports.report("tabular-paper")["runs"], dataset="higgs", loss="hypersimplex-published")[
+                    "rounds"
+                ],
+                f"{reports.recipe_auc('higgs', 'hypersimplex-published'):.3f}"[1:],
+                f"{reports.recipe_auc('higgs', 'l2'):.3f}"[1:],
+            ),
+        ),
+        (
+            PROTOCOLS,
+            "{:,} to {:,} rows each, the recipe ends",
+            tuple(round(f(map(reports.recipe_rows, reports.recipe_sets())), -3) for f in (min, max)),
+        ),
+        (PROTOCOLS, "HIGGS (step {:.1f}:", (reports.report("tabular-paper")["paper"]["higgs"]["step"],)),
+        (PROTOCOLS, "`focal`: γ = {:.0f}", (default(FocalLoss, "gamma"),)),
+        (PROTOCOLS, "random queries of about {}, which", (rivals.QUERY_ROWS,)),
+        (
+            PROTOCOLS,
+            "precision at {:.0f}, {:.0f}, {:.0f} % and",
+            tuple(100 * share for share in evaluate.SHARES.values()),
+        ),
+        (PROTOCOLS, "({} bins of equal counts)", (evaluate.ECE_BINS,)),
+        (PROTOCOLS, "the variance of {} bootstrap samples", (resample.SAMPLES,)),
+        (
+            PROTOCOLS,
+            "at most {:,} training rows, {} seeds, both boosters ({} runs",
+            (FAIR.rows, FAIR.seeds, len(reports.report("tabular-fair")["runs"])),
+        ),
+        (PROTOCOLS, "are worse in one case of {}, the AUC on Criteo's rows", (reports.fair_auc_losses()[1],)),
+        # Scaling and PyTorch
+        (
+            SCALING,
+            "`--latency` microseconds ({:.0f}) and `--bandwidth` Gbit/s ({:.0f})",
+            (Network().latency_us, Network().gbits),
+        ),
+        (SCALING, "`--cores-each` cores ({})", (Network().cores_each,)),
+        (TORCH, "at batch sizes {} to {},", (BATCHES[0], BATCHES[-1])),
+    ]
