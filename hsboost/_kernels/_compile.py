@@ -12,6 +12,8 @@ from typing import Any
 
 import numba
 
+from hsboost._kernels._cache import attach
+
 #: Rows per block. Two float64 blocks fit the first-level cache, so several candidates reuse one load from memory.
 BLOCK = 4096
 
@@ -34,8 +36,15 @@ _setting = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
 _OMP_NUM_THREADS = int(_setting) if _setting.isdigit() and int(_setting) > 0 else 1 << 30
 
 
+def njit(function: Any = None, **options: Any) -> Any:
+    """``numba.njit`` for everything in this package: without the GIL, and kept on disk by `_cache`."""
+    if function is None:
+        return lambda function: njit(function, **options)
+    return attach(numba.njit(nogil=True, **options)(function))
+
+
 def _renamed(function: Callable[..., None], form: str) -> Callable[..., None]:
-    """A copy under a name of its own: Numba's disk cache tells functions apart by name, not by compiler options."""
+    """A copy under a name of its own: compiled forms on disk are told apart by name, not by compiler options."""
     copy = types.FunctionType(function.__code__, function.__globals__, f"{function.__name__}_{form}")
     copy.__qualname__ = copy.__name__
     copy.__module__ = function.__module__
@@ -82,7 +91,7 @@ class Kernel:
     """
 
     def __init__(self, function: Callable[..., None]) -> None:
-        self.serial = numba.njit(nogil=True, cache=True)(_renamed(function, "serial"))
+        self.serial = njit(_renamed(function, "serial"))
         self._parallel_source = _renamed(function, "parallel")
         self._parallel: Any = None
         self.__doc__ = function.__doc__
@@ -92,7 +101,7 @@ class Kernel:
     def parallel(self) -> Any:
         """The threaded form; compiled when it is first needed."""
         if self._parallel is None:
-            self._parallel = numba.njit(nogil=True, cache=True, parallel=True)(self._parallel_source)
+            self._parallel = njit(self._parallel_source, parallel=True)
         return self._parallel
 
     def __call__(self, n: int, *args: Any) -> None:
