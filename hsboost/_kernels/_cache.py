@@ -42,8 +42,8 @@ _SETTINGS = ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_V
 
 _FOLDER = re.compile(r"hsboost-[0-9a-f]{16}")
 
-_warned = False
-_lost: str | None = None
+#: Why compiled forms of this process could not be kept, one entry for each.
+lost: list[str] = []
 
 
 def attach(dispatcher: Any) -> Any:
@@ -57,11 +57,6 @@ def attach(dispatcher: Any) -> Any:
         except (ImportError, AttributeError, TypeError) as error:  # inner parts of Numba, which may change
             _warn(f"Numba {numba.__version__} keeps them in another way: {error}")
     return dispatcher
-
-
-def lost() -> str | None:
-    """Why compiled forms of this process could not be kept, or None when all of them were."""
-    return _lost
 
 
 def _numbas_cache(dispatcher: Any) -> Any:
@@ -265,10 +260,8 @@ def _remove(path: str) -> None:
 
 def _warn(reason: str) -> None:
     """Say once per process that compiled kernels are lost at its end."""
-    global _warned, _lost
-    _lost = reason
-    if not _warned:
-        _warned = True
+    lost.append(reason)
+    if len(lost) == 1:
         warnings.warn(
             f"compiled kernels cannot be kept on disk ({reason}), so that every new process compiles them again; "
             "results are the same. Set NUMBA_CACHE_DIR to a folder that this user can write to",

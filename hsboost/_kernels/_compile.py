@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numba
+import numpy as np
 
 from hsboost._kernels._cache import attach
 
@@ -41,6 +42,30 @@ def njit(function: Any = None, **options: Any) -> Any:
     if function is None:
         return lambda function: njit(function, **options)
     return attach(numba.njit(nogil=True, **options)(function))
+
+
+def as_input(array: np.ndarray, any_layout: bool = False) -> np.ndarray:
+    """The array in the one form in which kernels are compiled to read it; a copy only where memory lies otherwise.
+
+    Contiguous, unless a kernel takes ``any_layout``; aligned; and not marked read-only, as memory maps, broadcasts,
+    columns of pandas and what joblib and Dask hand over are: for that mark Numba would compile every kernel again.
+    The result is for kernels to read. Nothing may write to it.
+    """
+    if array.flags.carray:  # contiguous, aligned and writeable: the usual case, and the fastest to tell
+        return array
+    if not any_layout:
+        array = np.ascontiguousarray(array)
+    if not array.flags.aligned:
+        return array.copy()
+    return array if array.flags.writeable else np.asarray(_Unmarked(array))
+
+
+class _Unmarked:
+    """The memory of an array that is marked read-only, without the mark; keeps the array alive."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
 
 
 def _renamed(function: Callable[..., None], form: str) -> Callable[..., None]:
