@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost._kernels import segments as kernels
-from hsboost._kernels._compile import BLOCK, PARALLEL_FROM
+from hsboost._kernels._compile import BLOCK, PARALLEL_FROM, as_input
 from hsboost._kernels.search import NOT_FINITE, SOLVED
 from hsboost._threshold import Threshold, scale_of, threshold_of
 from hsboost._validation import FloatArray, check_same_length
@@ -49,6 +49,11 @@ class Segments:
         ends = np.r_[begins[1:], sizes.size]
         self.tasks = np.ascontiguousarray(np.stack([begins, ends])[:, small[begins]], dtype=np.intp)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Arrays that come out of a shared or mapped pickle are read-only.
+        for name, value in state.items():
+            setattr(self, name, as_input(value) if isinstance(value, np.ndarray) else value)
+
     @classmethod
     def by_label(cls, groups: ArrayLike, n: int | None = None, other: str = "") -> Segments:
         """Rows with equal labels together: numbers, texts, dates, categories; none missing."""
@@ -60,7 +65,7 @@ class Segments:
         if values.size == 0:
             raise ValueError("groups is empty; pass one label per row")
         if values.dtype.kind in "iu":
-            starts = kernels.sorted_starts(np.ascontiguousarray(values))
+            starts = kernels.sorted_starts(as_input(values))
             if starts.size:
                 return cls(values[starts].tolist(), np.append(starts, values.size), None)
         codes, labels = _codes_of(values)

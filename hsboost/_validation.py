@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hsboost._kernels._compile import as_input
 from hsboost._kernels.columns import transpose
 
 FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
@@ -26,10 +27,15 @@ ROUNDING = 1e-12
 MOST = 1 << 1000
 
 
+def native(array: np.ndarray) -> np.ndarray:
+    """The same numbers in this machine's byte order."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
 def check_scores(x: ArrayLike, name: str) -> FloatArray:
     """A contiguous 1-D float32 or float64 array of ``x``; other number types become float64."""
     refuse_mask(x, name)
-    array = np.asarray(x)
+    array = native(np.asarray(x))
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -40,20 +46,20 @@ def check_scores(x: ArrayLike, name: str) -> FloatArray:
         if array.dtype.kind not in "biuf":
             raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}; convert it first")
         array = array.astype(np.float64)
-    return np.ascontiguousarray(array)
+    return as_input(array)
 
 
 def check_score_columns(x: ArrayLike, name: str) -> FloatArray:
     """Scores of shape (n,), or of shape (n, C) with C > 1, column by column in memory: otherwise `check_scores`."""
     refuse_mask(x, name)
-    array = np.asarray(x)
+    array = native(np.asarray(x))
     if array.ndim != 2 or array.shape[1] == 1:
         return check_scores(array, name)
     if array.size == 0:
         raise ValueError(f"{name} is empty, shape {array.shape}; pass at least one row and one column")
     if array.dtype in (np.float32, np.float64) and not array.flags.f_contiguous:
         columns = np.empty(array.shape[::-1], array.dtype)
-        transpose(array.size, array, columns)
+        transpose(array.size, as_input(array, any_layout=True), columns)
         return columns.T
     return check_scores(array.T.reshape(-1), name).reshape(array.T.shape).T
 
@@ -109,13 +115,13 @@ def check_weight(sample_weight: ArrayLike | None, n: int, other: str, name: str 
     if sample_weight is None:
         return None
     refuse_mask(sample_weight, "sample_weight")
-    array = np.asarray(sample_weight)
+    array = native(np.asarray(sample_weight))
     check_same_length(array, name, n, other)
     if array.dtype not in (np.float32, np.float64):
         if array.dtype.kind not in "biuf":
             raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}; convert it first")
         array = array.astype(np.float64)
-    return np.ascontiguousarray(array)
+    return as_input(array)
 
 
 def checked_weight(weight: FloatArray, name: str = "sample_weight") -> FloatArray:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import numba
 import numpy as np
 
 from hsboost._communicator import Workers
+from hsboost._kernels import _cache
 from hsboost._kernels._compile import PARALLEL_FROM
 from hsboost._segments import Segments
 from hsboost.losses import HypersimplexLoss
@@ -18,20 +21,36 @@ from hsboost.projection import project_hypersimplex
 
 
 def precompile(report: Callable[[str], object] | None = None) -> None:
-    """Fill Numba's on-disk cache, so that no later process waits for the compiler (a minute or two, once).
+    """Compile all kernels and keep them on disk, so that no later process waits for the compiler (minutes, once).
 
-    The cache lies beside the package or, where that is read-only, in the user's cache directory; set
-    ``NUMBA_CACHE_DIR`` to choose (for example a folder of the container image). It holds for the same package files,
-    Numba and processor.
+    They lie in a folder of their own in ``NUMBA_CACHE_DIR`` (for example a folder of the container image), by default
+    beside the package or, where that is read-only, in the user's cache directory. Who runs them later need not be able
+    to write there. They hold for the same kernels, the same versions of Python, NumPy, Numba and llvmlite, and the same
+    processor.
 
     Parameters
     ----------
     report : callable taking a str, optional
         Called with one line for each form compiled.
+
+    Raises
+    ------
+    OSError
+        When a form cannot be kept: there is no folder to write to, or the disk is full.
     """
+    if numba.config.DISABLE_JIT:
+        if report is not None:
+            report("NUMBA_DISABLE_JIT is set: kernels run as Python, and there is nothing to compile")
+        return
     for name, call in _forms():
-        begin = time.perf_counter()
-        call()
+        begin, lost_before = time.perf_counter(), len(_cache.lost)
+        with warnings.catch_warnings(category=RuntimeWarning, action="ignore"):  # an error says it below
+            call()
+        if len(_cache.lost) > lost_before:
+            raise OSError(
+                f"compiled kernels cannot be kept on disk ({_cache.lost[-1]}); set NUMBA_CACHE_DIR to a folder that "
+                "this user can write to"
+            )
         if report is not None:
             report(f"{name}: {time.perf_counter() - begin:.1f} s")
 
@@ -90,4 +109,7 @@ def _pooled_rounds(labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | 
 
 
 if __name__ == "__main__":
-    precompile(lambda line: print(line, file=sys.stderr, flush=True))
+    try:
+        precompile(lambda line: print(line, file=sys.stderr, flush=True))
+    except OSError as error:
+        sys.exit(str(error))

@@ -62,7 +62,7 @@ def test_a_read_only_install_caches_in_the_users_folder(tmp_path: Path) -> None:
         assert Path(where).is_relative_to(site)
         assert answer(start(USE, **settings)) == ["2.0", "0"]
         assert answer(start(USE, **settings)) == ["2.0", "1"]
-        assert list(home.rglob("*.nbi"))
+        assert list(home.rglob("*.nbc"))
     finally:
         for path in [site, *site.rglob("*")]:
             path.chmod(path.stat().st_mode | stat.S_IWUSR)

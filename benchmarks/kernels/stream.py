@@ -9,13 +9,13 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from hsboost._kernels._compile import BLOCK, PARALLEL_FROM
+from hsboost._kernels._compile import BLOCK, PARALLEL_FROM, njit
 
 Float32 = NDArray[np.float32]
 FloatArray = NDArray[np.floating[Any]]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _block(x: Any, y: Any, gradient: Any, hessian: Any) -> None:
     for i in range(x.size):
         gradient[i] = x[i] - y[i]
@@ -24,12 +24,12 @@ def _block(x: Any, y: Any, gradient: Any, hessian: Any) -> None:
 
 # Two functions and not one compiled twice: Numba's disk cache knows a function by name and place, not by its options,
 # and would hand out whichever form was compiled first.
-@numba.njit(nogil=True, cache=True)
+@njit
 def _serial(x: Any, y: Any, gradient: Any, hessian: Any) -> None:
     _block(x, y, gradient, hessian)
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@njit(parallel=True)
 def _parallel(x: Any, y: Any, gradient: Any, hessian: Any) -> None:
     n = x.size
     for b in prange((n + BLOCK - 1) // BLOCK):
@@ -45,13 +45,13 @@ def stream(x: Float32, y: Float32, gradient: Float32, hessian: Float32) -> None:
         _serial(x, y, gradient, hessian)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _gather_serial(x: Any, order: Any, out: Any) -> None:
     for i in range(x.size):
         out[i] = x[order[i]]
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@njit(parallel=True)
 def _gather_parallel(x: Any, order: Any, out: Any) -> None:
     for i in prange(x.size):
         out[i] = x[order[i]]

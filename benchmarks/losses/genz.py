@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from hsboost._kernels._compile import njit
 
 FloatArray = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ _FAR = (
 )  # fmt: skip
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _ratio(r: Any, above: Any, below: Any) -> Any:
     p, q = above[0], below[0]
     for i in range(1, 8):
@@ -41,7 +42,7 @@ def _ratio(r: Any, above: Any, below: Any) -> Any:
     return p / q
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def ndtri(p: Any) -> Any:
     """Inverse of the normal distribution function, 0 < p < 1."""
     q = p - 0.5
@@ -52,7 +53,7 @@ def ndtri(p: Any) -> Any:
     return -x if q < 0.0 else x
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _row(a: Any, factor: Any, uniforms: Any, drawn: Any) -> Any:
     total = 0.0
     m = a.size
@@ -70,7 +71,7 @@ def _row(a: Any, factor: Any, uniforms: Any, drawn: Any) -> Any:
     return total / uniforms.shape[0]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _rows(x: Any, y: Any, factor: Any, uniforms: Any, out: Any) -> None:
     classes = x.shape[1]
     a, drawn = np.empty(classes - 1), np.empty(classes - 1)

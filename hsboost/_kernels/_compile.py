@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import numba
+import numpy as np
+
+from hsboost._kernels._cache import attach
 
 #: Rows per block. Two float64 blocks fit the first-level cache, so several candidates reuse one load from memory.
 BLOCK = 4096
@@ -34,8 +37,39 @@ _setting = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
 _OMP_NUM_THREADS = int(_setting) if _setting.isdigit() and int(_setting) > 0 else 1 << 30
 
 
+def njit(function: Any = None, **options: Any) -> Any:
+    """``numba.njit`` for everything in this package: without the GIL, and kept on disk by `_cache`."""
+    if function is None:
+        return lambda function: njit(function, **options)
+    return attach(numba.njit(nogil=True, **options)(function))
+
+
+def as_input(array: np.ndarray, any_layout: bool = False) -> np.ndarray:
+    """The array in the one form in which kernels are compiled to read it; a copy only where memory lies otherwise.
+
+    Contiguous, unless a kernel takes ``any_layout``; aligned; and not marked read-only, as memory maps, broadcasts,
+    columns of pandas and what joblib and Dask hand over are: for that mark Numba would compile every kernel again.
+    The result is for kernels to read. Nothing may write to it.
+    """
+    if array.flags.carray:  # contiguous, aligned and writeable: the usual case, and the fastest to tell
+        return array
+    if not any_layout:
+        array = np.ascontiguousarray(array)
+    if not array.flags.aligned:
+        return array.copy()
+    return array if array.flags.writeable else np.asarray(_Unmarked(array))
+
+
+class _Unmarked:
+    """The memory of an array that is marked read-only, without the mark; keeps the array alive."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
+
+
 def _renamed(function: Callable[..., None], form: str) -> Callable[..., None]:
-    """A copy under a name of its own: Numba's disk cache tells functions apart by name, not by compiler options."""
+    """A copy under a name of its own: compiled forms on disk are told apart by name, not by compiler options."""
     copy = types.FunctionType(function.__code__, function.__globals__, f"{function.__name__}_{form}")
     copy.__qualname__ = copy.__name__
     copy.__module__ = function.__module__
@@ -82,7 +116,7 @@ class Kernel:
     """
 
     def __init__(self, function: Callable[..., None]) -> None:
-        self.serial = numba.njit(nogil=True, cache=True)(_renamed(function, "serial"))
+        self.serial = njit(_renamed(function, "serial"))
         self._parallel_source = _renamed(function, "parallel")
         self._parallel: Any = None
         self.__doc__ = function.__doc__
@@ -92,7 +126,7 @@ class Kernel:
     def parallel(self) -> Any:
         """The threaded form; compiled when it is first needed."""
         if self._parallel is None:
-            self._parallel = numba.njit(nogil=True, cache=True, parallel=True)(self._parallel_source)
+            self._parallel = njit(self._parallel_source, parallel=True)
         return self._parallel
 
     def __call__(self, n: int, *args: Any) -> None:

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import FAST, Kernel
+from hsboost._kernels._compile import FAST, Kernel, njit
 from hsboost._kernels.normal import log_cdf
 
 #: Error aimed at, as a power of 1/e. The bound is of first order in the curvature: e^-42 leaves a margin.
@@ -34,7 +33,7 @@ MODE_STEPS = 200
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(fastmath={"contract"})
 def integrand(t, a, rows, lam, kap):
     """(log √2π g(t), K(t), Σ λ(t + a)); writes λ and κ of each class."""
     log_g, lost, bend, total = -0.5 * t * t, 0.0, 1.0, 0.0
@@ -51,7 +50,7 @@ def integrand(t, a, rows, lam, kap):
     return log_g + lost, bend, total
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def find_mode(a, rows, lam, kap):
     """t where g is largest. t - Σ λ is concave and rises: Newton from 0, which is left of it, never oversteps."""
     t = 0.0
@@ -64,7 +63,7 @@ def find_mode(a, rows, lam, kap):
     return t
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def step_size(mode, log_top, bend, a, rows, lam, kap):
     """h <= π √(2 / (K (DIGITS - q))) over the left flank."""
     best, t, q = np.inf, mode, 0.0
@@ -76,7 +75,7 @@ def step_size(mode, log_top, bend, a, rows, lam, kap):
     return best
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def add_node(t, log_top, a, free, whole, rows, lam, kap, center, slope, bend, moments):
     """Add one node's g times d = λ - center and κ - d² of each class and of two sums of classes; log g - log_top.
 
@@ -108,7 +107,7 @@ def add_node(t, log_top, a, free, whole, rows, lam, kap, center, slope, bend, mo
     return log_g
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def far_row(curvature, a, free, kap, bend, moments):
     """The same sums where g is Gaussian with that curvature and λ linear over its width: Var λ = κ² / K."""
     moments[0] = 1.0
@@ -123,7 +122,7 @@ def far_row(curvature, a, free, kap, bend, moments):
     moments[4] -= of_all * of_all / curvature
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def quadrature(mode, a, free, whole, rows, lam, kap, center, slope, bend, moments):
     """Fill the sums over all nodes; returns log P but for the sum of g, and the number of nodes."""
     log_top, curvature, total = integrand(mode, a, rows, lam, kap)
@@ -147,7 +146,7 @@ def quadrature(mode, a, free, whole, rows, lam, kap, center, slope, bend, moment
     return log_top + math.log(h) - _HALF_LOG_2PI, nodes
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def row_integrals(a, free, whole, rows, lam, kap, center, moments, slope, bend):
     """One row with the offsets a of the other classes.
 
@@ -172,7 +171,7 @@ def row_integrals(a, free, whole, rows, lam, kap, center, moments, slope, bend):
     return min(log_p + math.log(mass), 0.0), max(of_free, 0.0), max(of_all, 0.0), nodes
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def offsets(x, y, classes, sigma, margin, a, free):
     """Write (score of y - score of i, at most the margin) / σ for every other class, and whether it is below it."""
     if classes == 1:
@@ -187,7 +186,7 @@ def offsets(x, y, classes, sigma, margin, a, free):
             k += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def write_scores(y, classes, sigma, scale, factor, floor, whole, free, slope, bend, grad, hess):
     """Derivatives in the class scores: ± slope / σ, curvature max(factor bend, floor) / σ², times ``scale``."""
     steep = scale / sigma
@@ -208,7 +207,7 @@ def write_scores(y, classes, sigma, scale, factor, floor, whole, free, slope, be
     hess[y] = max(bent * whole, least)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def block_exact(x, y, w, start, stop, classes, sigma, bounds, margin, log_form, factor, floor, rows, grad, hess):
     """Σ w loss of rows start … stop-1. Columns beyond the classes hold log σ (then ``sigma`` is its unit)."""
     total = 0.0
@@ -254,7 +253,7 @@ def _exact(x, y, w, classes, sigma, bounds, margin, log_form, factor, floor, row
         )  # fmt: skip
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def row_probabilities(m, rows, a, lam, kap, out):
     """out[c] = ∫ φ(s - m_c) Π Φ(s - m_i) ds over i other than c, on one set of nodes for all classes.
 
@@ -301,7 +300,7 @@ def _probabilities(m, rows, per_block, blocks, out):
             row_probabilities(m[i], rows, a, lam, kap, out[i])
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def count_nodes(x, y, sigma, rows):
     """Mean number of nodes over the rows: Q in the cost O(Q C)."""
     others = x.shape[1] - 1

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import Kernel
+from hsboost._kernels._compile import Kernel, njit
 from hsboost._kernels.simplex import softmax_row
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def outer(log_p, rest, gamma):
     """(f, -f', (1 - p) max(f'', 0)) of f(q) = -(1 - e^q)^γ q at q = log p, with rest = 1 - p."""
     if gamma == 0.0:
@@ -26,7 +25,7 @@ def outer(log_p, rest, gamma):
     return -low * rest * log_p, pull, max(bend, 0.0)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def block_focal_binary(x, y, w, start, stop, gamma, scale, floor, grad, hess):
     """Σ w loss of rows start … stop-1 with one score each; ``scale`` holds the two classes' factors."""
     total = 0.0
@@ -45,7 +44,7 @@ def block_focal_binary(x, y, w, start, stop, gamma, scale, floor, grad, hess):
     return total
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def block_focal(x, y, w, start, stop, gamma, scale, floor, grad, hess):
     """Σ w loss of rows start … stop-1 with a score per class."""
     total = 0.0

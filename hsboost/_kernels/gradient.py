@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, Kernel
+from hsboost._kernels._compile import BLOCK, FAST, Kernel, njit
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_residuals(x, y, w, anchor, scale, nu):
     """(Σ_A w, Σ_A w r, Σ w r²) of one block, with r = clip(v, 0, 1) - y and A the rows with 0 < v < 1."""
     residual = 0.0
@@ -48,7 +47,7 @@ def _residuals(x, y, w, anchor, scale, nu, out):
         out[0, b], out[1, b], out[2, b] = s
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_residuals_and_labels(x, y, w, anchor, scale, nu):
     """(Σ_A w, Σ_A w r) and, of the same rows, what `block_labels` returns: one load for both."""
     residual = 0.0
@@ -96,7 +95,7 @@ def _residuals_and_labels(x, y, w, anchor, scale, nu, out):
         out[0, b], out[1, b], out[2, b], out[3, b], out[4, b], out[5, b] = s
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_gradient(x, y, w, anchor, scale, nu, mean, share, slope, outer, bend, floor, grad, hess):
     """grad = slope w (r - mean), hess = bend w max(1 - w share, floor) on A; outer w (r - mean), bend w floor off A."""
     for i in range(x.size):
@@ -129,7 +128,7 @@ def _gradient(x, y, w, anchor, scale, nu, mean, share, slope, outer, bend, floor
             )  # fmt: skip
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def block_conjugate(x, y, w, anchor, scale, nu):
     """(Σ w u (ŷ - y), Σ w u, Σ w (y² - ŷ²)) of one block, u = (x - anchor) scale: the Fenchel-Young loss's sums."""
     inner = 0.0
@@ -160,7 +159,7 @@ def _conjugate(x, y, w, anchor, scale, nu, out):
         out[0, b], out[1, b], out[2, b] = s
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_values(x, anchor, scale, nu, margin, out):
     """out = clip(v, 0, 1), with values within `margin` of 0 or 1 put there."""
     if margin == 0.0:  # the usual case, in half of the instructions
@@ -183,7 +182,7 @@ def _values(x, anchor, scale, nu, margin, out):
         block_values(x[i:j], anchor, scale, nu, margin, out[i:j])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_labels(y, w):
     """(Σ w, Σ w y, rows whose label is not 0 or 1, weights that are negative or not finite) of one block."""
     total = 0.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
+from hsboost._kernels._compile import njit
 from hsboost._kernels.search import EPS, SOLVED, solve
 from hsboost._kernels.threshold import block_sums, nearest
 
@@ -17,7 +17,7 @@ FEW_ACTIVE = 0.05
 GOLDEN = 0.6180339887498949
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def places(n, runs, length):
     """Where so many runs of neighbours lie among n rows."""
     found = np.empty(runs * length, np.intp)
@@ -28,7 +28,7 @@ def places(n, runs, length):
     return found
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def sample(a, runs, length):
     """The entries of ``a`` at `places`."""
     at = places(a.size, runs, length)
@@ -38,7 +38,7 @@ def sample(a, runs, length):
     return some
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def guess(x, w, scale, share):
     """(anchor, nu, whether so few rows are active there that `middle_of_gap` should be asked) from a sample.
 
@@ -57,7 +57,7 @@ def guess(x, w, scale, share):
     return anchor, nu, block_sums(x, w, anchor, scale, nu)[1] < FEW_ACTIVE * full
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def sort_by_score(x, w):
     """Shell's sort of a sample and its weights, in place: Numba needs seconds to compile its own sort."""
     for step in (701, 301, 132, 57, 23, 10, 4, 1):
@@ -75,7 +75,7 @@ def sort_by_score(x, w):
                 w[j] = wi
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def middle_of_gap(x, w, scale, share, length):
     """The middle of the widest gap where the running weight passes k, give or take the sampling error; or NaN.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import Kernel
+from hsboost._kernels._compile import Kernel, njit
 
 SQUARED, HINGE, SQUARED_HINGE = 0, 1, 2
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def point(kind, s, label, shape):
     """(loss, derivative, curvature) of one score; ``label`` is 0.0 or 1.0.
 
@@ -29,7 +28,7 @@ def point(kind, s, label, shape):
     return 0.0, 0.0, shape
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def block_margins(x, y, w, start, stop, kind, shape, floor, grad, hess):
     """Σ w loss of rows start … stop-1; their derivatives too where grad has rows."""
     total = 0.0

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from functools import cache
 
-import numba
 import numpy as np
+
+from hsboost._kernels._compile import njit
 
 #: The table covers [LOW, HIGH]; below, an asymptotic series takes over; above, 1 - Φ is less than 1e-17.
 LOW, HIGH = -16.0, 8.5
@@ -41,7 +42,7 @@ def table() -> np.ndarray:
     return rows
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _beyond(x):
     """`log_cdf` outside the table."""
     if x > HIGH:
@@ -56,7 +57,7 @@ def _beyond(x):
     return -0.5 * x * x - _HALF_LOG_2PI - math.log(-x) + math.log1p(-rest), -x / series, -x * rest / series
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@njit(inline="always")
 def log_cdf(x, rows):
     """(log Φ(x), λ = φ(x)/Φ(x), x + λ). The curvature of -log Φ is λ (x + λ), between 0 and 1."""
     if (x < LOW) | (x > HIGH):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
+from hsboost._kernels._compile import njit
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def vertex(w, k, out):
     """Fill the total mass k from the front: w[0] out[0] + w[1] out[1] + … = k with out in [0, 1]."""
     left = k
@@ -18,7 +18,7 @@ def vertex(w, k, out):
             left -= wi * out[i]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def pool(z, scale, s, w, first, relative, weight, last):
     """Weighted non-increasing isotonic regression of z·scale - s, z sorted descending; returns the number of blocks.
 
@@ -46,7 +46,7 @@ def pool(z, scale, s, w, first, relative, weight, last):
     return blocks
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def fractional_block(z, scale, first, relative, last, blocks, margin):
     """(first row, relative level) of the block that holds values strictly between 0 and 1 (by ``margin``), and
     how many values are 1; the row is -1 when every value is 0 or 1. Values are z·scale - level of the row's block."""

@@ -7,11 +7,10 @@ A row counts with clip(v, 0, 1), v = (x - anchor) * scale - nu.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, FINITE, Kernel
+from hsboost._kernels._compile import BLOCK, FAST, FINITE, Kernel, njit
 from hsboost._kernels.threshold import gap
 
 #: Sums per candidate: weight with v >= 1; with 0 < v < 1 (active); Σ w v and Σ w y of the active; weight that stays
@@ -19,7 +18,7 @@ from hsboost._kernels.threshold import gap
 KINDS = 5
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_candidate(x, y, w, anchor, scale, nu, margin):
     """The sums of one block at one candidate, in the order of `KINDS`."""
     mass = 0.0
@@ -64,7 +63,7 @@ def _candidates(x, y, w, problem, start, stop, anchor, scale, nus, counts, margi
             out[t, c, 0], out[t, c, 1], out[t, c, 2], out[t, c, 3], out[t, c, 4] = s
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def add_tasks(problem, counts, parts, out):
     """out[p, c] += the parts of p's tasks, in their order."""
     for t in range(problem.size):
@@ -74,7 +73,7 @@ def add_tasks(problem, counts, parts, out):
                 out[p, c, kind] += parts[t, c, kind]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_sure(x, y, w, anchor, scale, lo, hi):
     """Of one block, what holds for every nu in [lo, hi]: (ones, active, Σ w u, Σ w y of the active, rows undecided)."""
     mass = 0.0
@@ -125,7 +124,7 @@ def _sure(x, y, w, problem, start, stop, anchor, scale, lo, hi, out, kept):
         out[t, 0, 4] = out[t, 0, 1]  # sure rows are inside by more than rounding
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def find_undecided(x, anchor, scale, lo, hi, found):
     """Places of the undecided rows, one after the other. No branch: which rows they are cannot be predicted."""
     count = 0
@@ -151,7 +150,7 @@ def _keep(x, y, w, problem, start, stop, anchor, scale, lo, hi, place, keep_x, k
                 keep_w[at + q] = w[i + found[q]]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FINITE)
+@njit(fastmath=FINITE)
 def block_ends(x, w):
     """(smallest, largest) score of the rows with weight; (inf, -inf) where there are none."""
     least = np.inf

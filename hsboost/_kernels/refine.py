@@ -7,9 +7,9 @@ expectation was, the root ends up between two candidates about as close to each 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from hsboost._kernels._compile import njit
 from hsboost._kernels.search import EPS
 
 #: What a problem waits for: sums at its candidates, or the scores next to its threshold (the reasons differ).
@@ -22,7 +22,7 @@ NU, ONES, ACTIVE, MASS, POSITIVE, INTERIOR = range(6)
 MANY_ROWS = 0.04
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def place(left, expected, right, most, out):
     """Candidates from ``left`` to ``right``, dense at ``expected``, in ascending order; how many (at most ``most``)."""
     arms = (most - 1) // 2
@@ -36,7 +36,7 @@ def place(left, expected, right, most, out):
     return 2 * arms + 1
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def react(nus, sums, k, slack, ends, chosen):
     """What the sums at a problem's candidates say: (nu, SEEK | GAP | FLAT | DONE, how far nu may still move).
 
@@ -78,7 +78,7 @@ def react(nus, sums, k, slack, ends, chosen):
     return 0.5 * lo + 0.5 * hi, SEEK, 0.5 * hi - 0.5 * lo
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def react_all(status, candidates, counts, sums, k, slack, ends, nu, move, chosen):
     """`react` for every problem that was waiting for sums."""
     for p in range(status.size):
@@ -87,7 +87,7 @@ def react_all(status, candidates, counts, sums, k, slack, ends, nu, move, chosen
             nu[p], status[p], move[p] = react(candidates[p, :m], sums[p, :m], k[p], slack[p], ends[p], chosen[p])
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def place_all(status, ends, steps, nu, left, right, narrow, wide, out, counts):
     """Candidates for every problem that waits for sums: ``narrow`` many where an interval is known, else few.
 

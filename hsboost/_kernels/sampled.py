@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import Kernel
+from hsboost._kernels._compile import Kernel, njit
 from hsboost._kernels.simplex import softmax_row
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def sampled_row(x, y, picks, inverse, grad, hess):
     """Importance-sampled softmax of one row, into zeroed grad and hess: p̂ - e_y and 2 p̂ (1 - p).
 
@@ -42,7 +41,7 @@ def sampled_row(x, y, picks, inverse, grad, hess):
     hess[y] = 2.0 * (own / total) * (rest / total)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def correct_row(x, y, share, p, grad, hess):
     """Replace grad by grad + (exact - grad) / share, and hess by the exact one."""
     softmax_row(x, p)

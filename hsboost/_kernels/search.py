@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from hsboost._kernels._compile import njit
 from hsboost._kernels.threshold import block_sums, gap, nearest
 
 EPS = 2.220446049250313e-16
@@ -25,7 +25,7 @@ DONE, NEWTON, BISECT, UNBOUNDED, GAP = 0, 1, 2, 3, 4
 SOLVED, NOT_FINITE, TOO_WIDE = 0, 1, 2
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def advance(lo, hi, nu, excess, active, step):
     """One step towards the root of the non-increasing F inside [lo, hi].
 
@@ -51,7 +51,7 @@ def advance(lo, hi, nu, excess, active, step):
     return bisect(lo, hi)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def bisect(lo, hi):
     """The middle of the bracket; DONE when there is nothing left to halve."""
     middle = 0.5 * lo + 0.5 * hi
@@ -60,7 +60,7 @@ def bisect(lo, hi):
     return lo, hi, middle, BISECT
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def across_gap(lo, hi, nu, excess, below, above, step):
     """Where no row is active F is flat but not 0: go straight to the rows at the far edge of the gap.
 
@@ -75,7 +75,7 @@ def across_gap(lo, hi, nu, excess, below, above, step):
     return bisect(lo, hi)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
     """Threshold of a problem that one thread solves fastest: (anchor, nu, SOLVED | NOT_FINITE | TOO_WIDE).
 
@@ -121,7 +121,7 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
     return anchor, nu, SOLVED
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def flat_cut(below, above, scale):
     """(anchor, nu) in the middle of the gap between the scores that get 0 and those that get 1."""
     if above == np.inf:

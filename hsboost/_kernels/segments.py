@@ -7,17 +7,16 @@ threads changes no bit.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, Kernel
+from hsboost._kernels._compile import BLOCK, Kernel, njit
 from hsboost._kernels.gradient import block_conjugate, block_gradient, block_labels, block_residuals, block_values
 from hsboost._kernels.settle import settle
 from hsboost._kernels.threshold import RUN
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def block_changes(labels, before):
     """(labels that differ from the one before them, labels that are below it) of one block; ``before`` is its first."""
     changes = 0
@@ -28,7 +27,7 @@ def block_changes(labels, before):
     return changes, descents
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def sorted_starts(labels):
     """Where runs of equal labels begin, if these ascend; empty if not."""
     n = labels.size
@@ -52,7 +51,7 @@ def sorted_starts(labels):
     return starts
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def counting_order(codes, offsets, order):
     """Rows by segment, in row order within each: a counting sort. True if they lie that way already."""
     place = offsets[:-1].copy()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from hsboost._kernels._compile import njit
 from hsboost._kernels.guess import guess, middle_of_gap, sample, sort_by_score
 from hsboost._kernels.search import EPS, MARGIN, NOT_FINITE, SOLVED, flat_cut, solve
 from hsboost._kernels.threshold import block_interior, block_sums, ends, gap
@@ -13,7 +13,7 @@ from hsboost._kernels.threshold import block_interior, block_sums, ends, gap
 SAMPLED_FROM, ONE_IN, MOST = 8192, 32, 1024
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
     """Threshold for any 0 <= k <= total on one thread: (anchor, nu, whether all values are 0 or 1, status).
 
@@ -43,7 +43,7 @@ def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
     return anchor, nu, True, SOLVED
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def try_gap(x, w, scale, k, total, anchor, nu, middle):
     """A bracket with ``middle`` as one of its ends, and where in it to begin: at ``middle`` if that is the solution."""
     ones, active, mass, _ = block_sums(x, w, anchor, scale, middle)

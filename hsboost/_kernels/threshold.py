@@ -7,11 +7,10 @@ float64 whatever the scores are. ``w`` is an array or None (all ones): Numba dro
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, FINITE, Kernel
+from hsboost._kernels._compile import BLOCK, FAST, FINITE, Kernel, njit
 
 #: Up to this distance from the anchor, in units of the temperature, scores are summed as they are, see `block_sums`.
 NEAR = 64.0
@@ -29,7 +28,7 @@ FEW_RUNS = 16
 ROOM = 256
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_sums(x, w, anchor, scale, nu):
     """(weight above 1, weight in [0, 1], Σ w v over it, 0 or NaN when a score is not finite) of one block."""
     # nu is subtracted from the sum, not from each row: float32 scores differ from the anchor by few digits and add up
@@ -67,7 +66,7 @@ def block_sums(x, w, anchor, scale, nu):
     return ones, active, mass - zero * active, check
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_interior(x, w, anchor, scale, nu, margin):
     """Weight of the rows strictly inside: margin < v < 1 - margin."""
     if w is None:
@@ -83,7 +82,7 @@ def block_interior(x, w, anchor, scale, nu, margin):
     return weight
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_decided(x, w, anchor, scale, lo, hi):
     """Sums over one block that hold for every nu in (lo, hi), and how many rows are undecided."""
     mass = 0.0
@@ -117,7 +116,7 @@ def block_decided(x, w, anchor, scale, lo, hi):
     return ones, active, mass, x.size - (sure + above + below)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def count_near(x, anchor, scale, middle, reach):
     """How many rows lie within ``reach`` of middle - 1/2 or middle + 1/2."""
     count = 0
@@ -127,7 +126,7 @@ def count_near(x, anchor, scale, middle, reach):
     return count
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def keep_undecided(x, w, anchor, scale, lo, hi, keep_x, keep_w, kept):
     """Append the undecided rows of one chunk to its block's store; how many there are now, or more than fit.
 
@@ -151,7 +150,7 @@ def keep_undecided(x, w, anchor, scale, lo, hi, keep_x, keep_w, kept):
     return kept
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def collect(store, counts, out):
     """The filled front of each row of the store, one after the other."""
     at = 0
@@ -213,7 +212,7 @@ interior = Kernel(_interior)
 narrow = Kernel(_narrow)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FINITE)
+@njit(fastmath=FINITE)
 def count_between(x, below, above):
     """How many scores lie strictly between the two."""
     count = 0
@@ -222,7 +221,7 @@ def count_between(x, below, above):
     return count
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def closer_gap(x, w, anchor, scale, nu, below, above):
     """(largest score with v <= 1/2, smallest with v > 1/2) of rows with weight and of (``below``, ``above``).
 
@@ -245,7 +244,7 @@ def closer_gap(x, w, anchor, scale, nu, below, above):
     return below, above
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def gap(x, w, anchor, scale, nu):
     """`closer_gap` without edges known before: infinite where there is no row on that side."""
     below = -np.inf
@@ -256,7 +255,7 @@ def gap(x, w, anchor, scale, nu):
     return closer_gap(x, w, anchor, scale, nu, below, above)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def ends(x, w):
     """(smallest, largest) score of the rows with weight (of all rows if none has any), and 0 or NaN for all scores."""
     smallest = np.inf
@@ -289,7 +288,7 @@ def _gaps(x, w, anchor, scale, nu, below, above, out):
 gaps = Kernel(_gaps)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def nearest(x, anchor, scale, nu):
     """The score whose v is closest to 1/2; ties go to the first."""
     best = x[0]

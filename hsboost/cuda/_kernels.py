@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numba import cuda, float64
 
+from hsboost._kernels._cache import attach
+
 #: Threads of a block, a power of two.
 THREADS = 256
 
@@ -24,6 +26,11 @@ KINDS = 6
 
 #: Loads that a thread has under way at a time; one alone leaves most of the memory's bandwidth unused.
 LOADS = 4
+
+
+def kernel(function: Any) -> Any:
+    """``numba.cuda.jit``, kept on disk as the processor's kernels are."""
+    return attach(cuda.jit(function))
 
 
 @cuda.jit(device=True)
@@ -69,7 +76,7 @@ def rows_of_thread(n: Any, counts: Any, kept: Any, first: Any, stride: Any) -> A
     return (n - first + stride - 1) // stride
 
 
-@cuda.jit(cache=True)
+@kernel
 def sums(x: Any, w: Any, weighted: Any, counts: Any, kept: Any, anchor: Any, scale: Any, nu: Any, out: Any) -> None:
     """out[:, block] = (weight above 1, weight in [0, 1], Σ w v over it, scores not finite)."""
     shared = cuda.shared.array(0, float64)
@@ -102,7 +109,7 @@ def sums(x: Any, w: Any, weighted: Any, counts: Any, kept: Any, anchor: Any, sca
     add_up(shared, 4, out)
 
 
-@cuda.jit(cache=True)
+@kernel
 def window(
     x: Any, w: Any, weighted: Any, counts: Any, kept: Any, anchor: Any, scale: Any, lo: Any, hi: Any,
     keep_x: Any, keep_w: Any, keep_counts: Any, room: Any, out: Any,
@@ -151,7 +158,7 @@ def window(
     add_up(shared, 6, out)
 
 
-@cuda.jit(cache=True)
+@kernel
 def collect(keep: Any, counts: Any, ends: Any, out: Any) -> None:
     """Kept rows without the holes, thread after thread; ``ends`` are the running sums of ``counts``."""
     first, stride = cuda.grid(1), cuda.gridsize(1)
@@ -160,7 +167,7 @@ def collect(keep: Any, counts: Any, ends: Any, out: Any) -> None:
         out[start + j] = keep[first + j * stride]
 
 
-@cuda.jit(cache=True)
+@kernel
 def survey(x: Any, w: Any, weighted: Any, anchor: Any, scale: Any, nu: Any, margin: Any, most: Any, out: Any) -> None:
     """What only awkward inputs need. most[:, block] = maxima of (x where v <= 1/2, -x where v > 1/2, -x, x), all of
     rows with weight; out[:, block] = (weight with margin < v < 1 - margin, scores not finite)."""  # fmt: skip
@@ -194,7 +201,7 @@ def survey(x: Any, w: Any, weighted: Any, anchor: Any, scale: Any, nu: Any, marg
     add_up(shared, 2, out)
 
 
-@cuda.jit(cache=True)
+@kernel
 def residuals(
     x: Any, y: Any, w: Any, weighted: Any, target: Any, anchor: Any, scale: Any, nu: Any, out: Any
 ) -> None:  # fmt: skip
@@ -214,7 +221,7 @@ def residuals(
     add_up(shared, 2, out)
 
 
-@cuda.jit(cache=True)
+@kernel
 def gradient(
     x: Any, y: Any, w: Any, weighted: Any, target: Any, anchor: Any, scale: Any, nu: Any,
     mean: Any, share: Any, slope: Any, outer: Any, bend: Any, floor: Any, grad: Any, hess: Any,
@@ -233,7 +240,7 @@ def gradient(
             hess[i] = bend * wi * floor
 
 
-@cuda.jit(cache=True)
+@kernel
 def values(x: Any, anchor: Any, scale: Any, nu: Any, margin: Any, out: Any) -> None:
     """out = clip(v, 0, 1), with values within ``margin`` of 0 or 1 put there."""
     for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from hsboost import _validation as check
-from hsboost._kernels._compile import BLOCK
+from hsboost._kernels._compile import BLOCK, as_input
 from hsboost._validation import FloatArray
 from hsboost.losses._base import Loss
 
@@ -96,9 +96,9 @@ class RowLoss(Loss):
     def _rows(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None) -> Rows:
         """Check everything once; raises ValueError naming the argument, the value and the remedy."""
         raw = check_outputs(raw_prediction)
-        x = np.ascontiguousarray(raw.reshape(raw.shape[0], -1))
+        x = as_input(raw.reshape(raw.shape[0], -1))
         scores = self._n_scores(x.shape[1])
-        y = check_classes(y_true, x.shape[0], 2 if scores == 1 else scores)
+        y = as_input(check_classes(y_true, x.shape[0], 2 if scores == 1 else scores))
         w = check.check_weight(sample_weight, x.shape[0], "raw_prediction")
         if not np.isfinite(x).all():
             raise check.not_finite(x, "raw_prediction")
@@ -120,7 +120,7 @@ class RowLoss(Loss):
 
 def check_outputs(raw_prediction: ArrayLike) -> FloatArray:
     """Raw scores (n,) or (n, outputs) as float32 or float64, in the memory order they came in."""
-    array = np.asarray(raw_prediction)
+    array = check.native(np.asarray(raw_prediction))
     if array.ndim not in (1, 2):
         raise ValueError(
             f"raw_prediction must have shape (n,) or (n, outputs), got {array.shape}; pass one row of scores per row"
@@ -133,7 +133,7 @@ def check_outputs(raw_prediction: ArrayLike) -> FloatArray:
             "pass (n,) for one score per row, rows first"
         )
     if array.dtype in (np.float32, np.float64):
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
+        return array
     if array.dtype.kind not in "biuf":
         raise ValueError(f"raw_prediction must hold numbers, got dtype {array.dtype}; convert it first")
     return array.astype(np.float64)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._kernels import gradient as kernels
-from hsboost._kernels._compile import BLOCK
+from hsboost._kernels._compile import BLOCK, as_input
 from hsboost._threshold import Threshold
 from hsboost._validation import Budget, FloatArray
 from hsboost.projection import solve_threshold
@@ -100,11 +100,11 @@ def check_rows(k: Budget, x: FloatArray, y_true: ArrayLike, w: FloatArray | None
     """Check labels and weights. With ``last``, float32 labels and weights are taken to be its own: check later."""
     y = check_label_array(y_true, x.size)
     if last is not None and y.dtype == np.float32:
-        y = np.ascontiguousarray(y)
+        y = as_input(y)
         mass = check.budget_mass(k, last.total, last.positive)
         return Rows(x, y, w, last.total, last.positive, mass, checked=False)
     # Looked at as they came: rounding to float32 would make 1e-60 a label.
-    own = np.ascontiguousarray(y if y.dtype in (np.float32, np.float64) else y.astype(np.float32))
+    own = as_input(y if y.dtype in (np.float32, np.float64) else y.astype(np.float32))
     total, positive, wrong_labels, wrong_weights = label_totals(own, w)
     if wrong_labels:
         raise check.bad_labels(y)
@@ -122,7 +122,7 @@ def label_totals(y: FloatArray, w: FloatArray | None) -> tuple[float, ...]:
 
 def check_label_array(y_true: ArrayLike, n: int) -> np.ndarray:
     """Labels as an array of n numbers."""
-    y = np.asarray(y_true)
+    y = check.native(np.asarray(y_true))
     check.check_same_length(y, "y_true", n, "raw_prediction")
     if y.dtype.kind not in "biuf":
         raise ValueError(f"y_true must hold 0 and 1, got dtype {y.dtype}; encode the labels first")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._kernels import simplex as kernels
-from hsboost._kernels._compile import BLOCK
+from hsboost._kernels._compile import BLOCK, as_input
 from hsboost.losses._base import LEAST_CURVATURE
 from hsboost.losses._rows import RowLoss, Rows, check_outputs, class_shares
 
@@ -107,7 +107,7 @@ class EntmaxLoss(RowLoss):
             raise check.not_finite(x, "raw_prediction")
         if x.shape[1] == 1:
             x = np.hstack([np.zeros_like(x), x])
-        x = np.ascontiguousarray(x)
+        x = as_input(x)
         per_block = max(1, BLOCK // x.shape[1])
         out = np.empty(x.shape)
         kernels.mapping(x.size, x, self.alpha, per_block, -(-x.shape[0] // per_block), out)

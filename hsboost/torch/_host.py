@@ -10,7 +10,7 @@ import torch
 from numba import prange
 from torch import Tensor
 
-from hsboost._kernels._compile import BLOCK, FAST, Kernel, numba
+from hsboost._kernels._compile import BLOCK, FAST, Kernel, njit
 from hsboost._kernels.columns import TILE, transpose
 from hsboost._kernels.search import MARGIN
 from hsboost._segments import Segments, find_thresholds
@@ -86,7 +86,7 @@ def not_finite(scores: np.ndarray) -> ValueError:
     )
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_active(u: Any, y: Any) -> Any:
     """(number of active rows, Σ_A u) of one block."""
     count, total = 0, 0.0
@@ -97,7 +97,7 @@ def block_active(u: Any, y: Any) -> Any:
     return np.float64(count), total
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def block_derivative(u: Any, y: Any, mean: Any, scale: Any, out: Any) -> None:
     """(u - mean) · scale where 0 < y < 1, else 0."""
     for i in range(y.size):
