@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from datasets import _csv, _libsvm
+from datasets import _csv, _libsvm, _sealed
 from datasets._layouts import Layout
 from datasets._lock import unwritable
 from datasets._malformed import Malformed
@@ -75,7 +75,7 @@ class Unusable(Exception):
 def fingerprint(layout: Layout) -> str:
     """Return a short hash of all that decides what a conversion gives; it changes with the layout or the code."""
     stored = [(column.source, column.kind) for column in (*layout.columns, *layout.derived)]
-    rules = (VERSION, layout.format, layout.features, layout.positive, layout.negative, layout.at_least)
+    rules = (VERSION, _sealed.BLOCK, layout.format, layout.features, layout.positive, layout.negative, layout.at_least)
     return hashlib.sha256(repr((rules, layout.delimiter, layout.further, stored)).encode()).hexdigest()[:16]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import requests
 
 from datasets._layouts import SourceFile
 from datasets._lock import making
-from datasets._sealed import unseal, write_note
+from datasets._sealed import read_note, write_note
 from datasets._sources import digest
 from datasets._transfer import Part, Watch
 from datasets.registry import DatasetError
@@ -50,18 +49,17 @@ def _download(file: SourceFile, target: Path, watch: Watch | None) -> Fetched:
     failures = []
     for url in file.urls:
         part = Part(target.with_name(f"{file.name}.part"), file)
-        # A wrong checksum after a resume may come from the piece of an earlier day: once more, from the start.
+        # A wrong checksum after a resume may come from the earlier piece: once more, from the start.
         for fresh in (False, True):
             if fresh:
                 part.forget()
-            resumed = part.path.exists()
             try:
                 part.download(url, watch)
                 return Fetched(target, url, _finish(file, part, target, url))
             except _Wrong as error:
                 failures.append(f"{url}: {error}")
                 part.forget()
-                if resumed:
+                if part.spliced:
                     continue
             except requests.exceptions.RequestException as error:
                 failures.append(f"{url}: {' '.join(str(error).split())[:300]}")
@@ -127,9 +125,7 @@ def _noted(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     try:
-        # Notes of earlier versions have no checksum of their own.
-        facts = unseal(content) if b'"checksum"' in content else json.loads(content)
-        value = str(facts["sha256"])
+        value = str(read_note(content, {"sha256", "url", "size"})["sha256"])
         if len(bytes.fromhex(value)) == hashlib.sha256().digest_size:
             return value
         reason = "no SHA-256 in it"

@@ -163,6 +163,12 @@ def unseal(line: bytes) -> dict[str, Any]:
     return facts
 
 
+def read_note(content: bytes, unsealed: set[str]) -> dict[str, Any]:
+    """Read a note, or one of an earlier version: no checksum, and the entries ``unsealed``. Raises ValueError."""
+    facts = json.loads(content)
+    return facts if isinstance(facts, dict) and facts.keys() == unsealed else unseal(content)
+
+
 def write_note(path: Path, facts: dict[str, Any]) -> None:
     """Write a sealed note whole or not at all."""
     temporary = scratch(path)

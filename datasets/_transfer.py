@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import urllib3
 
 from datasets._layouts import SourceFile
 from datasets._lock import unwritable
-from datasets._sealed import unseal, write_all, write_note
+from datasets._sealed import read_note, write_all, write_note
 
 TIMEOUT = (20, 60)
 PIECE = 1 << 16
@@ -39,6 +38,8 @@ class Part:
 
     def __init__(self, path: Path, file: SourceFile) -> None:
         self.path, self._file = path, file
+        #: Whether the file was put together of several transfers.
+        self.spliced = False
         self._note = path.with_name(f"{path.name}.json")
 
     def forget(self) -> None:
@@ -90,9 +91,11 @@ class Part:
             if reply.status_code == requests.codes.requested_range_not_satisfiable:
                 if _total(reply) != have or not self._continues(reply, note, url):
                     self._changed(f"the server has no bytes after {have:,}")
+                self.spliced = True
                 return
             reply.raise_for_status()
             start = self._start(reply, have, note, url)
+            self.spliced = start > 0
             total = _total(reply)
             self._refuse(reply, total)
             with self.writing():
@@ -176,9 +179,7 @@ class Part:
         """How many bytes can be kept, and the note on them."""
         note: dict[str, Any] = {}
         with contextlib.suppress(OSError, ValueError):
-            content = self._note.read_bytes()
-            found = unseal(content) if b'"checksum"' in content else json.loads(content)
-            note = found if isinstance(found, dict) else {}
+            note = read_note(self._note.read_bytes(), {"url", "total", "validator"})
         have, size = self._have(), self._file.size
         told = (note.get("url") == url and note.get("validator")) or self._file.checksum is not None
         if have and note and told and (size is None or have <= size):

@@ -91,7 +91,10 @@ class Stream:
         return np.column_stack([found[name].astype(dtype, copy=False) for name in self.columns])
 
     def xgboost(self, *, cache_prefix: str | os.PathLike[str] | None = None) -> XGBoostBatches:
-        """Return an iterator for `xgb.QuantileDMatrix`, or with ``cache_prefix`` for `xgb.ExtMemQuantileDMatrix`."""
+        """Return an iterator for `xgb.QuantileDMatrix`, or with ``cache_prefix`` for `xgb.ExtMemQuantileDMatrix`.
+
+        Columns have their names, or f0, f1, ... where XGBoost would refuse one of them.
+        """
         return XGBoostBatches(self, None if cache_prefix is None else os.fspath(cache_prefix))
 
     def lightgbm(self, params: dict[str, Any] | None = None, reference: lgb.Dataset | None = None) -> lgb.Dataset:
