@@ -164,9 +164,12 @@ def unseal(line: bytes) -> dict[str, Any]:
 
 
 def read_note(content: bytes, unsealed: set[str]) -> dict[str, Any]:
-    """Read a note, or one of an earlier version: no checksum, and the entries ``unsealed``. Raises ValueError."""
+    """Read a note, or one of an earlier version: no checksum, and none but the entries ``unsealed``.
+
+    Raises ValueError for a damaged one.
+    """
     facts = json.loads(content)
-    return facts if isinstance(facts, dict) and facts.keys() == unsealed else unseal(content)
+    return facts if isinstance(facts, dict) and facts.keys() <= unsealed else unseal(content)
 
 
 def write_note(path: Path, facts: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from datasets._splits import PARTS
 from datasets._table import Table, group_ids, read_parquet
@@ -93,7 +94,7 @@ def _settings(path: Path) -> dict[str, Any]:
         line = 1 + content[: error.start].count(b"\n")
         raise DatasetError(f"{path} is not UTF-8 text (line {line}: byte {error.start}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
-        raise DatasetError(f"cannot read {path} as TOML ({error}); mend that line") from error
+        raise DatasetError(f"cannot read {path} as TOML ({error}); mend the file") from error
     for key, value in settings.items():
         if key not in _KEYS:
             raise unknown(f"{path}: key", key, _KEYS)
@@ -109,8 +110,11 @@ def _settings(path: Path) -> dict[str, Any]:
 def _frame(path: Path) -> pd.DataFrame:
     """Read the table; columns have the names that the file has, which are texts, each once."""
     frame = read_parquet(path)
-    # pandas restores whole numbers and pairs as names; the description can name texts only.
-    frame.columns = frame.columns.map(str)
+    schema = pq.read_schema(path)
+    index = {name for name in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(name, str)}
+    # pandas restores whole numbers and pairs as names; the file, and the description, name columns by texts.
+    names = [name for name in schema.names if name not in index]
+    frame.columns = pd.Index(names if len(names) == frame.shape[1] else frame.columns.map(str))
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):
         places = [str(place) for place, name in enumerate(frame.columns, 1) if name == repeated[0]]
