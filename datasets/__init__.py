@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,7 +22,7 @@ from scipy import sparse
 
 from datasets import _splits
 from datasets._encode import Encoder
-from datasets._store import Store
+from datasets._store import DamagedCache, Store
 from datasets._table import Table
 from datasets.loaders import own, published
 from datasets.registry import DatasetError, DatasetInfo, registry, unknown
@@ -41,6 +43,7 @@ __all__ = [
 
 Split = Literal["train", "valid", "test"]
 Encoding = Literal["categorical", "as_numbers"]
+_Result = TypeVar("_Result")
 DATA_DIR_VARIABLE = "HSBOOST_DATA_DIR"
 
 
@@ -93,7 +96,8 @@ def load(
     layout : for a published set of which several forms are there, the one to load; default the registry's
         first.
 
-    Nothing is downloaded here. A published set's file is converted to Parquet at its first use.
+    Nothing is downloaded here. A published set's file is converted to Parquet at its first use, and again where the
+    Parquet file is found damaged: its content is checked as it is read.
 
     Raises
     ------
@@ -101,6 +105,18 @@ def load(
         A ValueError: for an unknown name, split, layout or encoding, rows < 1, a negative seed, a missing folder,
         and a file that is missing, damaged or wrongly described.
     """
+    return _repaired(lambda: _load(name, split, seed, rows, encoding, data_dir, layout))
+
+
+def _load(
+    name: str,
+    split: Split | None,
+    seed: int,
+    rows: int | None,
+    encoding: Encoding,
+    data_dir: str | os.PathLike[str] | None,
+    layout: str | None,
+) -> Dataset:
     table, keep, seed = _select(name, split, seed, rows, encoding, data_dir, layout)
     groups = None if table.groups is None else table.groups[keep]
     if isinstance(table, Store):
@@ -127,9 +143,10 @@ def stream(
 
     Arguments as in `load`. Returns a `datasets.streaming.Stream`: ``xgb.QuantileDMatrix(stream.xgboost())``,
     ``stream.lightgbm()``, or iterate over it. Raises DatasetError as `load` does, and for shipped and own
-    sets, which are in memory anyway.
+    sets, which are in memory anyway. A piece that is found damaged when it is read is a DatasetError, too; the next
+    call converts the file again.
     """
-    table, keep, seed = _select(name, split, seed, rows, encoding, data_dir, layout)
+    table, keep, seed = _repaired(lambda: _select(name, split, seed, rows, encoding, data_dir, layout))
     if not isinstance(table, Store):
         raise DatasetError(f"name: {name!r} is read into memory whole; use datasets.load")
     from datasets.streaming import Stream
@@ -175,7 +192,18 @@ def describe(name: str, data_dir: str | os.PathLike[str] | None = None, layout: 
     info = registry().get(name)
     if info is not None and info.published and layout is None and published.at_hand(info, folder) is None:
         return replace(info, here=f"not here; run: python -m datasets fetch {name}" if info.files else "not here")
-    return _table(name, folder, layout).info
+    return _repaired(lambda: _table(name, folder, layout).info)
+
+
+def _repaired(read: Callable[[], _Result]) -> _Result:
+    """Read; where a converted file is found damaged and its source is there, once more, which converts it again."""
+    try:
+        return read()
+    except DamagedCache as error:
+        if error.part is None or error.part.source is None:
+            raise
+        warnings.warn(f"{error.part.path} was damaged; it is converted again from {error.part.source}", stacklevel=3)
+        return read()
 
 
 def _select(

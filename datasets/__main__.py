@@ -18,6 +18,7 @@ from rich.table import Table
 
 import datasets
 from datasets import _convert, _places
+from datasets._store import DamagedCache
 from datasets.loaders import own, published, shipped
 from datasets.registry import DatasetError, DatasetInfo, registry, unknown
 
@@ -74,7 +75,10 @@ def _known(name: str, folder: Path | None) -> tuple[DatasetInfo, str]:
     made = published.converted(info, info.layouts[layout], folder)
     if made is None:
         return info, "unconverted"
-    return published.local_info(info, info.layouts[layout], made), "here"
+    try:
+        return published.local_info(info, info.layouts[layout], made), "here"
+    except DamagedCache:
+        return info, "damaged"
 
 
 @app.command()

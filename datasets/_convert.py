@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,14 +15,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from datasets import _csv, _libsvm
+from datasets import _csv, _libsvm, _sealed
 from datasets._layouts import Layout
+from datasets._lock import unwritable
 from datasets._malformed import Malformed
+from datasets._sealed import BlockReader, BlockWriter, scratch, unseal, write_note
 from datasets._sources import ENDINGS, Reader, Source, digest
 from datasets.registry import DatasetError, DatasetInfo
 
 VERSION = 1
-NOTE_KEYS = {"fingerprint", "bytes", "source", "published", "beside", "malformed", "rows", "levels", "missing"}
+NOTE_KEYS = {
+    "fingerprint",
+    "bytes",
+    "digests",
+    "source",
+    "published",
+    "beside",
+    "malformed",
+    "rows",
+    "levels",
+    "missing",
+}
 LEVELS_AT_MOST = 512
 _LEFTOVER_SECONDS = 3600
 _INTEGER = r"^(0|[1-9][0-9]{0,14})$"
@@ -33,49 +44,98 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Part:
-    """One converted file: the Parquet file, and the notes from the JSON file beside it."""
+    """One converted file: the Parquet file, the notes from the JSON file beside it, the source if it is at hand."""
 
     path: Path
     notes: dict[str, Any]
+    source: Source | None = None
+
+    def open(self) -> BlockReader:
+        """Open the Parquet file so that each byte is compared with its digest in the notes as it is read."""
+        return BlockReader(self.path, self.notes["bytes"], self.notes["digests"])
+
+    def distrust(self) -> None:
+        """Note that the Parquet file is damaged, so that the next use converts it again; not without its source."""
+        if self.source is not None:
+            with contextlib.suppress(OSError):
+                write_note(self.path.with_suffix(".json"), self.notes | {"damaged": True})
+
+
+class Unusable(Exception):
+    """A converted file that must not be read: why, whether it is damaged, and the source that its note names.
+
+    ``malformed`` is the number of malformed rows that were accepted in it: as many are when it is converted again.
+    """
+
+    def __init__(self, reason: str, damaged: bool = False, source: Source | None = None, malformed: int = 0) -> None:
+        super().__init__(reason)
+        self.damaged, self.source, self.malformed = damaged, source, malformed
 
 
 def fingerprint(layout: Layout) -> str:
     """Return a short hash of all that decides what a conversion gives; it changes with the layout or the code."""
     stored = [(column.source, column.kind) for column in (*layout.columns, *layout.derived)]
-    rules = (VERSION, layout.format, layout.features, layout.positive, layout.negative, layout.at_least)
+    rules = (VERSION, _sealed.BLOCK, layout.format, layout.features, layout.positive, layout.negative, layout.at_least)
     return hashlib.sha256(repr((rules, layout.delimiter, layout.further, stored)).encode()).hexdigest()[:16]
 
 
 def cached(layout: Layout, part: str, folder: Path, source: Source | None) -> Part | None:
     """Return a part that was converted before, or None where there is none or it is not of this source and code.
 
-    A source that is gone since is no reason to distrust the cache; one that changed is.
+    A source that is gone since is no reason to distrust the cache; one that changed is. Of the Parquet file only the
+    size is compared here; its content is, block by block, whenever it is read.
     """
-    path, note = folder / f"{part}.parquet", folder / f"{part}.json"
     try:
-        notes = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return inspect(layout, part, folder, source)
+    except Unusable:
         return None
-    if not isinstance(notes, dict) or not notes.keys() >= NOTE_KEYS:
+
+
+def inspect(layout: Layout, part: str, folder: Path, source: Source | None) -> Part | None:
+    """As `cached`, but raises `Unusable`, with the reason, for a Parquet file that is there and must not be read."""
+    path, note = folder / f"{part}.parquet", folder / f"{part}.json"
+    if not path.is_file():
         return None
-    if not path.is_file() or notes.get("fingerprint") != fingerprint(layout) or notes["bytes"] != path.stat().st_size:
-        return None
-    made_from = notes["source"]
+    try:
+        notes = unseal(note.read_bytes())
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        reason = "is missing" if missing else f"is damaged or of an earlier version ({error})"
+        raise Unusable(f"its note {note.name} {reason}", damaged=True) from error
+    if not notes.keys() >= NOTE_KEYS:
+        raise Unusable(f"its note {note.name} is of another version of this code", source=_noted(notes))
+    source = _noted(notes) if source is None else source
+    if notes.get("damaged"):
+        raise Unusable("it was found damaged before", True, source, notes["malformed"]["count"])
+    if notes["fingerprint"] != fingerprint(layout):
+        raise Unusable("it was made by another version of this code", source=source)
+    if notes["bytes"] != (size := path.stat().st_size):
+        reason = f"it has {size:,} bytes, {notes['bytes']:,} were written"
+        raise Unusable(reason, True, source, notes["malformed"]["count"])
     if source is None:
-        source = Source(Path(made_from["path"]), made_from["member"])
-        if not source.path.is_file():
-            return Part(path, notes)
-    found = source.path.stat()
+        return Part(path, notes)
+    made_from, found = notes["source"], source.path.stat()
+    changed = Unusable("its source has changed since", source=source)
     if notes["beside"] != _beside(layout, source):
-        return None
+        raise changed
     if (source.member, found.st_size) != (made_from["member"], made_from["size"]):
-        return None
+        raise changed
     if found.st_mtime_ns != made_from["mtime_ns"]:
         if digest(source.path) != made_from["file_sha256"]:
-            return None
+            raise changed
         notes["source"] |= {"mtime_ns": found.st_mtime_ns, "path": str(source.path)}
-        _write_note(note, notes)
-    return Part(path, notes)
+        with contextlib.suppress(OSError):  # it only saves the digest next time
+            write_note(note, notes)
+    return Part(path, notes, source)
+
+
+def _noted(notes: dict[str, Any]) -> Source | None:
+    """The source that a note names, if it is still there."""
+    made_from = notes.get("source")
+    if not isinstance(made_from, dict) or not {"path", "member"} <= made_from.keys():
+        return None
+    source = Source(Path(made_from["path"]), made_from["member"])
+    return source if source.path.is_file() else None
 
 
 def convert(
@@ -92,58 +152,88 @@ def convert(
     """Convert one source file to ``folder/<part>.parquet``, one block in memory at a time.
 
     The file appears under its name when it is whole; an interrupted conversion leaves nothing that could be
-    taken for it. Raises `DatasetError` for a damaged file, a wrong checksum and more than ``max_malformed``
-    malformed rows.
+    taken for it, and leaves an earlier conversion as it was. Raises `DatasetError` for a damaged file, a wrong
+    checksum, more than ``max_malformed`` malformed rows, and a folder that cannot be written or has no space left.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
     path = folder / f"{part}.parquet"
-    temporary = folder / f"{part}.parquet.{os.getpid()}-{time.time_ns():x}.partial"
+    temporary, note = scratch(path), scratch(path.with_suffix(".json"))
+    try:
+        with _written(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            _sweep(folder)
+            sink = BlockWriter(temporary)
+        with sink:
+            notes = _convert(info, layout, part, source, sink, derive, max_malformed, progress)
+        with _written(folder):
+            # All that takes space is written before anything is replaced.
+            write_note(note, notes)
+            # The old note goes first: at no moment does a note stand beside a file that it does not describe.
+            path.with_suffix(".json").unlink(missing_ok=True)
+            temporary.replace(path)
+            note.replace(path.with_suffix(".json"))
+    finally:
+        for leftover in (temporary, note):
+            with contextlib.suppress(OSError):
+                leftover.unlink(missing_ok=True)
+    return Part(path, notes, source)
+
+
+@contextlib.contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _convert(
+    info: DatasetInfo,
+    layout: Layout,
+    part: str,
+    source: Source,
+    sink: BlockWriter,
+    derive: _csv.Derive | None,
+    max_malformed: int,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Write the Parquet file to ``sink``; returns its notes."""
     before = source.path.stat()
     beside = _beside(layout, source)
     malformed = Malformed(source, max_malformed)
     census = _Census(layout)
-    try:
-        writer: pq.ParquetWriter | None = None
-        with contextlib.ExitStack() as stack:
-            tables = stack.enter_context(contextlib.closing(_Tables(layout, source, malformed, derive)))
-            for table in tables:
-                malformed.check()
-                census.add(table)
-                if writer is None:
-                    writer = stack.enter_context(pq.ParquetWriter(temporary, table.schema, compression="zstd"))
-                if table.num_rows:
-                    writer.write_table(table, row_group_size=table.num_rows)
-                if progress is not None:
-                    progress(tables.position, tables.size, census.rows)
-            hashes = tables.hashes()
-        malformed.check()
-        if not census.rows:
-            raise DatasetError(f"{source} holds no rows of data; fetch or copy it again")
-        published = _is_published(info, source, before.st_size, hashes)
-        notes = {
-            "fingerprint": fingerprint(layout),
-            "bytes": temporary.stat().st_size,
-            "source": {
-                "path": str(source.path.resolve()),
-                "member": source.member,
-                "size": before.st_size,
-                "mtime_ns": before.st_mtime_ns,
-                "file_sha256": hashes["sha256"] if source.member is None else digest(source.path),
-                **hashes,
-            },
-            "published": published,
-            "beside": beside,
-            "malformed": malformed.record(),
-            **census.record(),
-        }
-        # The old note goes first: at no moment does a note stand beside a file that it does not describe.
-        (folder / f"{part}.json").unlink(missing_ok=True)
-        temporary.replace(path)
-        _write_note(folder / f"{part}.json", notes)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return Part(path, notes)
+    writer: pq.ParquetWriter | None = None
+    with contextlib.ExitStack() as stack:
+        tables = stack.enter_context(contextlib.closing(_Tables(layout, source, malformed, derive)))
+        for table in tables:
+            malformed.check()
+            census.add(table)
+            if writer is None:
+                writer = stack.enter_context(pq.ParquetWriter(sink, table.schema, compression="zstd"))
+            if table.num_rows:
+                writer.write_table(table, row_group_size=table.num_rows)
+            if progress is not None:
+                progress(tables.position, tables.size, census.rows)
+        hashes = tables.hashes()
+    malformed.check()
+    if not census.rows:
+        raise DatasetError(f"{source} holds no rows of data; fetch or copy it again")
+    return {
+        "fingerprint": fingerprint(layout),
+        "bytes": sink.size,
+        "digests": sink.digests(),
+        "source": {
+            "path": str(source.path.resolve()),
+            "member": source.member,
+            "size": before.st_size,
+            "mtime_ns": before.st_mtime_ns,
+            "file_sha256": hashes["sha256"] if source.member is None else digest(source.path),
+            **hashes,
+        },
+        "published": _is_published(info, source, before.st_size, hashes),
+        "beside": beside,
+        "malformed": malformed.record(),
+        **census.record(),
+    }
 
 
 class _Tables:
@@ -271,12 +361,6 @@ def _beside(layout: Layout, source: Source) -> list[list[object]]:
     """Size and time of the tables that are joined to the rows, to notice when one changes."""
     found = [source.path.parent / (name + ending) for name in layout.beside for ending in ENDINGS]
     return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in found if path.is_file()]
-
-
-def _write_note(path: Path, notes: dict[str, Any]) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    temporary.write_text(json.dumps(notes), encoding="utf-8")
-    temporary.replace(path)
 
 
 def _sweep(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from datasets._malformed import Malformed
 from datasets.registry import DatasetError
 
 LABEL, ORDER = "__label", "__order"
+DELIMITERS = (",", ";", "\t", "|", " ")
 Derive = Callable[[dict[str, pa.Array]], dict[str, pa.Array]]
 _TYPES = {"order": pa.float64(), "group": pa.string(), "category": pa.string()} | {
     kind: getattr(pa, kind)() for kind in NUMBERS
@@ -45,6 +47,7 @@ def kept(layout: Layout, columns: list[Column]) -> list[Column]:
 def header(layout: Layout, first: bytes, where: object) -> tuple[list[Column], bool]:
     """Say what the file's columns are, in its order, and whether its first line is a header."""
     expected = {column.source: column for column in layout.columns}
+    _check_delimiter(layout, first, where)
     if layout.header == "none":
         fields = _fields(layout, first)
         if fields == list(expected) or (len(fields) == len(expected) and not any(map(_number, fields))):
@@ -69,6 +72,10 @@ def header(layout: Layout, first: bytes, where: object) -> tuple[list[Column], b
         )
     if len(set(fields)) < len(fields):
         raise DatasetError(f"{where}: line 1 (the header) names a column twice: {_short(first)}; rename one")
+    if taken := {LABEL, ORDER} & set(fields):
+        raise DatasetError(
+            f"{where}: line 1 (the header) has the column {min(taken)}, a name kept for the label; rename it"
+        )
     further = [name for name in fields if name not in expected]
     if further and layout.further is None:
         raise DatasetError(
@@ -76,6 +83,18 @@ def header(layout: Layout, first: bytes, where: object) -> tuple[list[Column], b
             f"({layout.name}) has {layout.delimiter.join(expected)}"
         )
     return [expected.get(name) or Column(name, layout.further or "category") for name in fields], True
+
+
+def _check_delimiter(layout: Layout, first: bytes, where: object) -> None:
+    """Raise where the first line is one field, and as many as the layout has with another delimiter."""
+    if len(layout.columns) < 2 or len(_fields(layout, first)) > 1:
+        return
+    for other in DELIMITERS:
+        if other != layout.delimiter and len(_fields(replace(layout, delimiter=other), first)) >= len(layout.columns):
+            raise DatasetError(
+                f"{where}: line 1 has {other!r} between its fields, this layout ({layout.name}) needs "
+                f"{layout.delimiter!r}; write the file with that"
+            )
 
 
 def parse(
@@ -117,6 +136,9 @@ def typed(
             _blame(texts[name], values.is_null(), "the label is {}, not one of two classes", bad, lines, malformed)
         else:
             values = _cast(texts[name], column, bad, lines, malformed)
+        if pa.types.is_floating(values.type) and pc.any(infinite := pc.is_inf(values)).as_py():
+            reason = f"{name} is {{}}, which is infinite as {values.type}"
+            _blame(texts.get(name, values), pc.fill_null(infinite, False), reason, bad, lines, malformed)
         result.append(values)
     table = pa.Table.from_arrays(result, schema=schema(kept(layout, columns)))
     return table.filter(pa.array(~bad)) if bad.any() else table
@@ -150,6 +172,7 @@ def _texts(
 
     lines = np.arange(line, line + block.count(b"\n"))
     suspicious = block.startswith(b"\n") or b"\n\n" in block or (layout.quoted and block.count(b'"') % 2 == 1)
+    suspicious = suspicious or b"\0" in block or b"\r" in block
     for attempt in (suspicious, True):
         if attempt:
             block, lines = _sound_lines(layout, block, line, malformed)
@@ -199,11 +222,13 @@ def _read(layout: Layout, columns: list[Column], block: bytes, invalid: Callable
 
 
 def _sound_lines(layout: Layout, block: bytes, line: int, malformed: Malformed) -> tuple[bytes, np.ndarray]:
-    """Drop, and count, the lines that are blank, not UTF-8 or have a quote without its partner."""
+    """Drop, and count, the lines that are blank, not UTF-8 or have a quote without its partner or a stray byte."""
     sound, numbers = [], []
     for number, text in enumerate(block.split(b"\n")[:-1], line):
         if not text:
             malformed.add(number, "blank line")
+        elif b"\r" in text or b"\0" in text:
+            malformed.add(number, "a carriage return within the line" if b"\r" in text else "a NUL byte")
         elif layout.quoted and text.count(b'"') % 2:
             malformed.add(number, "a quote without its partner")
         elif not _utf8(text):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["label", "drop", "raw", "order", "group", "category", "float32", "float64", "int32", "int64"]
+#: Types that some published headers (RecBole's) append to names.
+ATOMIC = ("token", "token_seq", "float", "float_seq")
 NUMBERS = ("float32", "float64", "int32", "int64")
 _RANGE = re.compile(r"^([A-Za-z_]+)(\d+)-([A-Za-z_]+)(\d+)$")
 
@@ -25,7 +27,8 @@ class Column:
 
     @property
     def name(self) -> str:
-        return self.source.split(":", 1)[0]
+        name, _, kind = self.source.rpartition(":")
+        return name if name and kind in ATOMIC else self.source
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ def _fast(features: int, block: bytes) -> pa.Table:
     even = np.arange(0, len(halves), 2)
     indices = pc.cast(halves.take(pa.array(even)), pa.int64()).to_numpy()
     values = pc.cast(halves.take(pa.array(even + 1)), pa.float32())
+    if np.isinf(values.to_numpy()).any():
+        raise ValueError("a value is infinite as float32")
     if len(indices) and not (indices.min() >= 1 and indices.max() <= features):
         raise ValueError(f"an index is outside 1 to {features:,}")
     offsets = (starts - np.arange(len(starts))).astype(np.int32)

@@ -22,6 +22,26 @@ _OPENERS: dict[str, Callable[[Any], Any]] = {".gz": gzip.open, ".bz2": bz2.open,
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
+_AS_UTF8 = "write it as UTF-8 (iconv -f UTF-16 -t UTF-8 old > new)"
+_UNPACK = "give it the ending {} or unpack it"
+#: How files begin that only their name makes text: first bytes, what the file is, what to do. UTF-32 before UTF-16.
+_FOREIGN = (
+    (b"\xff\xfe\0\0", "is UTF-32 text", "write it as UTF-8 (iconv -f UTF-32 -t UTF-8 old > new)"),
+    (b"\0\0\xfe\xff", "is UTF-32 text", "write it as UTF-8 (iconv -f UTF-32 -t UTF-8 old > new)"),
+    (b"\xff\xfe", "is UTF-16 text", _AS_UTF8),
+    (b"\xfe\xff", "is UTF-16 text", _AS_UTF8),
+    (b"\x1f\x8b", "holds gzip-compressed data where text is expected", _UNPACK.format(".gz")),
+    (b"BZh", "holds bzip2-compressed data where text is expected", _UNPACK.format(".bz2")),
+    (b"\xfd7zXZ\0", "holds xz-compressed data where text is expected", _UNPACK.format(".xz")),
+    (b"\x28\xb5\x2f\xfd", "holds zstd-compressed data where text is expected", "unpack it"),
+    (b"PK\x03\x04", "is a zip archive (or a spreadsheet) where text is expected", "unpack it, or save it as text"),
+    (b"PAR1", "is a Parquet file where text is expected", "write it as text in the published form"),
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file itself", "download the file with git lfs pull"),
+    (b"<!doctype html", "is a web page, not the file", "download it again; the site may want a login"),
+    (b"<html", "is a web page, not the file", "download it again; the site may want a login"),
+)
+
+
 @dataclass(frozen=True)
 class Source:
     """A file to read: its path, and the member's name where it is a zip archive."""
@@ -111,6 +131,7 @@ class Reader:
             except _DAMAGED as error:
                 raise self._damaged(error, line + rest.count(b"\n")) from error
             if first:
+                self._refuse_foreign(text)
                 text, first = text.removeprefix(b"\xef\xbb\xbf"), False
             if not text:
                 break
@@ -135,6 +156,20 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _refuse_foreign(self, start: bytes) -> None:
+        """Raise `DatasetError` where the first bytes show that this is no UTF-8 text with LF or CRLF line ends."""
+        for mark, found, remedy in _FOREIGN:
+            if (start[:256].lstrip().lower() if mark.startswith(b"<") else start).startswith(mark):
+                raise DatasetError(f"{self.source} {found}; {remedy}")
+        # A stray NUL byte is a malformed row; every other byte of Latin text is one in UTF-16.
+        if start[:4096].count(b"\0") * 8 > len(start[:4096]):
+            raise DatasetError(f"{self.source} is UTF-16 text without a byte order mark, or no text; {_AS_UTF8}")
+        if b"\n" not in start and b"\r" in start:
+            raise DatasetError(
+                f"{self.source} ends its lines with CR alone, as old Macintosh files do; write it with LF line ends "
+                "(tr '\\r' '\\n' < old > new)"
+            )
 
     def _damaged(self, error: BaseException, line: int | None = None) -> DatasetError:
         where = "" if line is None else f" after line {line}"

@@ -70,10 +70,7 @@ class Store:
     def _files(self) -> list[pq.ParquetFile]:
         # Only the label and the categories gain from the dictionaries that the file has anyway.
         columns = [] if self.layout.sparse else [*self.categories, *self._group_columns]
-        try:
-            return [pq.ParquetFile(part.path, read_dictionary=columns) for part in self.parts.values()]
-        except (pa.ArrowException, OSError) as error:
-            raise self._damaged(error) from error
+        return [open_parquet(part, columns) for part in self.parts.values()]
 
     @cached_property
     def pieces(self) -> list[Piece]:
@@ -88,7 +85,7 @@ class Store:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        return pq.read_schema(next(iter(self.parts.values())).path)
+        return open_parquet(next(iter(self.parts.values()))).schema_arrow
 
     @cached_property
     def features(self) -> list[str]:
@@ -152,7 +149,7 @@ class Store:
         try:
             table = self._files[piece.part].read_row_group(piece.group, columns=columns)
         except (pa.ArrowException, OSError) as error:
-            raise self._damaged(error) from error
+            raise damaged(list(self.parts.values())[piece.part], error) from error
         return table.unify_dictionaries().combine_chunks()
 
     def over(self, rows: np.ndarray) -> Iterator[tuple[Piece, np.ndarray]]:
@@ -164,17 +161,44 @@ class Store:
                 yield piece, rows[low:high] - piece.start
 
     def check(self) -> None:
-        """Read everything once; raises `DatasetError` where a file is damaged or has another number of rows."""
-        rows = sum(self.read(piece).num_rows for piece in self.pieces)
-        if rows != (noted := sum(int(part.notes["rows"]) for part in self.parts.values())):
-            raise self._damaged(ValueError(f"{rows:,} rows, {noted:,} noted"))
+        """Compare every byte with what was written; raises `DamagedCache` where one differs."""
+        for part, file in zip(self.parts.values(), self._files, strict=True):
+            try:
+                with part.open() as content:
+                    content.check()
+            except OSError as error:
+                raise damaged(part, error) from error
+            if file.metadata.num_rows != (noted := part.notes["rows"]):
+                raise damaged(part, ValueError(f"{file.metadata.num_rows:,} rows, {noted:,} noted"))
 
     def _whole(self, name: str) -> pa.Array:
         column = pa.chunked_array([chunk for piece in self.pieces for chunk in self.read(piece, [name])[name].chunks])
         return column.unify_dictionaries().combine_chunks()
 
-    def _damaged(self, error: BaseException) -> DatasetError:
-        paths = ", ".join(str(part.path) for part in self.parts.values())
-        return DatasetError(
-            f"cannot read {paths} ({str(error).splitlines()[0]}); delete the file, the next use converts it again"
-        )
+
+class DamagedCache(DatasetError):
+    """A converted file whose bytes are not those that were written; ``part`` is the file."""
+
+    part: Part | None = None
+
+
+def damaged(part: Part, error: BaseException) -> DamagedCache:
+    """Build the error for a converted file, and have the next use convert it again."""
+    part.distrust()
+    remedy = (
+        f"the next use converts it again from {part.source}"
+        if part.source is not None
+        else f"its source ({part.notes['source']['path']}) is not there any more: fetch it again, or convert another "
+        "copy with: python -m datasets convert NAME --from PATH"
+    )
+    found = DamagedCache(f"{part.path} is damaged ({str(error).splitlines()[0]}); {remedy}")
+    found.part = part
+    return found
+
+
+def open_parquet(part: Part, dictionaries: list[str] | None = None) -> pq.ParquetFile:
+    """Open a converted file, every byte of which is checked as it is read; raises `DamagedCache`."""
+    try:
+        return pq.ParquetFile(part.open(), read_dictionary=dictionaries)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(part, error) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
@@ -90,12 +91,16 @@ class Stream:
         return np.column_stack([found[name].astype(dtype, copy=False) for name in self.columns])
 
     def xgboost(self, *, cache_prefix: str | os.PathLike[str] | None = None) -> XGBoostBatches:
-        """Return an iterator for `xgb.QuantileDMatrix`, or with ``cache_prefix`` for `xgb.ExtMemQuantileDMatrix`."""
+        """Return an iterator for `xgb.QuantileDMatrix`, or with ``cache_prefix`` for `xgb.ExtMemQuantileDMatrix`.
+
+        Columns have their names, or f0, f1, ... where XGBoost would refuse one of them.
+        """
         return XGBoostBatches(self, None if cache_prefix is None else os.fspath(cache_prefix))
 
     def lightgbm(self, params: dict[str, Any] | None = None, reference: lgb.Dataset | None = None) -> lgb.Dataset:
         """Return a `lgb.Dataset` that reads the rows as it is constructed; LightGBM keeps the binned values only.
 
+        Columns have their names, or f0, f1, ... where LightGBM would refuse one of them or take two for the same.
         Raises `DatasetError` for sparse sets: LightGBM's sequences are dense. Use `datasets.load` for those.
         """
         if self.is_sparse:
@@ -106,8 +111,9 @@ class Stream:
         return lgb.Dataset(
             LightGBMRows(self),
             label=self.y,
-            feature_name=self.columns,
-            categorical_feature=self.categorical,
+            feature_name=_accepted(self.columns, ',:[]{}"', blanks=False),
+            # By place: names may have changed.
+            categorical_feature=[self.columns.index(name) for name in self.categorical],
             params=params,
             reference=reference,
         )
@@ -134,6 +140,13 @@ def _list(column: pa.ChunkedArray) -> pa.ListArray:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
+def _accepted(names: list[str], refused: str, blanks: bool = True) -> list[str]:
+    """The names, or f0, f1, ... where a booster would refuse one or, writing blanks as underscores, mix up two."""
+    seen = names if blanks else [re.sub(r"\s", "_", name) for name in names]
+    fine = all(names) and len(set(seen)) == len(seen) and not any(set(name) & set(refused) for name in names)
+    return names if fine else [f"f{place}" for place in range(len(names))]
+
+
 class XGBoostBatches(xgb.DataIter):
     """Hands the batches of a `Stream` to XGBoost, which keeps the binned values only.
 
@@ -153,7 +166,7 @@ class XGBoostBatches(xgb.DataIter):
         named: dict[str, Any] = {}
         if not stream.is_sparse:
             kinds = ["c" if name in stream.categorical else "float" for name in stream.columns]
-            named = {"feature_names": stream.columns, "feature_types": kinds}
+            named = {"feature_names": _accepted(stream.columns, "[]<"), "feature_types": kinds}
         input_data(data=stream.matrix(self._number), label=stream.y[low:high], **named)
         self._number += 1
         return True

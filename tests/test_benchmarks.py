@@ -17,6 +17,7 @@ from benchmarks.store import RunStore
 from benchmarks.tabular import evaluate, run
 from benchmarks.tabular.keys import key_of
 from benchmarks.tabular.losses import DEFAULT_LOSSES, LOSSES
+from datasets._sealed import seal, unseal
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -230,9 +231,9 @@ def test_other_settings_are_not_mixed(data_dir: Path, finished: Path, tmp_path: 
 
 def test_changed_data_are_not_mixed(data_dir: Path, finished: Path, tmp_path: Path) -> None:
     lines = (finished / "runs.jsonl").read_text(encoding="utf-8").splitlines()
-    first = json.loads(lines[1])
+    first = unseal(lines[1].encode())
     first["data"]["digest"]["train"] = "0" * 12
-    (tmp_path / "runs.jsonl").write_text("\n".join([lines[0], json.dumps(first)]) + "\n", encoding="utf-8")
+    (tmp_path / "runs.jsonl").write_text("\n".join([lines[0], seal(first)]) + "\n", encoding="utf-8")
     result = tabular(data_dir, tmp_path)
     assert result.exit_code == 2
     assert "the data have changed" in result.stderr

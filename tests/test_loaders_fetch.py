@@ -284,7 +284,8 @@ def test_verify_finds_a_damaged_cache(registered):
     path.write_bytes(content)
     result = run("verify", "movielens", "--data-dir", registered)
     assert result.exit_code == 1
-    assert "delete the file, the next use converts it again" in result.output
+    assert "is damaged (bytes 0 to " in result.output
+    assert "the next use converts it again from " in result.output
 
 
 @pytest.mark.parametrize(

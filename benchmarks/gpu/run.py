@@ -21,8 +21,14 @@ from benchmarks.training.data import make_data
 WARM_UP_ROUNDS = 3
 
 
+#: Entries that every record has.
+FIELDS = ("kind",)
+
+
 def key_of(record: Record) -> Key:
     """Name a unit of work."""
+    if not {"kernels": {"methods", "passes"}, "training": {"objectives"}}[record["kind"]] <= record.keys():
+        raise KeyError("methods, passes or objectives")
     if record["kind"] == "kernels":
         return "kernels", record["n"], record["dtype"]
     return "training", record["rows"], record["repeat"]
@@ -45,7 +51,7 @@ def main(request: Request, console: Console | None = None) -> int:
     def written(store: RunStore[Key], records: list[Record]) -> None:
         write_report(store, records, request.out, console)
 
-    return carry_out(request, key_of, work, written, console)
+    return carry_out(request, key_of, work, written, console, FIELDS)
 
 
 def execute(plan: Plan, missing: list[Key], store: RunStore[Key], console: Console) -> None:

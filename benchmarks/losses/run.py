@@ -16,6 +16,9 @@ from benchmarks.output import default_console, progress_bar, publish
 from benchmarks.resume import Work, carry_out
 from benchmarks.store import Record, RunStore
 
+#: Entries that every record has.
+FIELDS = ("case", "family", "rows", "methods")
+
 
 def key_of(record: Record) -> str:
     """Name a run: its case."""
@@ -39,7 +42,7 @@ def main(request: Request, console: Console | None = None) -> int:
     def written(store: RunStore[str], records: list[Record]) -> None:
         write_report(store, records, request.out, console)
 
-    return carry_out(request, key_of, work, written, console)
+    return carry_out(request, key_of, work, written, console, FIELDS)
 
 
 def execute(plan: Plan, missing: list[Case], store: RunStore[str], console: Console) -> None:

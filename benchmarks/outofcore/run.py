@@ -16,6 +16,12 @@ from benchmarks.output import default_console, progress_bar, publish
 from benchmarks.resume import Work, carry_out
 from benchmarks.store import Record, RunStore
 
+#: Entries that every record has.
+FIELDS = (
+    *("way", "objective", "columns", "rows", "matrix"),
+    *("seconds_binning", "seconds_per_round", "disk_bytes", "peak_bytes", "raw_bytes"),
+)
+
 
 def key_of(record: Record) -> Key:
     """Name a case: way, objective, columns."""
@@ -43,7 +49,7 @@ def main(request: Request, console: Console | None = None) -> int:
     def written(store: RunStore[Key], records: list[Record]) -> None:
         write_report(store, records, request.out, console)
 
-    return carry_out(request, key_of, work, written, console)
+    return carry_out(request, key_of, work, written, console, FIELDS)
 
 
 def rows_at_hand(rows: int, data_dir: Path | None) -> int:

@@ -17,6 +17,9 @@ from benchmarks.scaling.plan import TRACKER, Key, Plan, Request, Settings, check
 from benchmarks.scaling.work import PARAMS, Job
 from benchmarks.store import Record, RunStore
 
+#: Entries that every record has.
+FIELDS = ("engine", "rows", "workers", "threads_each", "bins", "trainings")
+
 
 def key_of(record: Record) -> Key:
     """Name a case: engine, rows, workers."""
@@ -42,7 +45,7 @@ def main(request: Request, console: Console | None = None) -> int:
     def written(store: RunStore[Key], records: list[Record]) -> None:
         write_report(store, records, request.network, request.out, console)
 
-    return carry_out(request, key_of, work, written, console)
+    return carry_out(request, key_of, work, written, console, FIELDS)
 
 
 def execute(

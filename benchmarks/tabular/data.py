@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -52,6 +53,10 @@ class Splits:
             "differs": self.train.info.layouts[self.train.info.layout].differs if self.train.info.layout else "",
             "licence": self.train.info.licence,
         }
+        # Figures do not depend on names, but the boosters refuse or change some names of columns and levels.
+        self.train, self.valid, self.test = (
+            part if sparse.issparse(part.X) else replace(part, X=neutral(part.X)) for part in parts.values()
+        )
         if sparse.issparse(self.train.X):
             # No tree can split on a column that is empty in training, and boosters take memory for each of millions.
             seen = np.unique(self.train.X.indices)
@@ -75,6 +80,22 @@ class Splits:
                 )
 
 
+def neutral(X: pd.DataFrame) -> pd.DataFrame:
+    """Name columns by their places (f0, f1, ...) and the levels of categories by theirs (0, 1, ...).
+
+    Such names mean the same to both boosters, and levels of any type (texts, dates, numbers, none at all) are the
+    same categories.
+    """
+    columns = {}
+    for place in range(X.shape[1]):
+        values = X.iloc[:, place]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            levels = pd.RangeIndex(max(len(values.cat.categories), 1))
+            values = pd.Series(pd.Categorical.from_codes(values.cat.codes, categories=levels), index=X.index)
+        columns[f"f{place}"] = values
+    return pd.DataFrame(columns, index=X.index)
+
+
 def columns_of(X: Any, columns: NDArray[Any]) -> sparse.csr_matrix:
     """Keep sorted ``columns`` of a CSR matrix, in time that grows with its entries, not with its width."""
     place = np.searchsorted(columns, X.indices)
@@ -85,8 +106,6 @@ def columns_of(X: Any, columns: NDArray[Any]) -> sparse.csr_matrix:
 
 
 def _digest(part: Any) -> str:
-    import pandas as pd
-
     digest = hashlib.sha256()
     if isinstance(part.X, sparse.csr_matrix):
         # The width of an index is scipy's choice, not the data's.

@@ -26,6 +26,12 @@ from benchmarks.tabular.published import PublishedHypersimplex, published_k, rec
 from benchmarks.tabular.settings import Settings
 
 WARM_UP_ROUNDS = 2
+#: Entries that every record has.
+FIELDS = (
+    *("dataset", "booster", "loss", "seed", "data", "rounds", "rounds_trained", "seconds", "seconds_per_round"),
+    *("selection", "valid_auc", "course", "active", "own_log_loss", "curve"),
+    *(metric.key for metric in (*evaluate.METRICS, evaluate.ECE)),
+)
 
 
 def main(request: Request, console: Console | None = None) -> int:
@@ -47,7 +53,7 @@ def main(request: Request, console: Console | None = None) -> int:
         chosen = _chosen(request, records) if request.report_only else records
         write_report(store, chosen, request.out, console)
 
-    return carry_out(request, key_of, work, written, console)
+    return carry_out(request, key_of, work, written, console, FIELDS)
 
 
 def execute(plan: Plan, missing: list[Key], store: RunStore[Key], console: Console) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,24 @@ def tune(
         import optuna
     except ImportError:
         raise OptionError("--protocol: tuned needs optuna; run: pip install optuna") from None
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return _search(key, splits, prepared, score, settings, out)
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        # An altered or damaged database; a full disk, too, is told by SQLite only.
+        reason = str(error).splitlines()[0]
+        raise OptionError(
+            f"--out: {out / DATABASE} cannot be read or written ({reason}); free space if the disk is full, use "
+            "--fresh to start over, or choose another --out"
+        ) from None
+
+
+def _search(
+    key: Key, splits: Splits, prepared: Prepared, score: Callable[[Any], float], settings: Settings, out: Path
+) -> Tuned:
+    import optuna
+
     _, booster, name, _ = key
     rounds = settings.rounds
     assert rounds is not None
@@ -61,6 +80,8 @@ def tune(
     study = _study(key, splits, settings, out)
     while True:
         done = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+        for known in done:
+            _check(known, out)
         spent = sum(trial.user_attrs["seconds"] for trial in done)
         if len(done) >= settings.trials or (done and spent >= settings.tune_seconds):
             break
@@ -75,8 +96,10 @@ def tune(
         loss = EVERY_LOSS[name].tuned(**{part: values[part] for part in own}).on(splits.train.y)
         start = perf_counter()
         trained = prepared.train(loss, score, rounds, {part: values[part] for part in trees})
-        trial.set_user_attr("seconds", perf_counter() - start)
-        study.tell(trial, score(trained.raw_valid))
+        seconds, value = perf_counter() - start, score(trained.raw_valid)
+        trial.set_user_attr("seconds", seconds)
+        trial.set_user_attr("checksum", _checksum(trial.params, seconds, value))
+        study.tell(trial, value)
     best = max(done, key=lambda trial: (trial.value, -trial.number))
     assert best.value is not None
     assert done[0].value is not None
@@ -88,6 +111,21 @@ def tune(
         trials=len(done),
         seconds=spent,
     )
+
+
+def _checksum(params: dict[str, Any], seconds: float, value: float | None) -> str:
+    return hashlib.sha256(json.dumps([sorted(params.items()), seconds, value]).encode()).hexdigest()
+
+
+def _check(trial: optuna.trial.FrozenTrial, out: Path) -> None:
+    """Raise OptionError for a finished trial that is not as it was written."""
+    attributes = trial.user_attrs
+    expected = _checksum(trial.params, attributes.get("seconds", 0.0), trial.value)
+    if attributes.get("checksum") != expected:
+        raise OptionError(
+            f"--out: trial {trial.number} in {out / DATABASE} was altered or damaged, or is of an earlier version; use "
+            "--fresh to start over, or choose another --out"
+        )
 
 
 def _study(key: Key, splits: Splits, settings: Settings, out: Path) -> optuna.Study:

@@ -23,6 +23,10 @@ from benchmarks.training.plan import Key, Plan, Request, Settings, make_plan, sh
 WARM_UP_ROUNDS = 3
 
 
+#: Entries that every record has.
+FIELDS = ("booster", "rows", "repeat", "objectives")
+
+
 def key_of(record: Record) -> Key:
     """Name a unit of work: booster, rows, repeat."""
     return record["booster"], record["rows"], record["repeat"]
@@ -44,7 +48,7 @@ def main(request: Request, console: Console | None = None) -> int:
     def written(store: RunStore[Key], records: list[Record]) -> None:
         write_report(store, records, request.out, console)
 
-    return carry_out(request, key_of, work, written, console)
+    return carry_out(request, key_of, work, written, console, FIELDS)
 
 
 def execute(plan: Plan, missing: list[Key], store: RunStore[Key], console: Console) -> None:

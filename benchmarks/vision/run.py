@@ -21,6 +21,10 @@ from datasets import DatasetError
 KEPT = "unfinished"
 
 
+#: Entries that every record has.
+FIELDS = ("run", "dataset", "batch", "loss", "seed", "data", "curves", "aligned")
+
+
 def key_of(record: Record) -> str:
     """Name a run: data set, batch size, loss, seed."""
     return str(record["run"])
@@ -39,7 +43,7 @@ def main(request: Request, console: Console | None = None) -> int:
                 execute(plan, [cases[key] for key in missing], store, request, console)
 
         def forget() -> None:
-            for old in (request.out / KEPT).glob("*.pt"):
+            for old in (request.out / KEPT).glob("*.pt*"):
                 old.unlink()
 
         return Work(list(cases), shared_facts(plan.settings), make, forget=forget)
@@ -47,7 +51,7 @@ def main(request: Request, console: Console | None = None) -> int:
     def written(store: RunStore[str], records: list[Record]) -> None:
         write_report(store, records, request.out, console)
 
-    return carry_out(request, key_of, work, written, console)
+    return carry_out(request, key_of, work, written, console, FIELDS)
 
 
 def execute(plan: Plan, missing: list[Case], store: RunStore[str], request: Request, console: Console) -> None:

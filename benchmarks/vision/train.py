@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
+import os
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -150,18 +153,30 @@ class Training:
         return contextlib.nullcontext()
 
     def keep(self, path: Path, facts: str) -> None:
-        """Write the state, whole or not at all."""
+        """Write the state with its SHA-256 before it, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(path.name + ".part")
+        beside, packed = path.with_name(f"{path.name}.{os.getpid()}.part"), io.BytesIO()
         state = {part: getattr(self, part).state_dict() for part in ("net", "loss", "optimizer")}
-        torch.save(state | {"generator": self.generator.get_state(), "curves": self.curves, "facts": facts}, beside)
-        beside.replace(path)
+        torch.save(state | {"generator": self.generator.get_state(), "curves": self.curves, "facts": facts}, packed)
+        content = packed.getvalue()
+        try:
+            beside.write_bytes(hashlib.sha256(content).digest() + content)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
 
     def resume(self, path: Path, facts: str) -> None:
-        """Take up a state that was kept under the same facts; any other is left alone."""
+        """Take up a state that was kept under the same facts; any other is left alone, a damaged one with a warning."""
         if not path.is_file():
             return
-        state = torch.load(path, map_location=self.settings.device, weights_only=True)
+        content = path.read_bytes()
+        digest, packed = content[:32], content[32:]
+        if hashlib.sha256(packed).digest() != digest:
+            warnings.warn(
+                f"{path} is damaged, or of an earlier version; its run starts from the beginning", stacklevel=2
+            )
+            return
+        state = torch.load(io.BytesIO(packed), map_location=self.settings.device, weights_only=True)
         if state["facts"] != facts:
             return
         modules: dict[str, nn.Module | torch.optim.Optimizer] = {

@@ -10,7 +10,7 @@ import pyarrow.csv as pa_csv
 
 from datasets._csv import Derive
 from datasets._layouts import Layout
-from datasets._sources import ENDINGS, Source
+from datasets._sources import ENDINGS, Reader, Source
 from datasets._store import Store
 from datasets.loaders import published
 from datasets.registry import DatasetError, DatasetInfo
@@ -44,6 +44,8 @@ def _side(source: Source, name: str, key: str, columns: tuple[str, ...]) -> dict
     if path is None:
         raise DatasetError(f"{base / name} not found; KKBox's raw train.csv needs members.csv and songs.csv beside it")
     types = {column: pa.float64() if column in NUMBERS else pa.string() for column in columns}
+    with Reader(Source(path)) as reader:
+        next(reader.blocks(1 << 16), None)  # says what is wrong with a file that is no UTF-8 text
     try:
         table = pa_csv.read_csv(
             path,

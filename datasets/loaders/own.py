@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from datasets._splits import PARTS
 from datasets._table import Table, group_ids, read_parquet
@@ -41,7 +42,7 @@ def read(name: str, data_dir: Path) -> Table:
     """
     path, described_by = data_dir / f"{name}.parquet", data_dir / f"{name}.toml"
     settings = _settings(described_by)
-    frame = read_parquet(path)
+    frame = _frame(path)
     categorical, drop = settings.get("categorical", []), settings.get("drop", [])
     named = {key: [settings[key]] for key in ("label", "group", "split_column") if key in settings}
     for key, columns in (named | {"categorical": categorical, "drop": drop}).items():
@@ -50,12 +51,14 @@ def read(name: str, data_dir: Path) -> Table:
                 choices, where = map(str, frame.columns), f" (columns of {path.name})"
                 raise unknown(f"{described_by}: {key}", column, choices, where)
     label = settings["label"]
-    y = _label(frame[label], settings.get("positive", 1), described_by, "positive" in settings)
+    y = _label(_plain(frame[label], path), settings.get("positive", 1), described_by, "positive" in settings)
     group, split_column = settings.get("group"), settings.get("split_column")
-    groups = None if group is None else group_ids(_no_missing(frame[group], path))
-    part = None if split_column is None else _parts(frame[split_column], path)
+    groups = None if group is None else group_ids(_plain(_no_missing(frame[group], path), path))
+    part = None if split_column is None else _parts(_plain(frame[split_column], path), path)
     special = {label, group, split_column, *drop}
     X = frame.drop(columns=[column for column in frame.columns if column in special])
+    if X.empty:
+        raise DatasetError(f"{path}: no feature is left beside {', '.join(map(repr, sorted(filter(None, special))))}")
     for column in X.columns:
         X[column] = _feature(X[column], column in categorical, path)
     info = DatasetInfo(
@@ -78,9 +81,20 @@ def read(name: str, data_dir: Path) -> Table:
 
 def _settings(path: Path) -> dict[str, Any]:
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"cannot read {path} as TOML ({error})") from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"cannot read {path} ({error.strerror})") from error
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
+        raise DatasetError(f"{path} is UTF-16 text (or none), and TOML is UTF-8; save it as UTF-8")
+    try:
+        # Some editors begin UTF-8 with a byte order mark, and end lines with CR or CRLF.
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        settings = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line = 1 + content[: error.start].count(b"\n")
+        raise DatasetError(f"{path} is not UTF-8 text (line {line}: byte {error.start}); save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DatasetError(f"cannot read {path} as TOML ({error}); mend the file") from error
     for key, value in settings.items():
         if key not in _KEYS:
             raise unknown(f"{path}: key", key, _KEYS)
@@ -91,6 +105,35 @@ def _settings(path: Path) -> dict[str, Any]:
     if "label" not in settings:
         raise DatasetError(f'{path}: no label column given; add a line such as label = "y"')
     return settings
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    """Read the table; columns have the names that the file has, which are texts, each once."""
+    frame = read_parquet(path)
+    schema = pq.read_schema(path)
+    index = {name for name in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(name, str)}
+    # pandas restores whole numbers and pairs as names; the file, and the description, name columns by texts.
+    names = [name for name in schema.names if name not in index]
+    frame.columns = pd.Index(names if len(names) == frame.shape[1] else frame.columns.map(str))
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        places = [str(place) for place, name in enumerate(frame.columns, 1) if name == repeated[0]]
+        raise DatasetError(
+            f"{path}: {len(places)} columns are named {repeated[0]!r} (columns {', '.join(places)}); rename or drop "
+            "all but one in the file"
+        )
+    return frame
+
+
+def _plain(values: pd.Series, path: Path) -> pd.Series:
+    """Return a column whose values can be compared; raises for lists and structures."""
+    known = values.dropna()
+    if len(known) and not pd.api.types.is_hashable(known.iloc[0]):
+        raise DatasetError(
+            f"{path}: column {values.name!r} holds lists or structures, no plain values; list it under drop in the "
+            ".toml file, or write its parts as columns"
+        )
+    return values
 
 
 def _label(values: pd.Series, positive: object, path: Path, given: bool) -> np.ndarray:
@@ -131,10 +174,20 @@ def _parts(values: pd.Series, path: Path) -> np.ndarray:
 def _feature(values: pd.Series, categorical: bool, path: Path) -> pd.Series:
     if categorical:
         # Levels fixed over all rows here are the same in every split later.
-        return values.astype("category").cat.remove_unused_categories()
+        return _plain(values, path).astype("category").cat.remove_unused_categories()
+    if not values.notna().any():
+        return pd.Series(np.nan, index=values.index, name=values.name)
     if pd.api.types.infer_dtype(values, skipna=True) == "boolean":
         return values.astype("float32" if values.isna().any() else "int8")
     if not pd.api.types.is_numeric_dtype(values.dtype):
         remedy = "list it under categorical or drop in the .toml file"
         raise DatasetError(f"{path}: column {values.name!r} holds {values.dtype}, not numbers; {remedy}")
-    return values.astype("float64") if pd.api.types.is_extension_array_dtype(values.dtype) else values
+    numbers = values.astype("float64") if pd.api.types.is_extension_array_dtype(values.dtype) else values
+    # Boosters hold features as float32: what is beyond its range is infinite there.
+    beyond = np.flatnonzero(np.abs(numbers.to_numpy(np.float64)) > np.finfo(np.float32).max)
+    if len(beyond):
+        raise DatasetError(
+            f"{path}: column {values.name!r} holds {float(numbers.iloc[beyond[0]])} in row {beyond[0] + 1} (of "
+            f"{len(beyond)} such), which is infinite as float32; make it missing, rescale the column, or drop it"
+        )
+    return numbers

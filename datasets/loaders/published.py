@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from datasets import _places
-from datasets._convert import Part, Progress, cached, convert
+from datasets._convert import Part, Progress, Unusable, cached, convert, inspect
 from datasets._csv import Derive
 from datasets._layouts import Layout, SourceFile
+from datasets._lock import making
 from datasets._sources import Source, digest, digest_of
-from datasets._store import PART_CODES, Store
+from datasets._store import PART_CODES, DamagedCache, Store, open_parquet
 from datasets.registry import DatasetError, DatasetInfo, unknown
 
 OPEN_AT_MOST = 3
@@ -52,7 +52,7 @@ def home(folder: Path | None) -> Path:
 def at_hand(info: DatasetInfo, folder: Path | None) -> str | None:
     """Say in which layout a set could be loaded now, without reading it: None where nothing whole is there."""
     for layout in info.layouts.values():
-        if _complete(layout, _sources(info, layout, folder)) or _complete(layout, _made(info, layout, folder)):
+        if _complete(layout, _sources(info, layout, folder)) or _complete(layout, _within_reach(info, layout, folder)):
             return layout.name
     return None
 
@@ -76,27 +76,39 @@ def parts(
     sources: dict[str, Source] | None = None,
     max_malformed: int | None = None,
     watch: Watch | None = None,
+    check: bool = False,
 ) -> dict[str, Part]:
     """Return the converted parts of a layout, in the order train, valid, test; converts what is not yet.
 
     ``sources`` overrides what lies in the folder. A cache made from another source, or by another version of
-    this code, is made again. ``max_malformed``: malformed rows to accept in each file; None (default) accepts
-    none in a new conversion, and a cache as it was made.
+    this code, or found damaged, is made again; ``check`` reads all of it to find damage. Of several calls at a time
+    one converts a file and the others wait. ``max_malformed``: malformed rows to accept in each file; None (default)
+    accepts none in a new conversion, and a cache as it was made.
     """
     found = _sources(info, layout, folder) if sources is None else sources
     cache = _places.cache_folder(info, layout, folder)
     made: dict[str, Part] = {}
-    for part in layout.names:
-        source = found.get(part)
+
+    def usable(part: str, source: Source | None) -> Part | None:
         old = cached(layout, part, cache, source)
-        if old is not None and (max_malformed is None or old.notes["malformed"]["count"] <= max_malformed):
+        if old is None or (max_malformed is not None and old.notes["malformed"]["count"] > max_malformed):
+            return None
+        return old if not check or _is_whole(info, layout, part, old) else None
+
+    for part in layout.names:
+        fault = _fault(layout, part, cache)
+        source = found.get(part) or (None if fault is None else fault.source)
+        old = usable(part, found.get(part))
+        if old is None and source is not None:
+            limit = max_malformed if max_malformed is not None else 0 if fault is None else fault.malformed
+            with making(cache, f"{part}.parquet"):
+                # Another process may have converted it meanwhile.
+                if (old := usable(part, found.get(part))) is None:
+                    derive = None if hooks.derive is None else hooks.derive(layout, source)
+                    shown = None if watch is None else watch(f"{info.name} {part}")
+                    old = convert(info, layout, part, source, cache, derive=derive, max_malformed=limit, progress=shown)
+        if old is not None:
             made[part] = old
-        elif source is not None:
-            derive = None if hooks.derive is None else hooks.derive(layout, source)
-            shown = None if watch is None else watch(f"{info.name} {part}")
-            made[part] = convert(
-                info, layout, part, source, cache, derive=derive, max_malformed=max_malformed or 0, progress=shown
-            )
     if not _complete(layout, made):
         raise DatasetError(_nothing(info, home(folder), [layout], folder))
     return made
@@ -124,7 +136,7 @@ def convert_from(
     hooks = hooks_of(info)
     if source is None:
         layout = choose(info, folder, wanted)
-        return parts(info, layout, folder, hooks, max_malformed=max_malformed, watch=watch), layout
+        return parts(info, layout, folder, hooks, max_malformed=max_malformed, watch=watch, check=True), layout
     if not source.exists():
         raise DatasetError(f"--from: {source} does not exist")
     candidates = [layout for layout in info.layouts.values() if wanted in (None, layout.name)]
@@ -134,7 +146,10 @@ def convert_from(
             found = {"all": Source(source)}
         done = converted(info, layout, folder) or _made(info, layout, folder)
         if found and _complete(layout, {**done, **found}):
-            return parts(info, layout, folder, hooks, sources=found, max_malformed=max_malformed, watch=watch), layout
+            made = parts(
+                info, layout, folder, hooks, sources=found, max_malformed=max_malformed, watch=watch, check=True
+            )
+            return made, layout
     names = "; ".join(
         f"{layout.name}: {' + '.join(layout.names[part][0] for part in _places.required(layout))}"
         for layout in candidates
@@ -152,10 +167,27 @@ def verify(info: DatasetInfo, folder: Path | None, check: Callable[[SourceFile, 
         for source in _sources(info, layout, folder).values():
             seen += 1
             yield _verify_source(info, source, check)
-        for part, made in _made(info, layout, folder).items():
-            seen += 1
-            Store(info, layout, {part: made}).check()
-            yield f"ok: {made.path} is whole ({made.notes['rows']:,} rows)"
+        cache = _places.cache_folder(info, layout, folder)
+        for part in layout.names:
+            try:
+                made = inspect(layout, part, cache, None)
+            except Unusable as fault:
+                seen += 1
+                path = cache / f"{part}.parquet"
+                if fault.damaged:
+                    again = _sources(info, layout, folder).get(part) or fault.source
+                    remedy = (
+                        f"the next use converts it again from {again}"
+                        if again is not None
+                        else "fetch or copy its source again: the next use converts it"
+                    )
+                    raise DatasetError(f"{path} cannot be trusted: {fault}; {remedy}") from fault
+                yield f"{path} is not in use: {fault}"
+            else:
+                if made is not None:
+                    seen += 1
+                    Store(info, layout, {part: made}).check()
+                    yield f"ok: {made.path} is whole ({made.notes['rows']:,} rows)"
     if not seen:
         raise DatasetError(_nothing(info, home(folder), info.layouts.values(), folder))
 
@@ -198,7 +230,7 @@ def read(info: DatasetInfo, folder: Path | None, hooks: Hooks, wanted: str | Non
 
 
 def _open(info: DatasetInfo, layout: Layout, made: dict[str, Part], hooks: Hooks) -> Store:
-    schemas = {part: set(pq.read_schema(made[part].path).names) for part in made}
+    schemas = {part: set(open_parquet(made[part]).schema_arrow.names) for part in made}
     for part, names in schemas.items():
         if names != (first := next(iter(schemas.values()))):
             raise DatasetError(
@@ -272,6 +304,31 @@ def _made(info: DatasetInfo, layout: Layout, folder: Path | None) -> dict[str, P
     cache = _places.cache_folder(info, layout, folder)
     found = {part: cached(layout, part, cache, None) for part in layout.names}
     return {part: made for part, made in found.items() if made is not None}
+
+
+def _fault(layout: Layout, part: str, cache: Path) -> Unusable | None:
+    """Why a converted file that is there must not be read; None where it may be, or none is there."""
+    try:
+        inspect(layout, part, cache, None)
+    except Unusable as fault:
+        return fault
+    return None
+
+
+def _within_reach(info: DatasetInfo, layout: Layout, folder: Path | None) -> set[str]:
+    """Parts that were converted, or can be again, from a source that lies elsewhere."""
+    cache = _places.cache_folder(info, layout, folder)
+    made = set(_made(info, layout, folder))
+    faults = {part: _fault(layout, part, cache) for part in layout.names}
+    return made | {part for part, fault in faults.items() if fault is not None and fault.source is not None}
+
+
+def _is_whole(info: DatasetInfo, layout: Layout, part: str, made: Part) -> bool:
+    try:
+        Store(info, layout, {part: made}).check()
+    except DamagedCache:
+        return False
+    return True
 
 
 def _complete(layout: Layout, found: Iterable[str]) -> bool:
