@@ -15,6 +15,8 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils.validation import _get_feature_names
 
+from hsboost._validation import native
+
 #: Types of Arrow and polars that both boosters read, in lower case.
 _NUMBERS = frozenset(
     [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
@@ -64,11 +66,6 @@ def readable(X: Any, name: str, booster: str | None) -> Any:
 
 #: Attributes of frames, and of arrays on other devices.
 _ELSEWHERE = ("iloc", "columns", "__dataframe__", "__cuda_array_interface__", "__arrow_c_stream__")
-
-
-def native(array: np.ndarray) -> np.ndarray:
-    """The array in this machine's byte order."""
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _array(X: np.ndarray, name: str) -> np.ndarray:

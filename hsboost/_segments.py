@@ -17,7 +17,7 @@ from hsboost._kernels import segments as kernels
 from hsboost._kernels._compile import BLOCK, PARALLEL_FROM, as_input
 from hsboost._kernels.search import NOT_FINITE, SOLVED
 from hsboost._threshold import Threshold, scale_of, threshold_of
-from hsboost._validation import FloatArray, check_same_length
+from hsboost._validation import FloatArray, check_same_length, native
 
 #: Beyond that the passes are threaded, and a group need not share the cores with others.
 SMALL_GROUP = PARALLEL_FROM
@@ -130,7 +130,7 @@ def _label_array(groups: ArrayLike) -> np.ndarray:
         if values.dtype.itemsize > short.dtype.itemsize and (short != values)[~np.isnan(values)].any():
             raise ValueError(f"groups holds {values.dtype} labels that float64 cannot tell apart; number the groups")
         return short
-    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
+    return native(values)
 
 
 def _codes_of(values: np.ndarray) -> tuple[np.ndarray, list[Any]]:

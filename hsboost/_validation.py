@@ -114,7 +114,7 @@ def check_weight(sample_weight: ArrayLike | None, n: int, other: str, name: str 
     """Weights as a contiguous float array of length n, or None. :func:`checked_weight` looks at the values."""
     if sample_weight is None:
         return None
-    refuse_mask(sample_weight, "sample_weight")
+    refuse_mask(sample_weight, name)
     array = native(np.asarray(sample_weight))
     check_same_length(array, name, n, other)
     if array.dtype not in (np.float32, np.float64):
