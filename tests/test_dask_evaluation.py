@@ -62,8 +62,7 @@ def calibrated_by(model: Any, kind: Any, pair: Any, weight: Any = None) -> None:
     np.testing.assert_allclose(local.predict_proba(pair[0]), _calibration.predict(expected, scores), atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["sigmoid", "isotonic"])
-@pytest.mark.parametrize("name", ["eval_sample_weight", "sample_weight_eval_set"])
+@pytest.mark.parametrize(("kind", "name"), [("sigmoid", "eval_sample_weight"), ("isotonic", "sample_weight_eval_set")])
 def test_weights_of_evaluation_rows(kind: Any, name: str, client: Any) -> None:
     model = DaskHSClassifier(trees(class_weight="balanced"), k=0.1, calibration=kind)
     model.fit(*TRAIN_D, eval_set=VALID_D, **{name: [spread(WEIGHT)]}, eval_class_weight={"no": 3.0})
@@ -130,8 +129,7 @@ def test_bad_weights_of_evaluation_rows(arguments: Any, kind: Any, message: str,
 COPY_D = tuple(da.from_array(part, chunks=one.chunks, name=False) for part, one in zip(TRAIN, TRAIN_D, strict=True))
 
 
-@pytest.mark.parametrize("way", ["parameter", "callback"])
-@pytest.mark.parametrize("same", ["itself", "equal"])
+@pytest.mark.parametrize(("way", "same"), [("parameter", "itself"), ("callback", "equal")])
 def test_the_last_set_that_is_not_the_training_rows_decides(way: str, same: str, client: Any) -> None:
     settings = {"n_estimators": 30, "learning_rate": 0.5}
     stop = {"early_stopping_rounds": 4} if way == "parameter" else {"callbacks": [xgb.callback.EarlyStopping(rounds=4)]}
@@ -153,16 +151,14 @@ class OwnError(Exception):
     """Raised in the midst of a fit."""
 
 
-@pytest.mark.parametrize("fault", ["labels", "one class", "training", "thresholds", "calibrator", "interrupt"])
+@pytest.mark.parametrize("fault", ["one class", "interrupt", "thresholds", "calibrator"])
 def test_a_failed_fit_leaves_no_trace(fault: str, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, name = {
-        "training": (_training, "train"), "interrupt": (_training, "train"),
+        "interrupt": (_training, "train"),
         "thresholds": (_training, "find_thresholds"), "calibrator": (_calibration, "fit_all"),
     }.get(fault, (None, None))  # fmt: skip
-    error = {"interrupt": KeyboardInterrupt, "labels": ValueError, "one class": ValueError}.get(fault, OwnError)
-    y = spread(np.full(300, "yes"))
-    pair = (TRAIN_D[0], y) if fault == "labels" else TRAIN_D
-    given = {"eval_set": (VALID_D[0], y) if fault == "one class" else VALID_D}
+    error = {"interrupt": KeyboardInterrupt, "one class": ValueError}.get(fault, OwnError)
+    given = (VALID_D[0], spread(np.full(300, "yes"))) if fault == "one class" else VALID_D
 
     def fail(model: Any) -> None:
         if owner is not None:
@@ -172,7 +168,7 @@ def test_a_failed_fit_leaves_no_trace(fault: str, client: Any, monkeypatch: pyte
 
             monkeypatch.setattr(owner, name, raising)
         with pytest.raises(error):
-            model.fit(*pair, **given)
+            model.fit(*TRAIN_D, eval_set=given)
         monkeypatch.undo()
 
     model = DaskHSClassifier(trees(n_estimators=2), k=0.1).fit(*OTHER_D, groups=spread(np.arange(300) % 3))

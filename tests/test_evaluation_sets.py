@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 import xgboost as xgb
 from _models import BOOSTERS, N, binary, multi, small
+from sklearn.datasets import make_classification
 from sklearn.metrics import roc_auc_score
 
 from hsboost import HSClassifier, PrecisionAtK, _calibration, precision_at_k
@@ -78,6 +79,15 @@ def test_class_weights_steer_the_trees_and_not_the_calibrator(booster: str, kind
     share = np.average(labels[held] == counts.argmin(), weights=None if own is None else own[held])
     mean = np.average(model.predict_proba(data[held])[:, counts.argmin()], weights=None if own is None else own[held])
     assert mean == pytest.approx(share, abs=0.03 if rows == "three classes" else 1e-3)
+
+
+def test_probabilities_of_a_rare_class_average_to_its_share() -> None:
+    rows, y = make_classification(20000, 12, weights=[0.95], flip_y=0.02, random_state=1)
+    model = HSClassifier(
+        "lightgbm", k=0.05, class_weight="balanced", calibration="isotonic", calibration_fraction=0.3, random_state=0
+    ).fit(rows[:10000], y[:10000])
+    assert y[10000:].mean() == pytest.approx(0.0606)
+    assert model.predict_proba(rows[10000:])[:, 1].mean() == pytest.approx(0.0606, abs=0.005)
 
 
 @BOOSTERS
@@ -313,25 +323,25 @@ def noisy(seed: int) -> tuple[np.ndarray, np.ndarray]:
 OTHER = noisy(11)
 
 
-@STOPPING
+#: Evaluation sets, and which of them decides.
+LAYOUTS = [
+    ([(VALID, Y_VALID), (X, Y)], 0),
+    ([OTHER, (VALID, Y_VALID), (X, Y)], 1),
+    ([(X, Y), (VALID, Y_VALID)], 1),
+    ([(VALID, Y_VALID), OTHER], 1),
+    ([(X, Y), (VALID, Y_VALID), (X, Y)], 1),
+]
+
+
 @pytest.mark.parametrize(
-    ("sets", "deciding"),
-    [
-        ([(X, Y), (VALID, Y_VALID)], 1),
-        ([(VALID, Y_VALID), (X, Y)], 0),
-        ([(X, Y), (VALID, Y_VALID), (X, Y)], 1),
-        ([OTHER, (VALID, Y_VALID)], 1),
-        ([(VALID, Y_VALID), OTHER], 1),
-        ([OTHER, (VALID, Y_VALID), (X, Y)], 1),
-    ],
+    ("booster", "way", "sets", "deciding"),
+    # Names of one parameter differ in nothing else.
+    [(*way, *layout) for i, way in enumerate(WAYS) for layout in LAYOUTS[: 5 if i < 4 else 2]],
 )
 def test_the_last_set_that_is_not_the_training_rows_decides(booster: str, way: str, sets: Any, deciding: int) -> None:
     estimator, extra = stops(booster, way)
     alone = HSClassifier(estimator, k=0.1).fit(X, Y, eval_set=sets[deciding], **extra)
     assert 1 < best(alone) < 40
-    assert best(HSClassifier(estimator, k=0.1).fit(X, Y, eval_set=(VALID, Y_VALID), **extra)) != best(
-        HSClassifier(estimator, k=0.1).fit(X, Y, eval_set=OTHER, **extra)
-    )
     model = HSClassifier(estimator, k=0.1, calibration="sigmoid").fit(X, Y, eval_set=sets, **extra)
     assert best(model) == best(alone)
     np.testing.assert_array_equal(model.decision_function(VALID), alone.decision_function(VALID))
@@ -348,6 +358,13 @@ def test_the_last_set_that_is_not_the_training_rows_decides(booster: str, way: s
             for metric, values in metrics.items():
                 assert model.estimator_.best_score_[name][metric] == values[best(model) - 1]
     assert model.estimator_.get_params().get(way) == estimator.get_params().get(way)
+
+
+@BOOSTERS
+def test_the_sets_of_these_tests_stop_after_different_numbers_of_rounds(booster: str) -> None:
+    estimator, extra = stops(booster, "callback")
+    found = {best(HSClassifier(estimator, k=0.1).fit(X, Y, eval_set=one, **extra)) for one in (OTHER, (VALID, Y_VALID))}
+    assert len(found) == 2
 
 
 @STOPPING
