@@ -225,8 +225,8 @@ def _explained() -> Iterator[None]:
             raise
         line = text.splitlines()[0].partition("cat_container")[2].partition(": ")[2].strip()
         raise ValueError(
-            "X holds a category, used or not, that fit did not see: set such values to missing and call "
-            f"cat.remove_unused_categories(), or train with them (XGBoost: {line})"
+            "X: the categories do not fit those of fit, used or not: set values that fit did not see to missing and "
+            f"call cat.remove_unused_categories(), or train with them (XGBoost: {line})"
         ) from error
 
 
@@ -259,9 +259,11 @@ def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
         matrix = xgb.DMatrix(X, missing=estimator.missing, enable_categorical=categorical, nthread=estimator.n_jobs)
         # As predict does: all rounds, or those up to the best one.
         rounds = estimator._get_iteration_range(None)
-        return np.asarray(estimator.get_booster().predict(matrix, pred_contribs=True, iteration_range=rounds), float)
+        with _explained():
+            found: Any = estimator.get_booster().predict(matrix, pred_contribs=True, iteration_range=rounds)
+        return np.asarray(found, dtype=np.float64)
     try:
-        found: Any = estimator.predict(X, pred_contrib=True)
+        found = estimator.predict(X, pred_contrib=True)
     except Exception as error:
         if type(error).__name__ == "LightGBMError" and "linear trees" in str(error):
             raise ValueError(
