@@ -108,7 +108,7 @@ def fit(
         extra.setdefault("verbose", False)
         if eval_sets:
             extra["eval_set"] = eval_sets
-            chosen = metric if estimator.eval_metric is None else _for_xgboost(estimator.eval_metric)
+            chosen = metric if estimator.eval_metric is None else for_xgboost(estimator.eval_metric)
             if chosen is not estimator.eval_metric:
                 estimator.set_params(eval_metric=chosen)
             if callable(estimator.eval_metric):
@@ -206,10 +206,10 @@ def _for_lightgbm(metric: Any) -> Any:
     return metric.lightgbm if callable(getattr(metric, "lightgbm", None)) else metric
 
 
-def _for_xgboost(metric: Any) -> Any:
+def for_xgboost(metric: Any) -> Any:
     """Metrics of this package in the form that XGBClassifier takes, in lists too."""
     if isinstance(metric, list | tuple):
-        return [_for_xgboost(one) for one in metric]
+        return [for_xgboost(one) for one in metric]
     ours = getattr(metric, "__self__", None)  # PrecisionAtK().lightgbm gives what only LightGBM reads
     return ours if ours is not None and getattr(ours, "lightgbm", None) == metric else metric
 
