@@ -122,7 +122,7 @@ def fit(
             extra["eval_set"] = pairs
             if any(one is not None for one in weights):
                 extra["sample_weight_eval_set"] = weights
-            chosen = metric if estimator.eval_metric is None else _for_xgboost(estimator.eval_metric)
+            chosen = metric if estimator.eval_metric is None else for_xgboost(estimator.eval_metric)
             if chosen is not estimator.eval_metric:
                 estimator.set_params(eval_metric=chosen)
             if callable(estimator.eval_metric):
@@ -223,10 +223,10 @@ def _for_lightgbm(metric: Any) -> Any:
     return metric.lightgbm if callable(getattr(metric, "lightgbm", None)) else metric
 
 
-def _for_xgboost(metric: Any) -> Any:
+def for_xgboost(metric: Any) -> Any:
     """Metrics of this package in the form that XGBClassifier takes, in lists too."""
     if isinstance(metric, list | tuple):
-        return [_for_xgboost(one) for one in metric]
+        return [for_xgboost(one) for one in metric]
     ours = getattr(metric, "__self__", None)  # PrecisionAtK().lightgbm gives what only LightGBM reads
     return ours if ours is not None and getattr(ours, "lightgbm", None) == metric else metric
 
@@ -242,8 +242,8 @@ def _explained() -> Iterator[None]:
             raise
         line = text.splitlines()[0].partition("cat_container")[2].partition(": ")[2].strip()
         raise ValueError(
-            "X holds a category, used or not, that fit did not see: set such values to missing and call "
-            f"cat.remove_unused_categories(), or train with them (XGBoost: {line})"
+            "X: the categories do not fit those of fit, used or not: set values that fit did not see to missing and "
+            f"call cat.remove_unused_categories(), or train with them (XGBoost: {line})"
         ) from error
 
 
@@ -276,9 +276,11 @@ def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
         matrix = xgb.DMatrix(X, missing=estimator.missing, enable_categorical=categorical, nthread=estimator.n_jobs)
         # As predict does: all rounds, or those up to the best one.
         rounds = estimator._get_iteration_range(None)
-        return np.asarray(estimator.get_booster().predict(matrix, pred_contribs=True, iteration_range=rounds), float)
+        with _explained():
+            found: Any = estimator.get_booster().predict(matrix, pred_contribs=True, iteration_range=rounds)
+        return np.asarray(found, dtype=np.float64)
     try:
-        found: Any = estimator.predict(X, pred_contrib=True)
+        found = estimator.predict(X, pred_contrib=True)
     except Exception as error:
         if type(error).__name__ == "LightGBMError" and "linear trees" in str(error):
             raise ValueError(

@@ -114,6 +114,8 @@ def _sparse(X: Any, name: str, booster: str | None) -> Any:
     if not X.dtype.isnative:
         X = X.astype(X.dtype.newbyteorder("="))
     rows = X if X.format in ("csr", "csc") else X.tocsr()
+    if X.format == "bsr":  # whose blocks hold zeros, which XGBoost would tell from missing ones
+        rows.eliminate_zeros()
     if rows.dtype.kind != "f" and booster == "lightgbm":
         rows = rows.astype(np.float64)
     indices, pointers = native(rows.indices), native(rows.indptr)

@@ -71,8 +71,7 @@ def _lightgbm(estimator: Any, extra: dict[str, Any], is_training: list[bool]) ->
     # LightGBM makes a callback of its parameters, which would see all sets.
     own = _own_callback(estimator, settings)
     stopping = [one for one in given if isinstance(one, kind) and one.enabled]
-    watched_otherwise = not is_training and extra.get("eval_X") is not None
-    if not (stopping or own is not None) or watched_otherwise:
+    if not stopping and own is None:
         yield
         return
     place = _place(is_training)

@@ -40,7 +40,10 @@ class HSClassifier(Predictor):
     Parameters
     ----------
     estimator : None, "xgboost", "lightgbm", XGBClassifier or LGBMClassifier, default None
-        The booster and its settings; None means ``"xgboost"``. An estimator is cloned, its objective replaced.
+        The booster and its settings; None means ``"xgboost"``. An estimator is cloned, its objective replaced,
+        whichever of LightGBM's names for it (``loss``, ``application`` …) was used. Settings count under every name
+        that the booster knows; two values for one are an error, and so are settings that only the boosters' own losses
+        read.
         Most losses start from their own best constant and refuse XGBoost's ``base_score`` beside it; the hypersimplex
         losses do not see a constant, and the focal and exact ones start from ``base_score``.
     loss : str or Loss, default "hypersimplex"
@@ -91,8 +94,8 @@ class HSClassifier(Predictor):
         Of every boosting round: ``"iteration"``, ``"threshold"`` (where ŷ = 1/2; arrays for groups and classes) and
         ``"active_share"`` (the weight with 0 < ŷ < 1, as a share).
     n_features_in_ : int
-    feature_names_in_ : ndarray of str
-        When ``X`` had string column names.
+    feature_names_in_ : ndarray of object
+        When ``X`` had column names: texts, or numbers (0, 1, 2 … in this order also fit arrays without names).
 
     Examples
     --------
@@ -153,7 +156,8 @@ class HSClassifier(Predictor):
         Parameters
         ----------
         X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
-            Passed to the booster as it is: categoricals and missing values keep their meaning.
+            Passed to the booster as it is (categoricals and missing values keep their meaning), or converted where it
+            would be misread: other byte order, masked arrays (masked is missing), split entries of sparse matrices.
         y : array-like of shape (n_samples,)
             Two or more classes, of any type; of two the greater one (in sorted order) is positive.
         sample_weight : array-like of shape (n_samples,), optional
@@ -177,12 +181,19 @@ class HSClassifier(Predictor):
         init_model : HSClassifier, optional
             A fitted model of the same classes and booster to go on from: its trees come first.
         **fit_params
-            Passed to the booster's ``fit``, for example ``eval_metric`` and ``callbacks`` of LightGBM.
+            Passed to the booster's ``fit``, for example ``eval_metric`` and ``callbacks`` of LightGBM. Metrics of this
+            package go there as they are, alone or in lists.
 
         Returns
         -------
         HSClassifier
             Itself, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For dates, texts or complex numbers in X; for two columns of one name; for an evaluation set whose columns
+            (names, order, number) or categories are not those of X; for arguments and settings without effect.
         """
         if workers() is not None:
             raise RuntimeError(

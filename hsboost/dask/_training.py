@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 from distributed import Client
 
-from hsboost import _class_weight, _labels, _order, _stopping
+from hsboost import _boosters, _class_weight, _labels, _order, _stopping
 from hsboost import _validation as check
 from hsboost._budgets import TrainingBudget
 from hsboost._dataset_groups import ROW_FIELD
@@ -146,7 +146,7 @@ def train(
 
 def _metrics(estimator: Any, params: dict[str, Any], metric: PrecisionAtK) -> Any:
     """The metric that is a function, if any; names go into ``params``. Unless the user chose, it is ``metric``."""
-    chosen = metric if estimator.eval_metric is None else estimator.eval_metric
+    chosen = metric if estimator.eval_metric is None else _boosters.for_xgboost(estimator.eval_metric)
     chosen = [chosen] if isinstance(chosen, str) or callable(chosen) else list(chosen)
     names, functions = [m for m in chosen if isinstance(m, str)], [m for m in chosen if not isinstance(m, str)]
     if len(functions) > 1:
