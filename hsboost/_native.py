@@ -18,6 +18,10 @@ _NAMES = {"xgboost": "XGBoost", "lightgbm": "LightGBM"}
 #: How the boosters call the number of threads: a number that no machine has would end the process.
 _THREADS = ("n_jobs", "nthread", "nthreads", "n_thread", "n_threads", "num_thread", "num_threads")
 _MOST_THREADS = 4096
+_IMPORTANCES = {
+    "xgboost": (None, "gain", "weight", "cover", "total_gain", "total_cover"),
+    "lightgbm": ("split", "gain"),
+}
 
 
 def version(kind: str) -> str:
@@ -68,7 +72,7 @@ def to_plain(estimator: Any, given: Any) -> dict[str, Any]:
     }
 
 
-def check(content: Any, n_features: int, n_classes: int) -> Splits:
+def check(content: Any, n_features: int, n_classes: int, names: list[str] | None) -> Splits:
     """What the model looks at; ValueError for what no booster wrote. No booster is asked."""
     where = "the booster"
     kind = plain.part(content, "kind", where)
@@ -81,9 +85,13 @@ def check(content: Any, n_features: int, n_classes: int) -> Splits:
     for name in settings.keys() & set(_THREADS):
         if settings[name] is not None:
             plain.whole(settings[name], f"the booster's {name}", -_MOST_THREADS, _MOST_THREADS)
+    if "importance_type" in settings:
+        plain.entry(settings["importance_type"], _IMPORTANCES[kind], "the booster's importance_type")
+    if kind == "xgboost" and not isinstance(plain.decode(settings.get("missing")), int | float | None):
+        raise ValueError("the booster's missing is no number")
     model = plain.part(content, "model", where)
     if kind == "xgboost":
-        return _xgboost_model.check(model, n_features, n_classes)
+        return _xgboost_model.check(model, n_features, n_classes, names)
     splits = _lightgbm_model.check(model, n_features, n_classes)
     plain.whole(plain.part(content, "best_iteration", where), "best_iteration", -1, splits.n_rounds)
     plain.entry(plain.part(content, "named_features", where), (True, False), "named_features")

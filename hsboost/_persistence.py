@@ -12,14 +12,16 @@ import inspect
 import json
 import numbers
 import os
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hsboost import _calibration, _content, _files, _native
+from hsboost import _boosters, _calibration, _content, _files, _native
 from hsboost import _plain as plain
+from hsboost._splits import Splits
 from hsboost._version import __version__
 from hsboost.losses import LOSSES, HypersimplexLoss, Loss
 from hsboost.objectives import HypersimplexObjective, LossObjective
@@ -51,11 +53,11 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         "booster": _native.to_plain(model.estimator_, model.estimator),
     }
     try:
-        splits = _native.check(content["booster"], int(model.n_features_in_), model.classes_.size)
+        splits = _check_booster(content["booster"], model.n_features_in_, model.classes_, fitted["feature_names"])
         proof = _native.prove(model.estimator_, splits, content["booster"]["kind"])
         content["proof"] = proof | {"decisions": _decisions(model, proof["scores"]).tolist()}
-        digest = _digest(content)
         _build(type(model), content)
+        digest = _digest(content)
     except ValueError as error:
         raise ValueError(
             f"this model cannot be saved so that it loads again: {error}. With pickle or joblib it can, for these "
@@ -63,6 +65,22 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         ) from error
     document = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": digest, "content": content}
     _files.write_whole(path, lambda file: json.dump(document, file, allow_nan=False))
+
+
+def booster_version(estimator: Any) -> tuple[str, str]:
+    """Name and version of the booster behind a fitted estimator."""
+    kind = str(_boosters.kind(estimator))
+    return kind, _native.version(kind)
+
+
+def warn_of_pickles(wrote: tuple[str, str], here: tuple[str, str]) -> None:
+    """Say that a pickle comes from another version of the booster: it holds the booster's memory, unchecked."""
+    if tuple(wrote) != here:
+        warnings.warn(
+            f"this pickle was made with {wrote[0]} {wrote[1]}, and {here[1]} may misread it without an error; "
+            f"install {wrote[0]}=={wrote[1]}, or move the model with save_model and load_model, which check it",
+            stacklevel=3,
+        )
 
 
 def load(cls: type[Any], path: str | os.PathLike[str]) -> Any:
@@ -86,7 +104,7 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
     loss = _content.make_loss(content["loss"], n_classes)
     _content.check_calibrators(content["calibrators"], n_classes, settings["calibration"])
     booster = content["booster"]
-    splits = _native.check(booster, fitted["n_features"], n_classes)
+    splits = _check_booster(booster, fitted["n_features"], fitted["classes"], fitted["feature_names"])
     if version == 1:
         booster = _native.without_proof(booster)
     estimator = _native.from_plain(booster, n_classes)
@@ -112,6 +130,10 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
         if not np.array_equal(_decisions(model, proof["scores"]), proof["decisions"]):
             raise ValueError("the thresholds give other decisions than were saved with the model; save it again")
     return model
+
+
+def _check_booster(booster: Any, n_features: Any, classes: np.ndarray, names: np.ndarray | None) -> Splits:
+    return _native.check(booster, int(n_features), classes.size, None if names is None else names.tolist())
 
 
 def _decisions(model: Any, scores: Any) -> np.ndarray:

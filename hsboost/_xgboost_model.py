@@ -7,6 +7,7 @@ somewhere else in memory. So everything that it uses as an index, a size or a va
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,11 @@ def vector_leaves_without_weights(model: dict[str, Any]) -> bool:
     return any("leaf_weights" not in t and t["tree_param"]["size_leaf_vector"] not in ("0", "1") for t in trees)
 
 
-def check(model: Any, n_features: int, n_classes: int) -> Splits:
-    """Find what the model looks at; ValueError for what XGBoost could not have written."""
+def check(model: Any, n_features: int, n_classes: int, names: list[str] | None) -> Splits:
+    """Find what the model looks at; ValueError for what XGBoost could not have written.
+
+    ``names`` are the classifier's, in order: the booster's own, if it kept any of them.
+    """
     plain.wholes(plain.part(model, "version", "the model"), "the model's version", 3, 0, 9999)
     learner = plain.part(model, "learner", "the model")
     parameters = plain.part(learner, "learner_model_param", "the model")
@@ -71,9 +75,11 @@ def check(model: Any, n_features: int, n_classes: int) -> Splits:
         raise ValueError(f"base_score has {len(scores)} values")
     splits.scale = max(abs(float(score)) for score in scores)
     _check_objective(plain.part(learner, "objective", "the model"), scores, n_class)
-    names = plain.texts(learner.get("feature_names", []), "feature_names", (0, n_features))
-    if len(set(names)) < len(names):
+    known = plain.texts(learner.get("feature_names", []), "feature_names", (0, n_features))
+    if len(set(known)) < len(known):
         raise ValueError("feature_names holds a name twice")
+    if names is not None and known != names and not set(known).isdisjoint(names):
+        raise ValueError("the booster's feature_names are not those of the classifier")
     for kind in plain.texts(learner.get("feature_types", []), "feature_types", (0, n_features)):
         plain.entry(kind, ("float", "int", "i", "q", "c"), "a feature's type")
     _check_booster(plain.part(learner, "gradient_booster", "the model"), splits)
@@ -262,7 +268,7 @@ def _check_categories(cats: Any, n_features: int) -> None:
     enc = plain.part(cats, "enc", "cats")
     if not isinstance(enc, list) or len(enc) not in (0, n_features):
         raise ValueError("cats: enc does not describe each feature")
-    counts = []
+    counts, keys = [], []
     for one in enc:
         values = plain.part(one, "values", "cats: enc")
         if "offsets" in one:
@@ -273,10 +279,12 @@ def _check_categories(cats: Any, n_features: int) -> None:
             if ends.size == 0 and values:
                 raise ValueError("cats: offsets do not cut the names")
             counts.append(max(ends.size - 1, 0))
+            keys += [tuple(values[a:b]) for a, b in pairwise(ends.tolist())]
         else:
             plain.whole(plain.part(one, "type", "cats: enc"), "cats: type", 0, 31)
             plain.wholes(values, "cats: values", None, -(2**63), 2**63 - 1)
             counts.append(len(values))
+            keys += values
     size = len(enc) + 1 if enc else 0
     segments = plain.wholes(plain.part(cats, "feature_segments", "cats"), "cats: feature_segments", size)
     if enc and not np.array_equal(segments, np.cumsum([0, *counts])):
@@ -284,5 +292,10 @@ def _check_categories(cats: Any, n_features: int) -> None:
     total = sum(counts)
     order = plain.wholes(plain.part(cats, "sorted_idx", "cats"), "cats: sorted_idx", total, 0, max(total - 1, 0))
     for begin, count in zip(segments[:-1].tolist(), counts, strict=True):
-        if not np.array_equal(np.sort(order[begin : begin + count]), np.arange(count)):
+        places = order[begin : begin + count].tolist()
+        if sorted(places) != list(range(count)):
             raise ValueError("cats: sorted_idx is no order of the names")
+        names = [keys[begin + place] for place in places]
+        unsigned = [tuple(byte % 256 for byte in name) if isinstance(name, tuple) else name for name in names]
+        if sorted(names) != names and sorted(unsigned) != unsigned:  # bytes have a sign in some versions
+            raise ValueError("cats: sorted_idx does not sort the names")

@@ -178,8 +178,8 @@ def test_a_part_that_is_missing(saved: Path, tmp_path: Path, part: str) -> None:
 def test_nothing_in_the_modules_that_load_can_execute_a_file() -> None:
     package = Path(hsboost.__file__).parent
     for name in (
-        "_persistence", "_content", "_plain", "_native", "_xgboost_model", "_lightgbm_model", "_splits", "_proof", "_files",
-        "_calibration",
+        "_persistence", "_content", "_plain", "_native", "_xgboost_model", "_lightgbm_model", "_splits", "_proof",
+        "_files", "_calibration",
     ):  # fmt: skip
         tree = ast.parse((package / f"{name}.py").read_text())
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
