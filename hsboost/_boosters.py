@@ -247,6 +247,19 @@ def _explained() -> Iterator[None]:
         ) from error
 
 
+def raw_scores_by_code(estimator: Any, X: Any) -> np.ndarray:
+    """:func:`raw_scores` of a sparse matrix in which categories are codes, whatever X was in ``fit``."""
+    if kind(estimator) == "lightgbm":
+        return raw_scores(estimator, X)
+    import xgboost as xgb
+
+    booster = estimator.get_booster()
+    # Features by place: a booster that knows their names would ask for them.
+    matrix = xgb.DMatrix(X, feature_names=booster.feature_names, feature_types=booster.feature_types, nthread=1)
+    rounds = estimator._get_iteration_range(None)  # as predict does
+    return np.asarray(booster.predict(matrix, output_margin=True, iteration_range=rounds), dtype=np.float64)
+
+
 def native(estimator: Any) -> Any:
     """The ``xgboost.Booster`` or ``lightgbm.Booster`` of a fitted estimator."""
     return estimator.get_booster() if kind(estimator) == "xgboost" else estimator.booster_

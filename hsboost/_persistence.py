@@ -1,7 +1,8 @@
 """A fitted classifier as one JSON file, and back: numbers to the last bit, nothing executed.
 
 Floats are written as Python writes them, the shortest text that reads back as the same number. XGBoost's model is
-nested as the JSON it is; LightGBM's is its own text. A checksum over the content tells a damaged file from a good one.
+nested as the JSON it is; LightGBM's is its own text. A checksum over the content tells a damaged file from a good one;
+scores of a few made-up rows show that this booster reads the model as the one that wrote it. Neither is a signature.
 """
 
 from __future__ import annotations
@@ -11,23 +12,27 @@ import inspect
 import json
 import numbers
 import os
-import uuid
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hsboost import _calibration, _native
+import numpy as np
+
+from hsboost import _boosters, _calibration, _content, _files, _native
 from hsboost import _plain as plain
+from hsboost._splits import Splits
 from hsboost._version import __version__
 from hsboost.losses import LOSSES, HypersimplexLoss, Loss
 from hsboost.objectives import HypersimplexObjective, LossObjective
 
 FORMAT = "hsboost.HSClassifier"
-FORMAT_VERSION = 1
+#: 2 knows the booster's version and has a proof; 1 is read where it cannot be misread.
+FORMAT_VERSION = 2
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
-    """Write ``model``, a fitted HSClassifier."""
+    """Write ``model``, a fitted HSClassifier, unless it would not load again."""
     _check_labels(getattr(model, "group_thresholds_", {}))
     loss = model.objective_.loss
     fitted = {
@@ -39,7 +44,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         "feature_names": getattr(model, "feature_names_in_", None),
         "history": model.training_history_,
     }
-    content = {
+    content: dict[str, Any] = {
         "hsboost_version": __version__,
         "parameters": _parameters_of(model),
         "loss": {"name": _name_of(loss), "parameters": plain.encode(parameters(loss), "the loss")},
@@ -47,48 +52,100 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         "calibrators": [_calibration.to_plain(one) for one in getattr(model, "calibrators_", [])],
         "booster": _native.to_plain(model.estimator_, model.estimator),
     }
-    document = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": _digest(content), "content": content}
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
-        with open(temporary, "x", encoding="utf-8") as file:
-            json.dump(document, file, allow_nan=False)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        splits = _check_booster(content["booster"], model.n_features_in_, model.classes_, fitted["feature_names"])
+        proof = _native.prove(model.estimator_, splits, content["booster"]["kind"])
+        content["proof"] = proof | {"decisions": _decisions(model, proof["scores"]).tolist()}
+        _build(type(model), content)
+        digest = _digest(content)
+    except ValueError as error:
+        raise ValueError(
+            f"this model cannot be saved so that it loads again: {error}. With pickle or joblib it can, for these "
+            "versions of the libraries"
+        ) from error
+    document = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": digest, "content": content}
+    _files.write_whole(path, lambda file: json.dump(document, file, allow_nan=False))
+
+
+def booster_version(estimator: Any) -> tuple[str, str]:
+    """Name and version of the booster behind a fitted estimator."""
+    kind = str(_boosters.kind(estimator))
+    return kind, _native.version(kind)
+
+
+def warn_of_pickles(wrote: tuple[str, str], here: tuple[str, str]) -> None:
+    """Say that a pickle comes from another version of the booster: it holds the booster's memory, unchecked."""
+    if tuple(wrote) != here:
+        warnings.warn(
+            f"this pickle was made with {wrote[0]} {wrote[1]}, and {here[1]} may misread it without an error; "
+            f"install {wrote[0]}=={wrote[1]}, or move the model with save_model and load_model, which check it",
+            stacklevel=3,
+        )
 
 
 def load(cls: type[Any], path: str | os.PathLike[str]) -> Any:
     """Read what :func:`save` wrote."""
-    content = _read(path)
+    content, version = _read(path)
     try:
-        settings = {name: plain.decode(value) for name, value in content["parameters"].items()}
-        loss = LOSSES[content["loss"]["name"]](**plain.decode(content["loss"]["parameters"]))
-        fitted = {name: plain.decode(value) for name, value in content["fitted"].items()}
-        estimator = _native.from_plain(content["booster"], fitted["classes"].size)
-        if settings["loss"] is None:  # k is the estimator's
-            whole = isinstance(loss, HypersimplexLoss)
-            settings["loss"] = type(loss)(**(parameters(loss) | {"k": None})) if whole else loss
-        model = cls(_native.given(content["booster"]), **settings)
-        model.classes_, model.estimator_ = fitted["classes"], estimator
-        model.objective_ = _objective(loss, fitted["offset"])
-        estimator.set_params(objective=model.objective_)
-        model.threshold_, model.n_features_in_ = fitted["threshold"], fitted["n_features"]
-        model.training_history_ = fitted["history"]
-        if fitted["group_thresholds"] is not None:
-            model.group_thresholds_ = fitted["group_thresholds"]
-        if fitted["feature_names"] is not None:
-            model.feature_names_in_ = fitted["feature_names"]
-        if content["calibrators"]:
-            model.calibrators_ = [_calibration.from_plain(one) for one in content["calibrators"]]
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        return _build(cls, content, version)
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError(f"{path}: not a complete HSClassifier ({type(error).__name__}: {error})") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSION) -> Any:
+    """The classifier of a content, every part of which is checked before the booster sees its model."""
+    settings = {name: plain.decode(value) for name, value in content["parameters"].items()}
+    fitted = {name: plain.decode(value) for name, value in content["fitted"].items()}
+    _content.check_fitted(fitted)
+    n_classes = fitted["classes"].size
+    _content.check_parameters(settings, cls)
+    loss = _content.make_loss(content["loss"], n_classes)
+    _content.check_calibrators(content["calibrators"], n_classes, settings["calibration"])
+    booster = content["booster"]
+    splits = _check_booster(booster, fitted["n_features"], fitted["classes"], fitted["feature_names"])
+    if version == 1:
+        booster = _native.without_proof(booster)
+    estimator = _native.from_plain(booster, n_classes)
+    if settings["loss"] is None:  # k is the estimator's
+        whole = isinstance(loss, HypersimplexLoss)
+        settings["loss"] = type(loss)(**(parameters(loss) | {"k": None})) if whole else loss
+    model = cls(_native.given(booster), **settings)
+    model._loss(None, False)  # the settings make a loss
+    model.classes_, model.estimator_ = fitted["classes"], estimator
+    model.objective_ = _objective(loss, fitted["offset"])
+    estimator.set_params(objective=model.objective_)
+    model.threshold_, model.n_features_in_ = fitted["threshold"], fitted["n_features"]
+    model.training_history_ = fitted["history"]
+    if fitted["group_thresholds"] is not None:
+        model.group_thresholds_ = fitted["group_thresholds"]
+    if fitted["feature_names"] is not None:
+        model.feature_names_in_ = fitted["feature_names"]
+    if content["calibrators"]:
+        model.calibrators_ = [_calibration.from_plain(one) for one in content["calibrators"]]
+    if version > 1:
+        proof = content["proof"]
+        _native.check_proof(estimator, booster, proof, splits)
+        if not np.array_equal(_decisions(model, proof["scores"]), proof["decisions"]):
+            raise ValueError("the thresholds give other decisions than were saved with the model; save it again")
     return model
 
 
-def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The content, after format, version and checksum have been found good."""
+def _check_booster(booster: Any, n_features: Any, classes: np.ndarray, names: np.ndarray | None) -> Splits:
+    return _native.check(booster, int(n_features), classes.size, None if names is None else names.tolist())
+
+
+def _decisions(model: Any, scores: Any) -> np.ndarray:
+    """What a classifier makes of a booster's raw scores."""
+    raw = np.array(scores, dtype=np.float64)
+    offset = model.objective_.offset
+    decisions: np.ndarray = (raw if offset is None else raw + offset) - model.threshold_
+    return decisions
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], int]:
+    """The content and the format's version, after format, version and checksum have been found good."""
     try:
         document = json.loads(Path(path).read_bytes())
     except (ValueError, RecursionError) as error:
@@ -96,15 +153,15 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError(f"{path} is JSON, but not a model saved by HSClassifier.save_model")
     version = document.get("format_version")
-    if version != FORMAT_VERSION:
+    if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
         raise ValueError(
-            f"{path} has format version {version!r}, this hsboost ({__version__}) reads {FORMAT_VERSION}; "
+            f"{path} has format version {version!r}, this hsboost ({__version__}) reads up to {FORMAT_VERSION}; "
             "upgrade hsboost, or save the model again with the version that wrote it"
         )
     content = document.get("content")
     try:
         if isinstance(content, dict) and document.get("sha256") == _digest(content):
-            return content
+            return content, version
     except (ValueError, RecursionError):  # numbers that JSON does not have: NaN, 1e999
         pass
     raise ValueError(f"{path} is damaged: its checksum does not fit its content; restore it from a copy")

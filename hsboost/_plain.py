@@ -1,12 +1,18 @@
-"""Values as JSON can hold them, and back: numbers, texts, arrays, mappings with any such keys, NaN and infinity."""
+"""Values as JSON can hold them, and back: numbers, texts, arrays, mappings with any such keys, NaN and infinity.
+
+Whoever reads a file checks what lies in it: the second half has the checks, one clear ValueError each.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
+#: The greatest finite float32.
+FLOAT32 = float(np.finfo(np.float32).max)
 
 
 def encode(value: Any, name: str) -> Any:
@@ -36,7 +42,7 @@ def decode(value: Any) -> Any:
     if "float" in value:
         return float(value["float"])
     if "array" in value:
-        return np.array(_nested(value["array"]), dtype=np.dtype(value["dtype"]))
+        return np.array(_nested(value["array"]), dtype=_dtype(value["dtype"]))
     if "list" in value:
         return [decode(one) for one in value["list"]]
     if "tuple" in value:
@@ -46,3 +52,84 @@ def decode(value: Any) -> Any:
 
 def _nested(values: list[Any]) -> list[Any]:
     return [decode(one) for one in values]
+
+
+def _dtype(text: Any) -> np.dtype[Any]:
+    """Numbers, truth values, texts and objects: the types of arrays that ``encode`` meets."""
+    if not isinstance(text, str) or text[1:2] not in set("biufUO") or text[0] not in "<>|=":
+        raise ValueError(f"an array's dtype is {text!r}")
+    return np.dtype(text)
+
+
+# Checks of what was read
+
+
+def part(mapping: Any, name: str, where: str) -> Any:
+    """``mapping[name]``."""
+    if not isinstance(mapping, dict):
+        raise ValueError(f"{where} is no mapping")
+    if name not in mapping:
+        raise ValueError(f"{where} lacks {name!r}")
+    return mapping[name]
+
+
+def entry(value: Any, choices: Iterable[Any], where: str) -> Any:
+    """One of ``choices``, of the same type."""
+    if not any(type(value) is type(one) and value == one for one in choices):
+        raise ValueError(f"{where} is {_short(value)}")
+    return value
+
+
+def whole(value: Any, where: str, least: int, most: int) -> int:
+    """A whole number between ``least`` and ``most``, as an int or as the text of one."""
+    if isinstance(value, str) and value.isascii() and value.removeprefix("-").isdigit() and len(value) < 20:
+        value = int(value)
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{where} must be a whole number from {least} to {most}, is {_short(value)}")
+    return value
+
+
+def real(value: Any, where: str) -> float:
+    """A finite number."""
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{where} must be a finite number, is {_short(value)}")
+    return float(value)
+
+
+def wholes(value: Any, where: str, size: int | None = None, least: int = 0, most: int = 2**31 - 1) -> np.ndarray:
+    """A list of ``size`` whole numbers in range, as int64."""
+    _check_list(value, where, size, {int})
+    if value and not least <= min(value) <= max(value) <= most:
+        raise ValueError(f"{where} must lie from {least} to {most}")
+    return np.array(value, dtype=np.int64)
+
+
+def reals(value: Any, where: str, size: int | None = None, most: float = FLOAT32) -> np.ndarray:
+    """A list of ``size`` finite numbers of absolute value at most ``most``, as float64."""
+    _check_list(value, where, size, {int, float})
+    found = np.array(value, dtype=np.float64)
+    if not (np.abs(found) <= most).all():  # NaN is not
+        raise ValueError(f"{where} must hold finite numbers")
+    return found
+
+
+def texts(value: Any, where: str, sizes: tuple[int, ...]) -> list[str]:
+    """A list of texts, of one of these sizes."""
+    _check_list(value, where, None, {str})
+    if len(value) not in sizes:
+        raise ValueError(f"{where} has {len(value)} entries, not {' or '.join(map(str, sizes))}")
+    return value
+
+
+def _check_list(value: Any, where: str, size: int | None, types: set[type]) -> None:
+    if not isinstance(value, list):
+        raise ValueError(f"{where} is no list")
+    if size is not None and len(value) != size:
+        raise ValueError(f"{where} has {len(value)} entries, not {size}")
+    if not set(map(type, value)) <= types:
+        raise ValueError(f"{where} holds something that is no {' or '.join(sorted(t.__name__ for t in types))}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else text[:57] + "..."

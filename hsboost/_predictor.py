@@ -148,26 +148,46 @@ class Predictor(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         path : path-like
-            Overwritten if it exists (by a rename: never half a file).
+            Overwritten if it exists (by a rename: never half a file), with the permissions that it had.
 
         Raises
         ------
         TypeError
             For group labels or classes that JSON cannot tell apart from others (not text, number or bool).
+        ValueError
+            For a model that would not load again: the file's content is loaded once before it is written.
+        OSError
+            Where the file cannot be written: a folder, a folder that is missing, no permission, a full disk.
         """
         check_is_fitted(self, "estimator_")
         _persistence.save(self, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        if "estimator_" in state:
+            state = state | {"_booster_version": _persistence.booster_version(state["estimator_"])}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        wrote = state.pop("_booster_version", None)
+        super().__setstate__(state)
+        if wrote is not None:
+            _persistence.warn_of_pickles(wrote, _persistence.booster_version(state["estimator_"]))
 
     @classmethod
     def load_model(cls: type[Self], path: str | os.PathLike[str]) -> Self:
         """A model written by :meth:`save_model`: predictions are the same to the last bit.
 
-        Nothing in the file is executed. It holds no training data; ``fit`` may be called again.
+        Nothing in the file is executed. It holds no training data; ``fit`` may be called again. Another version of the
+        booster may read it, too: it has to give the scores that the file carries for a few made-up rows (to the bit for
+        the same version on the same kind of processor, else to the rounding of float32).
 
         Raises
         ------
         ValueError
-            For a file that is damaged, is something else, or comes from a later version of the format.
+            For a file that is damaged, is something else, comes from a later version of the format, or that this
+            version of the booster does not read as the one that wrote it did; then the message names both.
         """
         return _persistence.load(cls, path)
 
