@@ -35,6 +35,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         "threshold": model.threshold_,
         "group_thresholds": getattr(model, "group_thresholds_", None),
         "offset": model.objective_.offset,
+        "unit": model.objective_.unit,
         "n_features": model.n_features_in_,
         "feature_names": getattr(model, "feature_names_in_", None),
         "history": model.training_history_,
@@ -73,6 +74,7 @@ def load(cls: type[Any], path: str | os.PathLike[str]) -> Any:
         model = cls(_native.given(content["booster"]), **settings)
         model.classes_, model.estimator_ = fitted["classes"], estimator
         model.objective_ = _objective(loss, fitted["offset"])
+        model.objective_.unit = fitted.get("unit", 1.0)
         estimator.set_params(objective=model.objective_)
         model.threshold_, model.n_features_in_ = fitted["threshold"], fitted["n_features"]
         model.training_history_ = fitted["history"]

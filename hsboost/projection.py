@@ -307,11 +307,12 @@ def solve_threshold(
         raise check.not_finite(scores, name) from None
 
 
-def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> float:
+def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float, step: float = 1.0) -> float:
     """The raw score exceeded by the highest-scored rows of total weight ``mass``: the limit of small temperatures.
 
     It lies in the middle between the last row in and the first row out, representable in the dtype of the scores so
     that comparing with them is exact. Rows tied there are taken or left together, whichever misses ``mass`` by less.
+    Where there is no row on one side it lies half a ``step`` beyond the last one.
     """
     if weight is not None and (weight > 0.0).any():
         scores, weight = scores[weight > 0.0], weight[weight > 0.0]
@@ -330,11 +331,11 @@ def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> floa
         lower, upper = scores[scores < last].max(initial=-np.inf), last
     else:
         lower, upper = last, scores[above].min(initial=np.inf)
-    # Nobody below or above: step aside by 1, or by what the dtype can still tell apart.
+    # No row below or above: step aside, by no less than the dtype can tell apart.
     if not np.isfinite(lower):
-        lower = min(upper - 1, np.nextafter(upper, -np.inf, dtype=scores.dtype))
+        lower = min(upper - step, np.nextafter(upper, -np.inf, dtype=scores.dtype))
     if not np.isfinite(upper):
-        upper = max(lower + 1, np.nextafter(lower, np.inf, dtype=scores.dtype))
+        upper = max(lower + step, np.nextafter(lower, np.inf, dtype=scores.dtype))
     middle = scores.dtype.type(0.5 * float(lower) + 0.5 * float(upper))
     return float(middle if middle < upper else lower)
 
