@@ -141,7 +141,9 @@ def cuts(places: Places, found: Boundaries, mass: np.ndarray, offset: Any = 0.0,
     shift = np.broadcast_to(np.asarray(offset, dtype=np.float64), (n,))
     lower, upper = unit * around[0] + shift, shift - unit * around[1]
     last = unit * found.last + shift
-    return np.array([_cut(*one, unit) for one in zip(last, found.above, found.tied, lower, upper, mass, strict=True)])
+    return np.array(
+        [_cut(*one, step=unit) for one in zip(last, found.above, found.tied, lower, upper, mass, strict=True)]
+    )
 
 
 def _cut(last: float, above: float, tied: float, lower: float, upper: float, mass: float, step: float) -> float:

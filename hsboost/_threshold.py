@@ -8,7 +8,7 @@ same for every nu in it, so that the remaining steps cost next to nothing.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from hsboost._kernels.settle import settle
 
 #: Up to this many rows one compiled call on one thread beats the passes below.
 SMALL = 65_536
+
+#: Where neighbouring floats are further apart than this, in units of the temperature, it matters to which one a cut is
+#: rounded.
+DISTINCT = 1e-6
 
 #: The first guess comes from runs of this many neighbouring rows (one cache line of float64 each), so many at least and
 #: at most.
@@ -39,12 +43,23 @@ class Threshold(NamedTuple):
     @property
     def cut(self) -> float:
         """The raw score that gets the value 1/2."""
-        return self.anchor + (self.nu + 0.5) / self.scale
+        return float(cut_of(self.anchor, self.nu, self.scale))
 
     @property
     def total(self) -> float:
         """The multiplier in units of x / temperature, as in the paper's KKT conditions."""
         return self.anchor * self.scale + self.nu
+
+
+def cut_of(anchor: Any, nu: Any, scale: float) -> Any:
+    """The raw score that gets the value 1/2, for floats or arrays.
+
+    Where floats are as far apart as temperatures, the next float below: exactly the scores above it get more than 1/2.
+    """
+    cut = anchor + (nu + 0.5) / scale
+    with np.errstate(over="ignore"):
+        is_beyond = (np.spacing(np.abs(cut)) * scale > DISTINCT) & ((cut - anchor) * scale > nu + 0.5)
+    return np.where(is_beyond, np.nextafter(cut, -np.inf), cut)
 
 
 class Sums(NamedTuple):

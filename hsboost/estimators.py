@@ -283,11 +283,11 @@ class HSClassifier(Predictor):
             return
         unit = self.objective_.unit
         overall = HypersimplexLoss(
-            budget.overall() if segments is not None else budget.for_training(y.size == budget.n), unit
+            budget.overall() if segments is not None else budget.for_training(y.size == budget.n)
         )
-        self.threshold_ = overall.budget_cut(y, raw, w)
+        self.threshold_ = overall.budget_cut(y, raw, w, step=unit)
         if segments is not None:
-            cuts = HypersimplexLoss(budget.for_training(y.size == budget.n), unit).budget_cut(y, raw, w, segments)
+            cuts = HypersimplexLoss(budget.for_training(y.size == budget.n)).budget_cut(y, raw, w, segments, unit)
             columns = cuts if raw.ndim == 1 else cuts.T
             self.group_thresholds_ = {
                 label: cut if raw.ndim == 2 else float(cut)

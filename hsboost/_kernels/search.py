@@ -129,6 +129,9 @@ def flat_cut(below, above, scale):
     if below == -np.inf:
         return above, -1.0
     middle = 0.5 * below + 0.5 * above
-    if below < middle < above:
+    if not below < middle < above:
+        return below, 0.0  # neighbouring floats
+    if (below - middle) * scale <= -0.5 and (above - middle) * scale >= 0.5:
         return middle, -0.5
-    return below, 0.0  # neighbouring floats
+    # So few floats lie in between that the middle, rounded to one of them, is too close to an end.
+    return below, 0.5 * (above - below) * scale - 0.5

@@ -261,10 +261,11 @@ class HypersimplexLoss(Loss):
         raw_prediction: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | Segments | None = None,
+        step: float = 1.0,
     ) -> Any:
         """The raw score that the top k rows exceed (up to ties at the boundary): the hard assignment.
 
-        Half a temperature beyond the last row where all rows, or none, are to exceed it.
+        Where all rows, or none, are to exceed it, it lies half a ``step`` beyond the last one.
 
         A float; one per group (sorted labels), shape (G,), with ``groups``; one per class, shape (C,), for scores of
         shape (n, C); shape (C, G) for both.
@@ -274,10 +275,8 @@ class HypersimplexLoss(Loss):
             raise check.not_finite(x, "raw_prediction")
         return self._cuts(
             (x, w, segments, y_true),
-            lambda rows: hard_cut(rows.x, rows.w, rows.mass, self.temperature),
-            lambda many: [
-                hard_cut(rows.x, rows.w, rows.mass, self.temperature) for rows in map(many.of, range(many.total.size))
-            ],
+            lambda rows: hard_cut(rows.x, rows.w, rows.mass, step),
+            lambda many: [hard_cut(rows.x, rows.w, rows.mass, step) for rows in map(many.of, range(many.total.size))],
         )
 
     def soft_cut(
