@@ -141,9 +141,8 @@ def cuts(places: Places, found: Boundaries, mass: np.ndarray, offset: Any = 0.0,
     shift = np.broadcast_to(np.asarray(offset, dtype=np.float64), (n,))
     lower, upper = unit * around[0] + shift, shift - unit * around[1]
     last = unit * found.last + shift
-    return np.array(
-        [_cut(*one, step=unit) for one in zip(last, found.above, found.tied, lower, upper, mass, strict=True)]
-    )
+    each = zip(last, found.above, found.tied, lower, upper, mass, np.full(n, unit), strict=True)
+    return np.array([_cut(*one) for one in each])
 
 
 def _cut(last: float, above: float, tied: float, lower: float, upper: float, mass: float, step: float) -> float:

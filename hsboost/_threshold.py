@@ -131,7 +131,7 @@ def find_threshold(
         return Threshold(rows.bounds()[1], 0.0, rows.scale, True)
     if k >= total:
         return Threshold(rows.bounds()[0], -1.0, rows.scale, True)
-    slack = 8 * search.EPS * total
+    slack = 8 * search.EPS * k
     rows.anchor, nu, gap = (*start, None) if start is not None else rows.guess(k)
     for attempt in range(3):
         nu, empty = _root(rows, k, nu, gap, bracket, slack)
@@ -172,7 +172,7 @@ def _root(
         excess = (at.ones - k) + at.mass
         if at.active == 0.0 and abs(excess) <= slack:
             return nu, True
-        lo, hi, following, status = search.advance(lo, hi, nu, excess, at.active, step)
+        lo, hi, following, status = search.advance(lo, hi, nu, excess, at.active, step, slack)
         if status == search.GAP:
             below, above = ((edge - rows.anchor) * rows.scale for edge in rows.gap(nu))
             lo, hi, following, status = search.across_gap(lo, hi, nu, excess, below, above, step)

@@ -114,6 +114,7 @@ def project_hypersimplex(
     segments = None if groups is None else Segments.by_label(groups, n, "x")
     if scores.ndim == 1 and segments is None:
         mass = check.check_mass(k, total)
+        check.check_resolution(mass, total, weight)
         direct = _direct(out, scores)
         values, where = _project(scores, weight, mass, total, unit, method, direct)
         values = _delivered(values, dtype, out, direct is not None)
@@ -169,6 +170,7 @@ def _project_columns(
     masses = check.check_masses(k, labels, shape)
     check.check_masses_fit(masses, totals, labels)
     masses = np.minimum(masses, totals)
+    check.check_resolution(masses, totals, weight, labels)
     values = np.empty_like(columns) if out is None else out
     if segments is None and weight is None and method == "threshold":  # several columns at a time
         side_by_side, every = Segments.equal(len(columns), columns.shape[1]), np.full(len(columns), total)

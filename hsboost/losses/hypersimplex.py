@@ -91,7 +91,7 @@ class HypersimplexLoss(Loss):
         hessian_floor: float = DEFAULT_FLOOR,
     ) -> None:
         self.k = check.check_budgets(k)
-        self.temperature = check.check_temperature(temperature)
+        self.temperature = check.check_normal_temperature(temperature)
         self.hessian = check.check_choice(hessian, "hessian", HESSIANS)
         self.reduction = check.check_choice(reduction, "reduction", REDUCTIONS)
         self.hessian_floor = check.check_positive(hessian_floor, "hessian_floor")
