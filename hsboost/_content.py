@@ -29,6 +29,8 @@ def check_fitted(fitted: dict[str, Any]) -> None:
     _check_score(fitted["threshold"], classes.size, "threshold")
     if fitted["offset"] is not None:
         _check_score(fitted["offset"], classes.size, "offset")
+    if plain.real(fitted.get("unit", 1.0), "unit") <= 0.0:  # files of format 1 have none
+        raise ValueError(f"unit must be above 0, got {fitted['unit']!r}")
     groups = fitted["group_thresholds"]
     if groups is not None:
         if not isinstance(groups, dict):

@@ -21,6 +21,8 @@ class History:
                 f"verbose must be a whole number, got {verbose!r}; pass 0 for silence, n for a line every n rounds"
             )
         self.verbose: int = int(verbose)
+        #: What thresholds are multiplied with to be raw scores.
+        self.unit: float = 1.0
         self.record: dict[str, list[Any]] = {"iteration": [], "threshold": [], "active_share": []}
 
     def __call__(self, state: Any) -> None:
@@ -28,7 +30,7 @@ class History:
         iteration = len(self.record["iteration"])
         self.record["iteration"].append(iteration)
         if all(hasattr(one, "active_share") for one in states):
-            cuts, shares = [one.cut for one in states], [float(one.active_share) for one in states]
+            cuts, shares = [self.unit * one.cut for one in states], [float(one.active_share) for one in states]
             self.record["threshold"].append(cuts[0] if len(cuts) == 1 else np.array(cuts))
             self.record["active_share"].append(shares[0] if len(shares) == 1 else np.array(shares))
         if self.verbose > 0 and iteration % self.verbose == 0:

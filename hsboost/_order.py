@@ -134,17 +134,18 @@ def boundaries(places: Places, mass: np.ndarray, dtype: Any, name: str = "y_scor
     return Boundaries(last, np.where(tied > 0.0, above, 0.0), tied)
 
 
-def cuts(places: Places, found: Boundaries, mass: np.ndarray, offset: Any = 0.0) -> np.ndarray:
-    """:func:`hsboost.projection.hard_cut` of each ranking, for float64 scores (those searched, plus ``offset``)."""
+def cuts(places: Places, found: Boundaries, mass: np.ndarray, offset: Any = 0.0, unit: float = 1.0) -> np.ndarray:
+    """:func:`hsboost.projection.hard_cut` of each ranking, for float64 scores (those searched · unit + offset)."""
     n = mass.size
     around = places.max((2, n), _neighbours, found.last)
     shift = np.broadcast_to(np.asarray(offset, dtype=np.float64), (n,))
-    lower, upper = around[0] + shift, shift - around[1]
-    last = found.last + shift
-    return np.array([_cut(*one) for one in zip(last, found.above, found.tied, lower, upper, mass, strict=True)])
+    lower, upper = unit * around[0] + shift, shift - unit * around[1]
+    last = unit * found.last + shift
+    each = zip(last, found.above, found.tied, lower, upper, mass, np.full(n, unit), strict=True)
+    return np.array([_cut(*one) for one in each])
 
 
-def _cut(last: float, above: float, tied: float, lower: float, upper: float, mass: float) -> float:
+def _cut(last: float, above: float, tied: float, lower: float, upper: float, mass: float, step: float) -> float:
     """Between the last row in and the first row out; tied rows are taken or left together."""
     if np.isnan(last):
         return np.nan
@@ -154,9 +155,9 @@ def _cut(last: float, above: float, tied: float, lower: float, upper: float, mas
         lower = last
     if not np.isfinite(lower):
         with np.errstate(over="ignore"):
-            lower = min(upper - 1.0, np.nextafter(upper, -np.inf))
+            lower = min(upper - step, np.nextafter(upper, -np.inf))
     if not np.isfinite(upper):
-        upper = max(lower + 1.0, np.nextafter(lower, np.inf))
+        upper = max(lower + step, np.nextafter(lower, np.inf))
     middle = 0.5 * lower + 0.5 * upper
     return float(middle if middle < upper else lower)
 

@@ -40,6 +40,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         "threshold": model.threshold_,
         "group_thresholds": getattr(model, "group_thresholds_", None),
         "offset": model.objective_.offset,
+        "unit": model.objective_.unit,
         "n_features": model.n_features_in_,
         "feature_names": getattr(model, "feature_names_in_", None),
         "history": model.training_history_,
@@ -115,6 +116,7 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
     model._loss(None, False)  # the settings make a loss
     model.classes_, model.estimator_ = fitted["classes"], estimator
     model.objective_ = _objective(loss, fitted["offset"])
+    model.objective_.unit = fitted.get("unit", 1.0)
     estimator.set_params(objective=model.objective_)
     model.threshold_, model.n_features_in_ = fitted["threshold"], fitted["n_features"]
     model.training_history_ = fitted["history"]
@@ -138,7 +140,7 @@ def _check_booster(booster: Any, n_features: Any, classes: np.ndarray, names: np
 
 def _decisions(model: Any, scores: Any) -> np.ndarray:
     """What a classifier makes of a booster's raw scores."""
-    raw = np.array(scores, dtype=np.float64)
+    raw = model.objective_.unit * np.array(scores, dtype=np.float64)
     offset = model.objective_.offset
     decisions: np.ndarray = (raw if offset is None else raw + offset) - model.threshold_
     return decisions

@@ -110,7 +110,8 @@ class Predictor(ClassifierMixin, BaseEstimator):
             probabilities = self.objective_.loss.probabilities(self._raw(self._read(X)))
             assert probabilities is not None
             return probabilities
-        return _calibration.predict(self.calibrators_, self.decision_function(X))
+        # In units of the trees, as they were fitted: calibrators compare scores with fixed numbers.
+        return _calibration.predict(self.calibrators_, self.decision_function(X) / self.objective_.unit)
 
     def contributions(self, X: Any) -> np.ndarray:
         """What each feature adds to each row's ``decision_function``: SHAP values by the booster's own algorithm.
@@ -127,6 +128,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
         """
         X = self._read(X)
         found = _boosters.contributions(self.estimator_, X, self.classes_.size)
+        found *= self.objective_.unit
         found[..., -1] += self._shift()
         return found
 
@@ -219,11 +221,11 @@ class Predictor(ClassifierMixin, BaseEstimator):
 
     def _raw(self, X: Any) -> np.ndarray:
         """Raw scores, from where boosting started."""
-        raw = _boosters.raw_scores(self.estimator_, X)
+        raw = self.objective_.unit * _boosters.raw_scores(self.estimator_, X)
         return raw if self.objective_.offset is None else raw + self.objective_.offset
 
     def _shift(self) -> Any:
-        """What is added to the booster's scores to get ``decision_function``."""
+        """What is added to the booster's scores times their unit to get ``decision_function``."""
         return (0.0 if self.objective_.offset is None else self.objective_.offset) - self.threshold_
 
     def _decide(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:

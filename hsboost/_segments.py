@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from hsboost._kernels import segments as kernels
 from hsboost._kernels._compile import BLOCK, PARALLEL_FROM, as_input
 from hsboost._kernels.search import NOT_FINITE, SOLVED
-from hsboost._threshold import Threshold, scale_of, threshold_of
+from hsboost._threshold import Threshold, cut_of, scale_of, threshold_of
 from hsboost._validation import FloatArray, check_same_length, native
 
 #: Beyond that the passes are threaded, and a group need not share the cores with others.
@@ -182,7 +182,7 @@ class Thresholds(NamedTuple):
     @property
     def cut(self) -> np.ndarray:
         """The raw score that gets the value 1/2, per group."""
-        return self.anchor + (self.nu + 0.5) / self.scale
+        return cut_of(self.anchor, self.nu, self.scale)
 
     @property
     def total(self) -> np.ndarray:

@@ -8,7 +8,7 @@ same for every nu in it, so that the remaining steps cost next to nothing.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from hsboost._kernels.settle import settle
 
 #: Up to this many rows one compiled call on one thread beats the passes below.
 SMALL = 65_536
+
+#: Where neighbouring floats are further apart than this, in units of the temperature, it matters to which one a cut is
+#: rounded.
+DISTINCT = 1e-6
 
 #: The first guess comes from runs of this many neighbouring rows (one cache line of float64 each), so many at least and
 #: at most.
@@ -39,12 +43,23 @@ class Threshold(NamedTuple):
     @property
     def cut(self) -> float:
         """The raw score that gets the value 1/2."""
-        return self.anchor + (self.nu + 0.5) / self.scale
+        return float(cut_of(self.anchor, self.nu, self.scale))
 
     @property
     def total(self) -> float:
         """The multiplier in units of x / temperature, as in the paper's KKT conditions."""
         return self.anchor * self.scale + self.nu
+
+
+def cut_of(anchor: Any, nu: Any, scale: float) -> Any:
+    """The raw score that gets the value 1/2, for floats or arrays.
+
+    Where floats are as far apart as temperatures, the next float below: exactly the scores above it get more than 1/2.
+    """
+    cut = anchor + (nu + 0.5) / scale
+    with np.errstate(over="ignore"):
+        is_beyond = (np.spacing(np.abs(cut)) * scale > DISTINCT) & ((cut - anchor) * scale > nu + 0.5)
+    return np.where(is_beyond, np.nextafter(cut, -np.inf), cut)
 
 
 class Sums(NamedTuple):
@@ -116,7 +131,7 @@ def find_threshold(
         return Threshold(rows.bounds()[1], 0.0, rows.scale, True)
     if k >= total:
         return Threshold(rows.bounds()[0], -1.0, rows.scale, True)
-    slack = 8 * search.EPS * total
+    slack = 8 * search.EPS * k
     rows.anchor, nu, gap = (*start, None) if start is not None else rows.guess(k)
     for attempt in range(3):
         nu, empty = _root(rows, k, nu, gap, bracket, slack)
@@ -157,7 +172,7 @@ def _root(
         excess = (at.ones - k) + at.mass
         if at.active == 0.0 and abs(excess) <= slack:
             return nu, True
-        lo, hi, following, status = search.advance(lo, hi, nu, excess, at.active, step)
+        lo, hi, following, status = search.advance(lo, hi, nu, excess, at.active, step, slack)
         if status == search.GAP:
             below, above = ((edge - rows.anchor) * rows.scale for edge in rows.gap(nu))
             lo, hi, following, status = search.across_gap(lo, hi, nu, excess, below, above, step)

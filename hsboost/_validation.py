@@ -20,6 +20,9 @@ Budget: TypeAlias = int | float | None
 #: k where there are several projections: one budget for each, or a mapping from the group's (or class's) label.
 Budgets: TypeAlias = Budget | Mapping[Any, Any]
 
+#: Least sum of weights, and least share of it as a mass where weights lie further apart: see `check_resolution`.
+LEAST_TOTAL, LEAST_SHARE = 1e-290, 1e-10
+
 #: k may exceed Σ w by this share and still mean "all": sums of float weights depend on their order.
 ROUNDING = 1e-12
 
@@ -149,6 +152,33 @@ def check_total_weight(total: float, name: str = "sample_weight") -> None:
         raise ValueError(f"{name} must have a positive sum, got {total}; with every weight zero no row would count")
 
 
+def check_resolution(mass: Any, total: Any, weight: FloatArray | None, labels: list[Any] | None = None) -> None:
+    """Sums of weights keep their digits: one total per problem (per group of ``labels``), masses of any leading shape.
+
+    Products of weights below `LEAST_TOTAL` are subnormal. A mass far below the rounding of Σ w, given to rows that
+    weigh as little, would drown in the weights of the others.
+    """
+    if weight is None:
+        return
+    totals, masses = np.atleast_1d(total), np.atleast_1d(mass)
+    small = (totals > 0.0) & (totals < LEAST_TOTAL)
+    if small.any():
+        at = int(np.argmax(small))
+        where = "" if labels is None else f" in group {labels[at]!r}"
+        raise ValueError(
+            f"sample_weight must have a sum of at least {LEAST_TOTAL:g} (or 0), got {totals[at]:.3g}{where}, which "
+            "leaves floats without digits; multiply the weights by a constant: only their ratios count"
+        )
+    lost = (masses > 0.0) & (masses < LEAST_SHARE * totals)
+    if lost.any() and weight[weight > 0.0].min() < LEAST_SHARE * weight.max():
+        mass, whole = masses[lost][0], np.broadcast_to(totals, masses.shape)[lost][0]
+        raise ValueError(
+            f"k={mass:.3g} is less than {LEAST_SHARE:g} of the total weight {whole:.3g}, and the weights lie further "
+            f"apart than that ({weight[weight > 0.0].min():.3g} to {weight.max():.3g}): what rows of little weight get "
+            "would be rounding; leave out the heavy rows, or make the weights more alike"
+        )
+
+
 def bad_labels(y: np.ndarray) -> ValueError:
     """The error for labels other than 0 and 1."""
     bad = (y != 0) & (y != 1)
@@ -162,6 +192,15 @@ def bad_labels(y: np.ndarray) -> ValueError:
 def check_temperature(temperature: float) -> float:
     """A positive finite number."""
     return check_positive(temperature, "temperature")
+
+
+def check_normal_temperature(temperature: float) -> float:
+    """A positive finite number that has a finite reciprocal."""
+    number = check_temperature(temperature)
+    least = float(np.finfo(np.float64).tiny)
+    if number < least:
+        raise ValueError(f"temperature must be at least {least:.3g} here, got {number!r}; scale the scores up instead")
+    return number
 
 
 def check_positive(value: float, name: str) -> float:

@@ -129,7 +129,7 @@ class _Search:
         self.guess = guess or Guess(np.zeros(count), np.zeros(count), np.full(count, np.inf))
         self.anchor, self.nu, self.reach = (part.copy() for part in self.guess[:3])
         self.flat, self.chosen = np.zeros(count, np.bool_), np.zeros((count, KINDS))
-        self.slack = 8 * search.EPS * total
+        self.slack = 8 * search.EPS * k
         self.steps, self.jumps = np.zeros(count, np.intp), np.zeros(count, np.intp)
         self.ends = np.zeros((count, 2, 1 + KINDS))
         self._forget(slice(None))

@@ -30,6 +30,9 @@ FITTED = frozenset(
     }
 )  # fmt: skip
 
+#: Least and largest unit of decisions: float64 holds scores of any trees in them.
+UNITS = (1e-200, 1e200)
+
 
 class HSClassifier(Predictor):
     """Classifier whose trees are trained for precision at a budget, on XGBoost or LightGBM.
@@ -56,8 +59,9 @@ class HSClassifier(Predictor):
         classes each class has it, or its own from a mapping of class labels (to mappings of group labels, with
         groups). Losses other than the hypersimplex ones use k for ``threshold_`` only.
     temperature : float, default 1.0
-        Softness in units of the raw scores; with the exact Hessian it sets their unit (see
-        :class:`hsboost.HypersimplexObjective`).
+        Softness in units of the raw scores. With the exact Hessian it sets their unit and changes no tree: trees are
+        grown at temperature 1, and ``decision_function``, thresholds and contributions are multiplied. With
+        ``hessian="unit"`` it is a step size.
     hessian : {"exact", "unit"}, default "exact"
         See :class:`hsboost.HypersimplexLoss`.
     hessian_floor : float, optional
@@ -82,7 +86,9 @@ class HSClassifier(Predictor):
     classes_ : ndarray of shape (C,)
         Labels, sorted; of two, ``classes_[1]`` is the positive one.
     estimator_ : XGBClassifier or LGBMClassifier
-        The fitted booster; ``booster_`` is its native model.
+        The fitted booster; ``booster_`` is its native model. Its scores are in units of the temperature (of ``sigma``
+        for :class:`hsboost.losses.ExactLoss`): times ``objective_.unit``, plus ``objective_.offset`` unless that is
+        None, they are raw scores. A metric of your own sees the booster's scores.
     objective_ : LossObjective
         The objective it was trained with (without the training rows' groups).
     threshold_ : float, or ndarray of shape (C,) for more than two classes
@@ -252,6 +258,8 @@ class HSClassifier(Predictor):
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
         objective = _objective(loss, train_groups)
         objective.offset = self._offset(loss, train_y, train_w, classes.size, init_model)
+        objective.unit = training_unit(loss, self.estimator, init_model)
+        history.unit = objective.cut_unit
         objective.on_round = history
         estimator = _boosters.prepare(self.estimator, objective, classes.size)
         metric = PrecisionAtK(budget.for_evaluation(eval_groups is not None), eval_groups)
@@ -264,12 +272,13 @@ class HSClassifier(Predictor):
         fitted._remember_columns(X)
         # The training rows' groups are data, and callbacks are not part of a model.
         fitted.objective_ = _objective(loss, None)
-        fitted.objective_.offset = objective.offset
+        fitted.objective_.offset, fitted.objective_.unit = objective.offset, objective.unit
         _boosters.exchange_objective(estimator, fitted.objective_)
         fitted._find_thresholds(loss, budget, train_X, train_y, train_w, train_groups)
         if held_out is not None:
             held_X, held_y, held_w = held_out
-            fitted.calibrators_ = _calibration.fit_all(self.calibration, fitted._decide(held_X), held_y, held_w)
+            decisions = fitted._decide(held_X) / objective.unit
+            fitted.calibrators_ = _calibration.fit_all(self.calibration, decisions, held_y, held_w)
         if fitted.random_state is not self.random_state:
             self.random_state.set_state(fitted.random_state.get_state())
         self.__dict__ = self._unfitted() | {name: value for name, value in vars(fitted).items() if name in FITTED}
@@ -345,12 +354,13 @@ class HSClassifier(Predictor):
         if raw.ndim == 2 and not isinstance(loss, HypersimplexLoss):
             self.threshold_: Any = np.zeros(raw.shape[1])  # scores of these losses compare between classes
             return
+        unit = self.objective_.unit
         overall = HypersimplexLoss(
             budget.overall() if segments is not None else budget.for_training(y.size == budget.n)
         )
-        self.threshold_ = overall.budget_cut(y, raw, w)
+        self.threshold_ = overall.budget_cut(y, raw, w, step=unit)
         if segments is not None:
-            cuts = HypersimplexLoss(budget.for_training(y.size == budget.n)).budget_cut(y, raw, w, segments)
+            cuts = HypersimplexLoss(budget.for_training(y.size == budget.n)).budget_cut(y, raw, w, segments, unit)
             columns = cuts if raw.ndim == 1 else cuts.T
             self.group_thresholds_ = {
                 label: cut if raw.ndim == 2 else float(cut)
@@ -374,6 +384,21 @@ class HSClassifier(Predictor):
                 f"({np.bincount(y).tolist()} rows per class); pass an eval_set, more rows, or calibration=None"
             ) from error
         return np.sort(train), np.sort(held)
+
+
+def training_unit(loss: Loss, estimator: Any, init_model: HSClassifier | None) -> float:
+    """The unit in which trees are grown: the loss's own, or that of the trees to go on from."""
+    if init_model is not None:
+        return init_model.objective_.unit
+    if getattr(estimator, "base_score", None) is not None and not isinstance(loss, HypersimplexLoss):
+        return 1.0  # the starting score is in units of the raw scores
+    low, high = UNITS
+    if not low <= loss.unit <= high:
+        raise ValueError(
+            f"{loss.unit_name} is the unit of decision_function and must lie between {low:g} and {high:g} to leave "
+            f"room for scores, got {loss.unit:g}; leave it at 1: the trees and the decisions are the same"
+        )
+    return loss.unit
 
 
 def _objective(loss: Loss, segments: Segments | None) -> LossObjective:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hsboost import _step_size
 from hsboost._accelerator import Accelerator
 from hsboost._alone import refuse_lightgbm_workers
 from hsboost._communicator import Workers, workers
@@ -65,6 +66,9 @@ class LossObjective:
         self.on_round: Callable[[Any], object] | None = None
         #: Added to the raw scores before the loss sees them: a starting point that boosters do not give.
         self.offset: Any = None
+        #: Raw scores of the loss are this times the booster's scores, plus the offset (`HSClassifier` grows trees in
+        #: units of the temperature).
+        self.unit: float = 1.0
 
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None
@@ -83,7 +87,8 @@ class LossObjective:
         Raises
         ------
         ValueError
-            For scores, labels or weights the loss refuses.
+            For scores, labels or weights the loss refuses, and for a temperature (a ``sigma``) with which the booster
+            would grow other trees than with 1, or none.
         RuntimeError
             In distributed LightGBM training, where this callable sees only the rows of one machine and nothing adds
             up over all, if the loss needs all of them (as the hypersimplex losses do; sums over rows do not).
@@ -101,20 +106,41 @@ class LossObjective:
             raw = y_pred
         if len(raw) and (y_true is None or len(y_true) == 0):
             y_true = None  # said where an error reaches every worker
-        if self.offset is not None and len(raw):
-            raw = np.asarray(raw) + self.offset
         together = workers()
+        booster = "XGBoost" if together is not None or _is_xgboost(key, raw) else "LightGBM"
+        loss, factor = self._in_units()
+        _step_size.check_unit(loss, factor, self.unit, booster)
+        if factor != 1.0:
+            raw = np.asarray(raw, dtype=np.float64) * factor
+        if self.offset is not None and len(raw):
+            raw = np.asarray(raw) + self.offset / self.cut_unit
         if together is not None:
-            return self._pooled(y_true, raw, sample_weight, key, together)
+            gradient, hessian = self._pooled(loss, y_true, raw, sample_weight, key, together)
+        else:
+            gradient, hessian = self._alone(loss, y_true, raw, sample_weight, key)
+        _step_size.check_steps(loss, factor, self._last, booster)
+        return gradient if factor == 1.0 else gradient / np.float32(factor), hessian
+
+    def _in_units(self) -> tuple[Loss, float]:
+        """The loss for the booster's scores, and what these have yet to be multiplied with."""
+        return (self.loss, 1.0) if self.unit == 1.0 else self.loss.in_units(self.unit)
+
+    @property
+    def cut_unit(self) -> float:
+        """What the cut of a round's state is multiplied with to be a raw score."""
+        return self.unit / self._in_units()[1]
+
+    def _alone(self, loss: Loss, y_true: Any, raw: Any, sample_weight: Any, key: Any) -> tuple[np.ndarray, np.ndarray]:
+        """A round on all rows."""
         if y_true is None:
             raise _no_label()
-        if self.loss.couples_rows:
+        if loss.couples_rows:
             refuse_lightgbm_workers(key)
         # Taken out while in use: a second thread on the same data set starts afresh instead of sharing arrays.
         with self._lock:
             state = self._states.pop(key, None) if key is not None else self._last_of_size.pop(len(raw), None)
-        gradient, hessian, state = self._step(y_true, raw, sample_weight, state, key)
-        lean = self.loss.without_arrays(state)
+        gradient, hessian, state = self._step(loss, y_true, raw, sample_weight, state, key)
+        lean = loss.without_arrays(state)
         with self._lock:
             if key is not None:
                 self._states[key] = state
@@ -131,7 +157,7 @@ class LossObjective:
             self.on_round(lean)
 
     def _pooled(
-        self, y_true: Any, raw: Any, sample_weight: Any, key: Any, together: Workers
+        self, loss: Loss, y_true: Any, raw: Any, sample_weight: Any, key: Any, together: Workers
     ) -> tuple[np.ndarray, np.ndarray]:
         """A round on the rows of one worker of several; all of them are here, those without rows too."""
         state = None if key is None else self._states.get(key)
@@ -141,24 +167,33 @@ class LossObjective:
                 raise _no_label()
             return y_true
 
-        if self.loss.couples_rows:
-            gradient, hessian, state = self._pooled_step(labels, raw, sample_weight, state, key, together)
+        if loss.couples_rows:
+            gradient, hessian, state = self._pooled_step(loss, labels, raw, sample_weight, state, key, together)
         else:
-            gradient, hessian, state = _additive_step(self.loss, labels, raw, sample_weight, state, together)
+            gradient, hessian, state = _additive_step(loss, labels, raw, sample_weight, state, together)
         if key is not None:
             self._states[key] = state
-        self._tell(self.loss.without_arrays(state) if self.loss.couples_rows else None)
+        self._tell(loss.without_arrays(state) if loss.couples_rows else None)
         return gradient, hessian
 
     def _pooled_step(
-        self, labels: Callable[[], Any], raw: Any, sample_weight: Any, state: Any, key: Any, together: Workers
+        self,
+        loss: Any,
+        labels: Callable[[], Any],
+        raw: Any,
+        sample_weight: Any,
+        state: Any,
+        key: Any,
+        together: Workers,
     ) -> tuple[Any, Any, Any]:
         """A round of a loss that couples rows, with all workers."""
-        return self.loss.pooled_step(labels, raw, sample_weight, state, None, together)
+        return loss.pooled_step(labels, raw, sample_weight, state, None, together)
 
-    def _step(self, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any) -> tuple[Any, Any, Any]:
+    def _step(
+        self, loss: Any, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any
+    ) -> tuple[Any, Any, Any]:
         """One round of the loss; ``dataset`` is the DMatrix or Dataset where there is one."""
-        return self.loss.boosting_step(y_true, raw, sample_weight, state)
+        return loss.boosting_step(y_true, raw, sample_weight, state)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.loss!r})"
@@ -170,11 +205,11 @@ class LossObjective:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"loss": self.loss, "offset": self.offset}
+        return {"loss": self.loss, "offset": self.offset, "unit": self.unit}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         LossObjective.__init__(self, state["loss"])
-        self.offset = state["offset"]
+        self.offset, self.unit = state["offset"], state.get("unit", 1.0)
 
 
 class HypersimplexObjective(LossObjective):
@@ -210,9 +245,12 @@ class HypersimplexObjective(LossObjective):
     rows. :meth:`fit_threshold` gives the cut that k training rows exceed: the one to predict with.
 
     With ``hessian="exact"`` gradient and curvature are both multiplied by temperature², so that an active row's
-    curvature is its weight. The temperature then only sets the unit of the raw scores: it changes no split, as long
-    as XGBoost does not take gains for zero (it drops splits that gain less than 1e-6, whatever their unit; below a
-    temperature of about 0.01 it begins to lose some). With ``hessian="unit"`` it acts as a step size.
+    curvature is its weight. The temperature then only sets the unit of the raw scores, as far as the booster's
+    arithmetic allows: LightGBM grows the trees of temperature 1 from 1e-20 to 1e20, XGBoost from 1 to 1e9. Below 1
+    XGBoost, which drops splits that gain less than 1e-6 in whatever unit, drops those that would gain less than
+    1e-6 / temperature² at 1; below 0.01 these matter. Beyond 1e-20 to 1e20, for XGBoost 0.01 to 1e9, training is
+    refused. ``HSClassifier`` has no such limits: it grows trees in units of the temperature.
+    With ``hessian="unit"`` the temperature acts as a step size.
 
     Examples
     --------
@@ -276,15 +314,17 @@ class HypersimplexObjective(LossObjective):
             self._found[dataset] = labels_of_rows(self._segments, dataset)
         return self._found[dataset]
 
-    def _step(self, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any) -> tuple[Any, Any, Any]:
+    def _step(
+        self, loss: Any, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any
+    ) -> tuple[Any, Any, Any]:
         if self.groups_in_rows:
             segments = self._groups_of(dataset)
         elif isinstance(self.groups, str):
             segments = query_groups(dataset, self.loss.k, 1 if np.ndim(raw) == 1 else np.shape(raw)[1])
         else:
             segments = self._labels_of(dataset)
-        done = self._accelerator.step(self.loss, y_true, raw, sample_weight, state, segments is not None, dataset)
-        return done or self.loss.boosting_step(y_true, raw, sample_weight, state, segments)
+        done = self._accelerator.step(loss, y_true, raw, sample_weight, state, segments is not None, dataset)
+        return done or loss.boosting_step(y_true, raw, sample_weight, state, segments)
 
     @property
     def device(self) -> str:
@@ -292,7 +332,14 @@ class HypersimplexObjective(LossObjective):
         return self._accelerator.device
 
     def _pooled_step(
-        self, labels: Callable[[], Any], raw: Any, sample_weight: Any, state: Any, key: Any, together: Workers
+        self,
+        loss: Any,
+        labels: Callable[[], Any],
+        raw: Any,
+        sample_weight: Any,
+        state: Any,
+        key: Any,
+        together: Workers,
     ) -> tuple[Any, Any, Any]:
         self._accelerator.refuse_workers()
         if isinstance(self.groups, str) and self.groups == "dataset":
@@ -309,7 +356,7 @@ class HypersimplexObjective(LossObjective):
             def groups() -> Segments | None:
                 return self._segments
 
-        return self.loss.pooled_step(labels, raw, sample_weight, state, groups, together)
+        return loss.pooled_step(labels, raw, sample_weight, state, groups, together)
 
     @property
     def groups_in_rows(self) -> bool:
@@ -337,13 +384,13 @@ class HypersimplexObjective(LossObjective):
         """The raw score that got ŷ = 1/2 in the last round, before that round's tree was added."""
         if self._last is None:
             raise AttributeError("threshold_ exists after training; for given scores use fit_threshold(scores, y)")
-        return _cut(self._last)
+        return _cut(self._last, self.cut_unit)
 
     def threshold_for(self, dataset: Any) -> Any:
         """:attr:`threshold_` of one ``DMatrix`` or ``Dataset`` (say, one fold), if this objective has seen it."""
         if dataset not in self._states:
             raise ValueError("this objective was never called with that data set; train on it first")
-        return _cut(self._states[dataset])
+        return _cut(self._states[dataset], self.cut_unit)
 
     def fit_threshold(
         self,
@@ -376,9 +423,14 @@ class HypersimplexObjective(LossObjective):
         return self.loss.budget_cut(y_true, raw_prediction, sample_weight, groups)
 
 
-def _cut(state: Any) -> Any:
+def _cut(state: Any, unit: float) -> Any:
     """Where a round cut: a float, or an array of groups, of classes, of both."""
-    return np.array([one.cut for one in state]) if type(state) is tuple else state.cut
+    return unit * np.array([one.cut for one in state]) if type(state) is tuple else unit * state.cut
+
+
+def _is_xgboost(key: Any, raw: Any) -> bool:
+    """Which booster calls: XGBoost's scores are float32, LightGBM's float64."""
+    return hasattr(key, "get_uint_info") or getattr(raw, "dtype", None) == np.float32
 
 
 def _no_label() -> ValueError:

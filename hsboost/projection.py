@@ -115,6 +115,7 @@ def project_hypersimplex(
     segments = None if groups is None else Segments.by_label(groups, n, "x")
     if scores.ndim == 1 and segments is None:
         mass = check.check_mass(k, total)
+        check.check_resolution(mass, total, weight)
         direct = _direct(out, scores)
         values, where = _project(scores, weight, mass, total, unit, method, direct)
         values = _delivered(values, dtype, out, direct is not None)
@@ -170,6 +171,7 @@ def _project_columns(
     masses = check.check_masses(k, labels, shape)
     check.check_masses_fit(masses, totals, labels)
     masses = np.minimum(masses, totals)
+    check.check_resolution(masses, totals, weight, labels)
     values = np.empty_like(columns) if out is None else out
     if segments is None and weight is None and method == "threshold":  # several columns at a time
         side_by_side, every = Segments.equal(len(columns), columns.shape[1]), np.full(len(columns), total)
@@ -308,11 +310,12 @@ def solve_threshold(
         raise check.not_finite(scores, name) from None
 
 
-def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> float:
+def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float, step: float = 1.0) -> float:
     """The raw score exceeded by the highest-scored rows of total weight ``mass``: the limit of small temperatures.
 
     It lies in the middle between the last row in and the first row out, representable in the dtype of the scores so
     that comparing with them is exact. Rows tied there are taken or left together, whichever misses ``mass`` by less.
+    Where there is no row on one side it lies half a ``step`` beyond the last one.
     """
     if weight is not None and (weight > 0.0).any():
         scores, weight = scores[weight > 0.0], weight[weight > 0.0]
@@ -331,11 +334,11 @@ def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float) -> floa
         lower, upper = scores[scores < last].max(initial=-np.inf), last
     else:
         lower, upper = last, scores[above].min(initial=np.inf)
-    # Nobody below or above: step aside by 1, or by what the dtype can still tell apart.
+    # No row below or above: step aside, by no less than the dtype can tell apart.
     if not np.isfinite(lower):
-        lower = min(upper - 1, np.nextafter(upper, -np.inf, dtype=scores.dtype))
+        lower = min(upper - step, np.nextafter(upper, -np.inf, dtype=scores.dtype))
     if not np.isfinite(upper):
-        upper = max(lower + 1, np.nextafter(lower, np.inf, dtype=scores.dtype))
+        upper = max(lower + step, np.nextafter(lower, np.inf, dtype=scores.dtype))
     middle = scores.dtype.type(0.5 * float(lower) + 0.5 * float(upper))
     return float(middle if middle < upper else lower)
 

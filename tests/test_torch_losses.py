@@ -37,13 +37,43 @@ def test_hypersimplex_is_the_cores(seed: int, rows: int, columns: int, share: bo
     numbers = [float(rng.uniform(0.05, 0.95)) if share else int(rng.integers(0, rows + 1)) for _ in range(columns)]
     temperature = float(rng.choice([0.3, 1.0, 1.5]))
     for reduction in REDUCTIONS:
-        for k, budgets in (("count", None), ("half", 0.5), (numbers, dict(enumerate(numbers))), (numbers[0],) * 2):
+        for k, budgets in (
+            ("count", None),
+            ("half", rows // 2),
+            (numbers, dict(enumerate(numbers))),
+            (numbers[0],) * 2,
+        ):
             theirs = core.HypersimplexLoss(budgets, temperature, reduction=reduction)
             value = HypersimplexLoss(k, temperature, reduction)(x, y)
             assert value.item() == pytest.approx(theirs.loss(y.numpy(), x.detach().numpy()), rel=1e-12, abs=1e-13)
             (gradient,) = torch.autograd.grad(value, x)
             expected = theirs.gradient(y.numpy(), x.detach().numpy())
             np.testing.assert_allclose(gradient.numpy(), expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize(
+    ("rows", "k", "expected"),
+    [(1, "half", 0), (2, "half", 1), (3, "half", 1), (7, "half", 3), (8, "half", 4), (3, 0.5, 1.5), (7, 0.5, 3.5)],
+)
+def test_half_is_the_integer_part_as_the_published_code_has_it(rows: int, k: Any, expected: float) -> None:
+    x, y = batch(rows, rows, 3)
+    value = HypersimplexLoss(k, 1.5)(x, y)
+    projected = soft_binary_argmax(x, expected, 1.5, dim=0)
+    by_hand = (projected - torch.nn.functional.one_hot(y, 3)).square().sum() / rows
+    assert value.item() == pytest.approx(by_hand.item(), rel=1e-12, abs=1e-13)
+    assert HypersimplexLoss(k, 1.5).soft_cut(x, y).tolist() == [
+        pytest.approx(HypersimplexLoss([expected] * 3 if k == "half" else [k] * 3, 1.5).soft_cut(x, y)[c].item())
+        for c in range(3)
+    ]
+
+
+@pytest.mark.truth
+def test_half_of_three_rows_gives_the_published_value() -> None:
+    # Scores [2, 1, .2] and labels [1, 0, 1]: one row, k = int(3 * 0.5), gets 1 from the layer: 1 of 3 rows is wrong.
+    scores, labels = torch.tensor([[2.0], [1.0], [0.2]], dtype=torch.float64), torch.tensor([1, 0, 1])
+    assert HypersimplexLoss("half")(scores, labels).item() == pytest.approx(1 / 3, rel=1e-12)
+    assert HypersimplexLoss(0.5)(scores, labels).item() == pytest.approx(0.41666666666666, rel=1e-12)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)

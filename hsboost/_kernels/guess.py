@@ -49,7 +49,7 @@ def guess(x, w, scale, share):
     anchor = np.float64(x[0])
     if not 0.0 < mass < full:
         return anchor, -0.5, False
-    found, nu, status = solve(x, w, scale, mass, anchor, -0.5, -np.inf, np.inf, 8 * EPS * full)
+    found, nu, status = solve(x, w, scale, mass, anchor, -0.5, -np.inf, np.inf, 8 * EPS * mass)
     if status != SOLVED:
         return anchor, -0.5, False
     anchor = nearest(x, found, scale, nu)

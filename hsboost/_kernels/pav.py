@@ -13,9 +13,12 @@ def vertex(w, k, out):
         wi = 1.0 if w is None else w[i]
         if wi <= 0.0:
             out[i] = 1.0 if left > 0.0 else 0.0
-        else:
-            out[i] = min(max(left / wi, 0.0), 1.0)
-            left -= wi * out[i]
+        elif left >= wi:
+            out[i] = 1.0
+            left -= wi
+        else:  # what rounding would leave of it here is much for a row of little weight
+            out[i] = left / wi
+            left = 0.0
 
 
 @njit

@@ -15,6 +15,9 @@ FAR = 4.0
 #: This far from its anchor a score's place in [0, 1] begins to drown in rounding.
 COARSE = 1e12
 
+#: An excess of so many times the rounding error of k is more than rounding.
+NOTICED = 1e6
+
 #: Rows closer than this to 0 or 1 do not make the threshold unique: rounding put them there.
 MARGIN = 64 * EPS
 
@@ -26,12 +29,16 @@ SOLVED, NOT_FINITE, TOO_WIDE = 0, 1, 2
 
 
 @njit
-def advance(lo, hi, nu, excess, active, step):
+def advance(lo, hi, nu, excess, active, step, slack):
     """One step towards the root of the non-increasing F inside [lo, hi].
 
     ``excess`` = F(nu) and ``-active`` its slope there. Newton's step is exact once the active rows are the right
     ones; outside the bracket, or when it creeps, the bracket is halved. Returns (lo, hi, next nu, status), where GAP
     asks for `across_gap` and UNBOUNDED for the ends of the scores.
+
+    A step within rounding is the last, unless it leaves much of k to come (more than `NOTICED` times ``slack``): heavy
+    rows just at the edge of the band may hide that a step further only light rows are active. Then one look beyond
+    the edge decides.
     """
     if excess > 0.0:
         lo = nu
@@ -42,8 +49,11 @@ def advance(lo, hi, nu, excess, active, step):
     if active == 0.0:
         return lo, hi, nu, GAP
     newton = nu + excess / active
-    if abs(newton - nu) <= 2.0 * EPS * max(1.0, abs(nu)):
-        return lo, hi, newton, DONE
+    rounding = 2.0 * EPS * max(1.0, abs(nu))
+    if abs(newton - nu) <= rounding:
+        if abs(excess) <= NOTICED * slack or hi - lo <= 4.0 * rounding:
+            return lo, hi, newton, DONE
+        newton = nu + 2.0 * rounding if excess > 0.0 else nu - 2.0 * rounding
     if lo < newton < hi and (step < 8 or step % 3 != 2):
         return lo, hi, newton, NEWTON
     if lo == -np.inf or hi == np.inf:
@@ -79,8 +89,8 @@ def across_gap(lo, hi, nu, excess, below, above, step):
 def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
     """Threshold of a problem that one thread solves fastest: (anchor, nu, SOLVED | NOT_FINITE | TOO_WIDE).
 
-    [lo, hi] is a bracket for nu at the first anchor, infinite when none is known. ``slack`` is the rounding error of
-    Σ w that a flat stretch of F may hide. Needs 0 < k < Σ w.
+    [lo, hi] is a bracket for nu at the first anchor, infinite when none is known. ``slack`` is the rounding error of k
+    (a sum of weights) that a flat stretch of F may hide. Needs 0 < k < Σ w.
     """
     for attempt in range(3):
         step = 0
@@ -91,7 +101,7 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
             excess = (ones - k) + mass
             if active == 0.0 and abs(excess) <= slack:
                 break
-            lo, hi, nu, status = advance(lo, hi, nu, excess, active, step)
+            lo, hi, nu, status = advance(lo, hi, nu, excess, active, step, slack)
             if status == GAP:
                 below, above = gap(x, w, anchor, scale, nu)
                 below, above = (below - anchor) * scale, (above - anchor) * scale
@@ -129,6 +139,9 @@ def flat_cut(below, above, scale):
     if below == -np.inf:
         return above, -1.0
     middle = 0.5 * below + 0.5 * above
-    if below < middle < above:
+    if not below < middle < above:
+        return below, 0.0  # neighbouring floats
+    if (below - middle) * scale <= -0.5 and (above - middle) * scale >= 0.5:
         return middle, -0.5
-    return below, 0.0  # neighbouring floats
+    # So few floats lie in between that the middle, rounded to one of them, is too close to an end.
+    return below, 0.5 * (above - below) * scale - 0.5

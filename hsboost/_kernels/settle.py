@@ -35,7 +35,7 @@ def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
             middle = (middle_of_gap(some, some_w, scale, k / total, 1) - anchor) * scale - 0.5
             if not np.isnan(middle):
                 lo, hi, nu = try_gap(x, w, scale, k, total, anchor, nu, middle)
-    anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * total)
+    anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * k)
     if status != SOLVED or block_interior(x, w, anchor, scale, nu, MARGIN) > 0.0:
         return anchor, nu, False, status
     below, above = gap(x, w, anchor, scale, nu)
@@ -48,7 +48,7 @@ def try_gap(x, w, scale, k, total, anchor, nu, middle):
     """A bracket with ``middle`` as one of its ends, and where in it to begin: at ``middle`` if that is the solution."""
     ones, active, mass, _ = block_sums(x, w, anchor, scale, middle)
     excess = (ones - k) + mass
-    if active == 0.0 and abs(excess) <= 8 * EPS * total:
+    if active == 0.0 and abs(excess) <= 8 * EPS * k:
         return -np.inf, np.inf, middle
     if excess > 0.0:
         return middle, np.inf, max(nu, middle)

@@ -16,7 +16,7 @@ from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows, _training
 from hsboost.dask._predicting import DaskPredictor, head, on_cluster
 from hsboost.dask._training import Training
-from hsboost.estimators import HSClassifier
+from hsboost.estimators import HSClassifier, training_unit
 from hsboost.losses import HypersimplexLoss, Loss
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import HypersimplexObjective, LossObjective
@@ -172,13 +172,15 @@ class DaskHSClassifier(DaskPredictor):
         offset = local._offset(
             loss, np.repeat(classes, training.cells.shape[1]), training.cells.ravel(), classes.size, before
         )
+        unit = training_unit(loss, local.estimator, before)
         index, columns = _index(training, evaluation), budget.n_columns
         objective = self._objective(
             local._loss(_training.by_code(budget.for_training(True), index, columns), groups is not None),
             None if groups is None else ROW_FIELD,
             offset,
+            unit,
         )
-        final = self._objective(loss, None, offset)
+        final = self._objective(loss, None, offset, unit)
         estimator = _boosters.prepare(local.estimator, final, classes.size)
         watched = _training.by_code(budget.for_evaluation(eval_groups is not None), index, columns)
         metric = PrecisionAtK(watched, None if eval_groups is None else ROW_FIELD)
@@ -195,7 +197,7 @@ class DaskHSClassifier(DaskPredictor):
                 _rows.call, partitions.pieces(last.X, "X"), [None] * len(last.rows),
                 shared=(on_cluster(client, local), "decision_function"),
             )  # fmt: skip
-            scores = np.concatenate(partitions.collect(client, parts))
+            scores = np.concatenate(partitions.collect(client, parts)) / unit
             local.calibrators_ = _calibration.fit_all(self.calibration, scores, labels, counted)
         unfitted = {name: value for name, value in vars(self).items() if name not in FITTED}
         self.__dict__ = unfitted | {"local_": local, "evals_result_": found["history"]}
@@ -207,10 +209,10 @@ class DaskHSClassifier(DaskPredictor):
         settings["estimator"] = _local_estimator(self.estimator)
         return HSClassifier(**settings)
 
-    def _objective(self, loss: Loss, groups: str | None, offset: Any) -> LossObjective:
+    def _objective(self, loss: Loss, groups: str | None, offset: Any, unit: float) -> LossObjective:
         grouped = isinstance(loss, HypersimplexLoss)
         objective = HypersimplexObjective.of(loss, groups) if grouped else LossObjective(loss)  # type: ignore[arg-type]
-        objective.offset = offset
+        objective.offset, objective.unit = offset, unit
         return objective
 
     def _evaluation(

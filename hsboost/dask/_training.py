@@ -201,7 +201,8 @@ def find_thresholds(client: Client, model: Any, training: Training, budget: Trai
     def found(which: int, mass: np.ndarray) -> np.ndarray:
         place = partitions.Partitions(client, partitions.each(_rows.part_of, scores, shared=(which,)))
         shift = np.repeat(np.broadcast_to(offset, (columns,)), mass.size // columns)
-        return _order.cuts(place, _order.boundaries(place, mass, np.float32, "raw_prediction"), mass, shift)
+        boundaries = _order.boundaries(place, mass, np.float32, "raw_prediction")
+        return _order.cuts(place, boundaries, mass, shift, model.objective_.unit)
 
     overall = budget.overall() if training.labels is not None else budget.for_training(True)
     budgets = [overall] if columns == 1 else check.class_budgets(overall, columns)

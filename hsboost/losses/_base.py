@@ -26,6 +26,24 @@ class Loss(ABC):
     #: Whether a row's gradient depends on other rows: then training on several workers needs a :meth:`pooled_step`.
     couples_rows: ClassVar[bool] = False
 
+    #: The parameter that only sets the unit of trained scores, for errors.
+    unit_name: ClassVar[str] = ""
+
+    @property
+    def unit(self) -> float:
+        """The unit of trained scores: what the parameter ``unit_name`` says, 1 for a loss without one.
+
+        A loss with ten times the unit has the same trees with ten times the leaf values.
+        """
+        return 1.0
+
+    def in_units(self, unit: float) -> tuple[Loss, float]:
+        """The same loss for scores in units of ``unit``, and a factor that these have yet to be multiplied with.
+
+        The factor is 1 for a loss that has a unit; any other stays as it is and gets scores times ``unit``.
+        """
+        return self, unit
+
     @abstractmethod
     def loss(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Value of the loss over all rows: a sum of w times the row's loss where the loss is additive over rows."""

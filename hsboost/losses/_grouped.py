@@ -95,7 +95,9 @@ def check_rows(
     """Check labels and weights and sort everything by group."""
     y, sorted_w, total, positive = count(segments, y_true, x.size, w)
     check.check_total_weight(float(total.sum()))
-    return GroupedRows(segments, segments.sort(x), y, sorted_w, total, positive, rule.masses(total, positive))
+    mass = rule.masses(total, positive)
+    check.check_resolution(mass, total, sorted_w, segments.labels)
+    return GroupedRows(segments, segments.sort(x), y, sorted_w, total, positive, mass)
 
 
 def find(rows: GroupedRows, temperature: float, start: Thresholds | None = None) -> Thresholds:

@@ -70,7 +70,12 @@ class PooledRound(NamedTuple):
     @property
     def active_share(self) -> float:
         """Share of the weight, on all workers, with 0 < ŷ < 1."""
-        return float(self._part(self.shared.active).sum() / self._part(self.shared.total).sum())
+        return float(self._part(self.shared.active).sum()) / self.total
+
+    @property
+    def total(self) -> float:
+        """Σ w of all workers' rows."""
+        return float(self._part(self.shared.total).sum())
 
     @property
     def traffic(self) -> Traffic:

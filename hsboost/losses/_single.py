@@ -112,6 +112,7 @@ def check_rows(k: Budget, x: FloatArray, y_true: ArrayLike, w: FloatArray | None
         raise check.bad_weights(w)
     check.check_total_weight(total)
     mass = check.budget_mass(k, total, positive)
+    check.check_resolution(mass, total, w)
     return Rows(x, own.astype(np.float32, copy=False), w, total, positive, mass)
 
 

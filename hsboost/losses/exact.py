@@ -13,6 +13,7 @@ from hsboost import _validation as check
 from hsboost._kernels import exact as kernels
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.normal import table
+from hsboost.losses._base import Loss
 from hsboost.losses._rows import RowLoss, Rows, check_outputs, class_shares
 
 LEARNED = "learned"
@@ -95,6 +96,8 @@ class ExactLoss(RowLoss):
     array([[0.6337, 0.1831, 0.1831]])
     """
 
+    unit_name = "sigma"
+
     def __init__(
         self,
         sigma: float | tuple[float, float, int] | Literal["learned"] = 1.0,
@@ -124,6 +127,23 @@ class ExactLoss(RowLoss):
     def learns_sigma(self) -> bool:
         """Whether the last raw score of a row is log σ."""
         return self.sigma == LEARNED
+
+    @property
+    def unit(self) -> float:
+        """σ, of the first round if it changes; 1 if it is learned."""
+        return self.sigma_at(0)
+
+    def in_units(self, unit: float) -> tuple[Loss, float]:
+        """The same loss with σ and margin over ``unit``; with a learned σ, which has no unit, as it is."""
+        if self.learns_sigma:
+            return self, unit
+        other = copy(self)
+        if isinstance(self.sigma, SigmaSchedule):
+            other.sigma = SigmaSchedule(self.sigma.start / unit, self.sigma.end / unit, self.sigma.rounds)
+        else:
+            other.sigma = self.sigma_at() / unit
+        other.margin = None if self.margin is None else self.margin / unit
+        return other, 1.0
 
     def sigma_at(self, round_: int | None = None) -> float:
         """σ of a boosting round (None: after the last one); the unit of a learned σ."""
@@ -205,14 +225,14 @@ class ExactLoss(RowLoss):
         if isinstance(self.sigma, SigmaSchedule) and (rows.x == rows.x[0]).all():
             round_ = 0
         sigma = self.sigma_at(round_)
-        unit = self if self.learns_sigma else self._with_unit_sigma(sigma)
+        unit = self if self.learns_sigma else self._with_sigma_1(sigma)
         scaled = rows if self.learns_sigma or sigma == 1.0 else rows._replace(x=rows.x / np.float64(sigma))
         gradient, hessian = unit._derivatives(scaled, np.float32)
         if not self.learns_sigma and sigma != 1.0:
             gradient *= np.float32(sigma)
         return gradient, hessian, round_ + 1
 
-    def _with_unit_sigma(self, sigma: float) -> ExactLoss:
+    def _with_sigma_1(self, sigma: float) -> ExactLoss:
         """The same loss for scores in units of sigma."""
         unit = copy(self)
         unit.sigma = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Literal
 
 import numpy as np
@@ -79,6 +80,7 @@ class HypersimplexLoss(Loss):
     """
 
     couples_rows = True
+    unit_name = "temperature"
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class HypersimplexLoss(Loss):
         hessian_floor: float = DEFAULT_FLOOR,
     ) -> None:
         self.k = check.check_budgets(k)
-        self.temperature = check.check_temperature(temperature)
+        self.temperature = check.check_normal_temperature(temperature)
         self.hessian = check.check_choice(hessian, "hessian", HESSIANS)
         self.reduction = check.check_choice(reduction, "reduction", REDUCTIONS)
         self.hessian_floor = check.check_positive(hessian_floor, "hessian_floor")
@@ -101,6 +103,19 @@ class HypersimplexLoss(Loss):
             f"{type(self).__name__}(k={self.k!r}, temperature={self.temperature!r}, hessian={self.hessian!r}, "
             f"reduction={self.reduction!r}, hessian_floor={self.hessian_floor!r})"
         )
+
+    @property
+    def unit(self) -> float:
+        """The temperature, with ``hessian="exact"``; with ``"unit"`` it is a step size, and the unit 1."""
+        return self.temperature if self.hessian == "exact" else 1.0
+
+    def in_units(self, unit: float) -> tuple[Loss, float]:
+        """With ``hessian="exact"`` the same loss at temperature / unit."""
+        if self.hessian == "unit":
+            return self, unit
+        other = copy(self)
+        other.temperature = self.temperature / unit
+        return other, 1.0
 
     def loss(
         self,
@@ -246,8 +261,11 @@ class HypersimplexLoss(Loss):
         raw_prediction: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | Segments | None = None,
+        step: float = 1.0,
     ) -> Any:
         """The raw score that the top k rows exceed (up to ties at the boundary): the hard assignment.
+
+        Where all rows, or none, are to exceed it, it lies half a ``step`` beyond the last one.
 
         A float; one per group (sorted labels), shape (G,), with ``groups``; one per class, shape (C,), for scores of
         shape (n, C); shape (C, G) for both.
@@ -257,8 +275,8 @@ class HypersimplexLoss(Loss):
             raise check.not_finite(x, "raw_prediction")
         return self._cuts(
             (x, w, segments, y_true),
-            lambda rows: hard_cut(rows.x, rows.w, rows.mass),
-            lambda many: [hard_cut(rows.x, rows.w, rows.mass) for rows in map(many.of, range(many.total.size))],
+            lambda rows: hard_cut(rows.x, rows.w, rows.mass, step),
+            lambda many: [hard_cut(rows.x, rows.w, rows.mass, step) for rows in map(many.of, range(many.total.size))],
         )
 
     def soft_cut(
@@ -287,9 +305,13 @@ class HypersimplexLoss(Loss):
         ]
         return np.array(cuts) if x.ndim == 2 else cuts[0] if segments is None else np.array(cuts[0])
 
+    def slope(self, total: float) -> float:
+        """What a unit of weight adds to the gradient for each unit of ŷ - y, when the weights add up to ``total``."""
+        return (2.0 / total if self.reduction == "mean" else 1.0) / self.temperature
+
     def _slopes(self, total: float) -> Slopes:
         """Scales of the true derivatives."""
-        slope = (2.0 / total if self.reduction == "mean" else 1.0) / self.temperature
+        slope = self.slope(total)
         if self.hessian == "unit":
             return Slopes(slope, bend=1.0, floor=1.0)
         return Slopes(slope, bend=slope / self.temperature, floor=self.hessian_floor, own=1.0)

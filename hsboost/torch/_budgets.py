@@ -46,7 +46,7 @@ def masses(k: str | float | tuple[float, ...], indicators: Tensor) -> Tensor:
     if k == "count":
         return indicators.sum(0, dtype=torch.float64)
     if k == "half":
-        return torch.full((columns,), 0.5 * rows, dtype=torch.float64, device=indicators.device)
+        return torch.full((columns,), float(rows // 2), dtype=torch.float64, device=indicators.device)
     values = k if isinstance(k, tuple) else (k,) * columns
     if len(values) != columns:
         raise ValueError(f"k has {len(values)} numbers for {columns} columns of input; pass one per class")

@@ -25,10 +25,10 @@ class HypersimplexLoss(nn.Module):
     ----------
     k : "count", "half", "running", int, float in (0, 1), or a sequence of these numbers, default "count"
         How many rows of the batch each column's projection picks. ``"count"``: as many as there are in the batch, the
-        class counts, as the paper's text has it. ``"half"``: half of the batch for every class, as the paper's code
-        has it. ``"running"``: the batch's size times the running frequency of each class, for batches so small that
-        their own counts are noise. An int is a count (all rows of a smaller batch), a float a share of the batch; a
-        sequence has one per class.
+        class counts, as the paper's text has it. ``"half"``: half of the batch for every class, of n rows the integer
+        part n // 2, as the paper's code has it. ``"running"``: the batch's size times the running frequency of each
+        class, for batches so small that their own counts are noise. An int is a count (all rows of a smaller batch), a
+        float a share of the batch (0.5: n / 2 itself); a sequence has one per class.
     temperature : float, default 1.0
         Softness, in units of the scores (1.5 in the paper's image experiments).
     reduction : {"mean", "sum", "none"}, default "mean"

@@ -1,0 +1,64 @@
+"""Gradients that a booster cannot work with: so small that it grows no trees, so large that its sums overflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hsboost.losses import HypersimplexLoss, Loss
+
+#: Units of the scores in which a booster grows the trees of unit 1, by experiment (xgboost 3.2.0, lightgbm 4.7.0).
+#: XGBoost drops splits that gain less than 1e-6: in the unit 0.01 these gain less than 0.01 in the unit 1, a loss that
+#: begins to show. It squares sums of gradients in float32, which leaves room for 1e10 rows. LightGBM takes leaf values
+#: below 1e-35 for 0 and gradients in float32.
+UNITS = {"XGBoost": (1e-2, 1e9), "LightGBM": (1e-20, 1e20)}
+
+#: XGBoost's least gain of a split, and a sum of gradients that it can square.
+LEAST_GAIN, LARGEST_SUM = 1e-6, 1e19
+
+
+def check_unit(loss: Loss, factor: float, unit: float, booster: str) -> None:
+    """Refuse a loss whose unit, over ``factor``, keeps the booster from growing the trees of unit 1.
+
+    ``unit`` is that of the scores of an earlier model, for the error; 1 if there is none.
+    """
+    low, high = UNITS[booster]
+    if low <= loss.unit / factor <= high:
+        return
+    name = loss.unit_name or "the loss"
+    found = f"{name}={loss.unit * unit / factor:g}" if loss.unit_name else f"{name} has the unit 1"
+    if unit != 1.0:
+        raise ValueError(
+            f"{found}, but the scores of the trees to go on from are in units of {unit:g}, and the ratio must lie in "
+            f"{low:g} to {high:g} for {booster} to grow the right trees; train init_model again with "
+            f"{name}={loss.unit * unit / factor:g}, or train from the start"
+        )
+    raise ValueError(
+        f"{found} is the unit of the trained scores, and {booster} grows the trees of unit 1 in units from {low:g} to "
+        f"{high:g} only (it drops small gains, or its sums overflow); leave {name} at 1, which gives the same ranking "
+        f"and the same decisions, and multiply the scores, or use HSClassifier, which does so for every {name}"
+    )
+
+
+def check_steps(loss: Loss, factor: float, state: Any, booster: str) -> None:
+    """With ``hessian="unit"``, refuse steps with which no tree can grow: the temperature is a step size there.
+
+    Of rows of total weight W with gradients w·s·r, |r| <= 1 about a mean, no split gains more than s² W and no sum of
+    gradients exceeds s W.
+    """
+    if not isinstance(loss, HypersimplexLoss) or loss.hessian != "unit" or state is None:
+        return
+    total = (state[0] if type(state) is tuple else state).total
+    slope = loss.slope(total) / factor
+    if booster == "XGBoost":
+        small, large = slope * slope * total < LEAST_GAIN, slope * total > LARGEST_SUM
+        why = f"no split gains {LEAST_GAIN:g}, XGBoost's least" if small else "XGBoost's sums of them overflow"
+    else:
+        low, high = UNITS[booster]
+        small, large = slope < low, slope > high
+        why = "LightGBM takes its steps for 0" if small else "they overflow"
+    if small or large:
+        raise ValueError(
+            f"temperature={loss.temperature:g} with hessian='unit' and reduction={loss.reduction!r} is a step size; "
+            f"with a total weight of {total:g} it makes gradients of {slope:.3g} a unit of weight, and {why}. "
+            "Choose a temperature nearer to 1, reduction='sum', or hessian='exact', whose trees do not depend on it"
+        )
