@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +34,20 @@ class Table:
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Read a Parquet file whole; raises `DatasetError` naming the file where it is missing or damaged."""
-    try:
+    with _reading(path):
         return pq.ParquetFile(path).read().to_pandas()
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Read a Parquet file's names and types; errors as in `read_parquet`."""
+    with _reading(path):
+        return pq.read_schema(path)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise DatasetError(f"file not found: {path}") from None
     except (pa.ArrowException, OSError) as error:

@@ -25,6 +25,7 @@ from datasets.registry import registry
 
 pytestmark = pytest.mark.truth
 FLIPS = 200
+BLOCK = _sealed.BLOCK
 LAYOUTS = {"flight": ("flight", "flight-x.csv", "benchm-ml"), "kdd12": ("kdd12", "kdd12.tr", "libsvm")}
 
 
@@ -173,6 +174,11 @@ def test_every_byte_is_read_once(tmp_path, monkeypatch):
     size = -(-parquet.stat().st_size // 512)
     assert set(blocks) == set(range(size))
     assert len(blocks) - footer <= size + chunks
+
+
+def test_the_blocks_are_of_the_size_that_the_guide_says():
+    guide = (Path(__file__).parents[1] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    assert f"has a CRC-32 of each\n{BLOCK // 1024} KB of it" in guide
 
 
 def _layout(name: str):

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from datasets._splits import PARTS
-from datasets._table import Table, group_ids, read_parquet
+from datasets._table import Table, group_ids, read_parquet, read_schema
 from datasets.registry import DatasetError, DatasetInfo, unknown
 
 # Key -> (type, what it is called in messages). `positive` may be any scalar.
@@ -109,19 +108,19 @@ def _settings(path: Path) -> dict[str, Any]:
 
 def _frame(path: Path) -> pd.DataFrame:
     """Read the table; columns have the names that the file has, which are texts, each once."""
+    schema = read_schema(path)
+    repeated = next((name for name in schema.names if schema.names.count(name) > 1), None)
+    if repeated is not None:
+        places = [str(place) for place, name in enumerate(schema.names, 1) if name == repeated]
+        raise DatasetError(
+            f"{path}: {len(places)} columns are named {repeated!r} (columns {', '.join(places)}); rename or drop "
+            "all but one in the file"
+        )
     frame = read_parquet(path)
-    schema = pq.read_schema(path)
     index = {name for name in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(name, str)}
     # pandas restores whole numbers and pairs as names; the file, and the description, name columns by texts.
     names = [name for name in schema.names if name not in index]
     frame.columns = pd.Index(names if len(names) == frame.shape[1] else frame.columns.map(str))
-    repeated = frame.columns[frame.columns.duplicated()]
-    if len(repeated):
-        places = [str(place) for place, name in enumerate(frame.columns, 1) if name == repeated[0]]
-        raise DatasetError(
-            f"{path}: {len(places)} columns are named {repeated[0]!r} (columns {', '.join(places)}); rename or drop "
-            "all but one in the file"
-        )
     return frame
 
 
