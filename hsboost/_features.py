@@ -1,8 +1,8 @@
 """X as both boosters read it rightly: native numbers in two dimensions, columns that can be told apart.
 
 XGBoost reads byte-swapped arrays as if they were native, both boosters read what lies under the mask of a masked array
-and dates as numbers, LightGBM halves entries that a sparse matrix stores in two parts, and ends the process on Arrow
-columns that it has no type for. What can be converted is; the rest is an error that names the column.
+and dates as numbers, LightGBM halves entries that a sparse matrix stores in two parts, and does not survive all of
+the column types that frames can have. What can be converted is; the rest is an error that names the column.
 """
 
 from __future__ import annotations

@@ -45,8 +45,7 @@ class HSClassifier(Predictor):
     estimator : None, "xgboost", "lightgbm", XGBClassifier or LGBMClassifier, default None
         The booster and its settings; None means ``"xgboost"``. An estimator is cloned, its objective replaced,
         whichever of LightGBM's names for it (``loss``, ``application`` …) was used. Settings count under every name
-        that the booster knows; two values for one are an error, and so are settings that only the boosters' own losses
-        read.
+        that the booster knows; two values for one are an error, and so is a setting that only built-in losses read.
         Most losses start from their own best constant and refuse XGBoost's ``base_score`` beside it; the hypersimplex
         losses do not see a constant, and the focal and exact ones start from ``base_score``.
     loss : str or Loss, default "hypersimplex"

@@ -20,6 +20,7 @@ from hsboost import (
     precision_at_k,
     project_hypersimplex,
 )
+from hsboost._features import readable
 
 pytestmark = pytest.mark.truth
 
@@ -293,6 +294,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_holds_no_numbers_is_refused(booster: str, case: str) -> None:
     given, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message):
+        readable(given, "X", booster)  # first without a booster behind it
     with pytest.raises(ValueError, match=message):
         HSClassifier(small(booster)).fit(given, Y)
     model = HSClassifier(small(booster, n_estimators=1)).fit(X, Y)
