@@ -31,14 +31,22 @@ MOST = 1 << 1000
 
 
 def native(array: np.ndarray) -> np.ndarray:
-    """The same numbers in this machine's byte order."""
+    """The same values in this machine's byte order."""
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def as_floats(array: np.ndarray, otherwise: type[np.floating[Any]] = np.float64) -> FloatArray:
+    """float32 and float64 as they are, in this machine's byte order; other numbers in the float type named."""
+    if array.dtype in (np.float32, np.float64):
+        return array
+    own = array.dtype.newbyteorder("=")
+    return array.astype(own if own in (np.float32, np.float64) else otherwise)
 
 
 def check_scores(x: ArrayLike, name: str) -> FloatArray:
     """A contiguous 1-D float32 or float64 array of ``x``; other number types become float64."""
     refuse_mask(x, name)
-    array = native(np.asarray(x))
+    array = np.asarray(x)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -48,14 +56,14 @@ def check_scores(x: ArrayLike, name: str) -> FloatArray:
     if array.dtype not in (np.float32, np.float64):
         if array.dtype.kind not in "biuf":
             raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}; convert it first")
-        array = array.astype(np.float64)
+        array = as_floats(array)
     return as_input(array)
 
 
 def check_score_columns(x: ArrayLike, name: str) -> FloatArray:
     """Scores of shape (n,), or of shape (n, C) with C > 1, column by column in memory: otherwise `check_scores`."""
     refuse_mask(x, name)
-    array = native(np.asarray(x))
+    array = np.asarray(x)
     if array.ndim != 2 or array.shape[1] == 1:
         return check_scores(array, name)
     if array.size == 0:
@@ -118,12 +126,12 @@ def check_weight(sample_weight: ArrayLike | None, n: int, other: str, name: str 
     if sample_weight is None:
         return None
     refuse_mask(sample_weight, name)
-    array = native(np.asarray(sample_weight))
+    array = np.asarray(sample_weight)
     check_same_length(array, name, n, other)
     if array.dtype not in (np.float32, np.float64):
         if array.dtype.kind not in "biuf":
             raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}; convert it first")
-        array = array.astype(np.float64)
+        array = as_floats(array)
     return as_input(array)
 
 

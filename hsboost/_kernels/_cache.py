@@ -119,7 +119,7 @@ class _Locator:
         self.folder = _folder_of(function.__module__)
 
     def get_cache_path(self) -> str:
-        return ""  # not known yet: nothing is touched on import
+        return os.path.join(*_roots()[:1], self.folder or "")  # where it may be: nothing is touched on import
 
     def get_source_stamp(self) -> str:
         return self.folder or ""

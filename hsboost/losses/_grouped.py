@@ -74,7 +74,7 @@ class Counted(NamedTuple):
 def count(segments: Segments, y_true: ArrayLike, n: int, w: FloatArray | None) -> Counted:
     """Check labels and weights, sort them by group and add them up."""
     y = _single.check_label_array(y_true, n)
-    own = as_input(y if y.dtype in (np.float32, np.float64) else y.astype(np.float32))
+    own = as_input(check.as_floats(y, np.float32))
     sorted_y, sorted_w = segments.sort(own), None if w is None else segments.sort(w)
     sums = np.empty((4, len(segments.labels)))
     kernels.segment_totals(segments.small_rows, sorted_y, sorted_w, segments.offsets, segments.tasks, sums)

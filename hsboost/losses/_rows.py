@@ -120,7 +120,7 @@ class RowLoss(Loss):
 
 def check_outputs(raw_prediction: ArrayLike) -> FloatArray:
     """Raw scores (n,) or (n, outputs) as float32 or float64, in the memory order they came in."""
-    array = check.native(np.asarray(raw_prediction))
+    array = np.asarray(raw_prediction)
     if array.ndim not in (1, 2):
         raise ValueError(
             f"raw_prediction must have shape (n,) or (n, outputs), got {array.shape}; pass one row of scores per row"
@@ -136,7 +136,7 @@ def check_outputs(raw_prediction: ArrayLike) -> FloatArray:
         return array
     if array.dtype.kind not in "biuf":
         raise ValueError(f"raw_prediction must hold numbers, got dtype {array.dtype}; convert it first")
-    return array.astype(np.float64)
+    return check.as_floats(array)
 
 
 def check_classes(y_true: ArrayLike, n: int, classes: int) -> np.ndarray:

@@ -104,7 +104,7 @@ def check_rows(k: Budget, x: FloatArray, y_true: ArrayLike, w: FloatArray | None
         mass = check.budget_mass(k, last.total, last.positive)
         return Rows(x, y, w, last.total, last.positive, mass, checked=False)
     # Looked at as they came: rounding to float32 would make 1e-60 a label.
-    own = as_input(y if y.dtype in (np.float32, np.float64) else y.astype(np.float32))
+    own = as_input(check.as_floats(y, np.float32))
     total, positive, wrong_labels, wrong_weights = label_totals(own, w)
     if wrong_labels:
         raise check.bad_labels(y)
@@ -123,7 +123,7 @@ def label_totals(y: FloatArray, w: FloatArray | None) -> tuple[float, ...]:
 
 def check_label_array(y_true: ArrayLike, n: int) -> np.ndarray:
     """Labels as an array of n numbers."""
-    y = check.native(np.asarray(y_true))
+    y = np.asarray(y_true)
     check.check_same_length(y, "y_true", n, "raw_prediction")
     if y.dtype.kind not in "biuf":
         raise ValueError(f"y_true must hold 0 and 1, got dtype {y.dtype}; encode the labels first")
