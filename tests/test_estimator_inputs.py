@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from _models import BOOSTERS, N, binary, multi, raw, small, stopping
-from _versions import need
+from _versions import need, need_arrow
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
@@ -59,6 +59,7 @@ def content(form: Any) -> Any:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("calibration", [None, "sigmoid"])
 def test_every_form_of_the_data_gives_one_model(booster: str, form: str, calibration: Any) -> None:
+    need_arrow(booster, form)
     given = FORMS[form](FRAME)
     before = content(given)
     kept = FORMS[form](FRAME[:30])
@@ -85,6 +86,7 @@ def test_every_form_of_the_data_gives_one_model(booster: str, form: str, calibra
 @BOOSTERS
 @pytest.mark.parametrize("form", sorted(set(FORMS) - {"list"}))
 def test_the_booster_receives_what_was_passed(booster: str, form: str) -> None:
+    need_arrow(booster, form)
     seen: list[dict[str, Any]] = []
     plain = small(booster)
 
@@ -138,6 +140,7 @@ def test_categories_in_another_order_are_the_same_categories(booster: str) -> No
 @BOOSTERS
 @pytest.mark.parametrize("form", sorted(NAMED))
 def test_columns_in_another_order_or_number_are_an_error(booster: str, form: str) -> None:
+    need_arrow(booster, form)
     model = HSClassifier(small(booster, n_estimators=2), calibration="sigmoid").fit(FORMS[form](FRAME), Y)
     for method in ("predict", "decision_function", "predict_proba", "contributions"):
         with pytest.raises(ValueError, match="feature names should match"):

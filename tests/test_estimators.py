@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _boosters import make_data, make_weight
+from _versions import need_arrow
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -115,6 +116,7 @@ def test_labels_in_pandas_and_lists(booster: str, dtype: str) -> None:
 
 @BOOSTERS
 def test_data_frames_arrow_tables_and_lists_give_the_model_of_the_array(booster: str) -> None:
+    need_arrow(booster, "arrow")
     pa = pytest.importorskip("pyarrow")
     X, y = data()
     expected = HSClassifier(small(booster)).fit(X, y).decision_function(X)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from _models import BOOSTERS, binary, multi, small, stopping, trained_rounds
-from _versions import need
 
 from hsboost import HSClassifier, HypersimplexLoss
 from hsboost._history import History
@@ -113,11 +112,6 @@ def test_the_record_survives_and_the_callback_does_not(booster: str) -> None:
 # What is printed
 
 
-def need_a_quiet(booster: str) -> None:
-    if booster == "lightgbm":
-        need("lightgbm", "4.5", "objectives of one's own are silent with a negative verbosity")
-
-
 @BOOSTERS
 @pytest.mark.parametrize(
     ("verbose", "rounds"),
@@ -126,7 +120,6 @@ def need_a_quiet(booster: str) -> None:
 def test_every_so_many_rounds_a_line_goes_to_stderr(
     booster: str, verbose: int, rounds: list[int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    need_a_quiet(booster)
     model = HSClassifier(small(booster, n_estimators=7), k=0.2, verbose=verbose).fit(X, Y, eval_set=(X, Y))
     out, err = capfd.readouterr()
     assert out == ""
@@ -147,7 +140,6 @@ def test_every_so_many_rounds_a_line_goes_to_stderr(
 def test_lines_of_groups_and_of_other_losses(
     booster: str, settings: Any, arguments: Any, pattern: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    need_a_quiet(booster)
     HSClassifier(small(booster), verbose=2, **settings).fit(X, Y, **arguments)
     out, err = capfd.readouterr()
     assert out == ""
@@ -157,7 +149,6 @@ def test_lines_of_groups_and_of_other_losses(
 
 @BOOSTERS
 def test_silence_is_the_default(booster: str, capfd: pytest.CaptureFixture[str]) -> None:
-    need_a_quiet(booster)
     estimator, extra = stopping(booster)
     HSClassifier(estimator).fit(X, Y, eval_set=(X, Y), **extra)
     HSClassifier(booster).fit(X[:60], Y[:60])

@@ -36,7 +36,6 @@ from _boosters import (
     trees,
     xgb_data,
 )
-from _versions import need
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -90,8 +89,6 @@ def test_clone_keeps_the_objective(booster: str) -> None:
 
 @pytest.mark.parametrize("booster", BOOSTERS)
 def test_grid_search_with_one_and_two_jobs(booster: str) -> None:
-    if booster == "xgboost":
-        need("xgboost", "2.1.4", "scikit-learn 1.6 finds the tags that it looks for")
     X, y = make_data()
     grid = {"objective": [HypersimplexObjective(k=k) for k in (None, 0.1)], "learning_rate": [0.05, 0.5]}
     results = []

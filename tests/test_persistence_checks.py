@@ -238,6 +238,10 @@ def first(new: Any) -> Callable[[str], str]:
     return lambda old: " ".join([str(new), *old.split(" ")[1:]])
 
 
+def nines(old: str) -> str:
+    return old.replace("0", "9")
+
+
 def ones(old: str) -> str:
     return " ".join("1" for _ in old.split(" "))
 
@@ -273,7 +277,7 @@ LIGHTGBM_EDITS: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "categories in no order": ("lightgbm categories", line("cat_boundaries", "1 0", 1), "cat_boundaries"),
     "a word of categories": ("lightgbm categories", line("cat_threshold", first(2**32), 1), "cat_threshold"),
     "a list that is none": ("lightgbm categories", line("threshold", first(3), 1), "num_cat"),
-    "linear terms of no feature": ("lightgbm linear", line("leaf_features", lambda old: old.replace("0", "9"), 2), "leaf_"),
+    "linear terms of no feature": ("lightgbm linear", line("leaf_features", nines, 2), "leaf_"),
     "linear terms counted wrongly": ("lightgbm linear", line("num_features", first(4), 2), "entries, not"),
     "a constant missing": ("lightgbm linear", line("leaf_const", fewer, 2), "leaf_const"),
     "a shrinkage that is none": ("lightgbm", line("shrinkage", "x", 1), "shrinkage"),
@@ -324,12 +328,12 @@ REST: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "a number of features": ("lightgbm", put(fitted, "n_features", 4), "max_feature_idx"),
     "no features": ("lightgbm", put(fitted, "n_features", 0), "n_features"),
     "names of too few features": ("xgboost categories", known("feature_names", "array", ["a"]), "names"),
-    "a history of two lengths": ("xgboost", put(lambda c: fitted(c)["history"]["mapping"][0][1], "list", [0]), "length"),
+    "columns of two lengths": ("xgboost", put(lambda c: fitted(c)["history"]["mapping"][0][1], "list", [0]), "len"),
     "no calibrator": ("xgboost", put(lambda c: c, "calibrators", []), "calibrators"),
     "a calibrator too few": ("lightgbm classes", put(lambda c: c, "calibrators", lambda old: old[:-1]), "calibrators"),
     "a calibrator's kind": ("xgboost", put(calibrator, "kind", "beta"), "kind"),
     "a slope that is none": ("xgboost", put(calibrator, "slope", None), "slope"),
-    "a calibrator that falls": ("lightgbm classes", put(calibrator, "probabilities", lambda old: old[::-1]), "non-decr"),
+    "a calibrator that falls": ("lightgbm classes", put(calibrator, "probabilities", lambda old: old[::-1]), "non"),
     "a calibrator of two lengths": ("lightgbm classes", put(calibrator, "scores", lambda old: old[1:]), "entries, not"),
     "a probability above one": ("lightgbm classes", put(lambda c: calibrator(c)["probabilities"], -1, 1.5), "proba"),
     "an unknown setting": ("xgboost", put(lambda c: c["parameters"], "shell", "x"), "no parameter 'shell'"),
