@@ -26,6 +26,8 @@ _SMALL = "page: python -m benchmarks vision --small"
 _NETWORK = (
     "file: benchmarks/vision/network.py | four 3 x 3 convolutions with batch norm, two poolings, two dense layers"
 )
+_SERVERS = "test: test_downloads_servers.py::test_what_a_server_does"
+_VERSIONS = "test: test_persistence_versions.py::test_every_pair_of_versions"
 _BUILT_IN = "test_losses_built_in.py"
 
 #: (page, sentence, what vouches for it)
@@ -169,10 +171,40 @@ VOUCHED = [
     (TORCH, "16 channels, 12 epochs, a few", "file: benchmarks/vision/plan.py | 12 if small else 600"),
     (TORCH, "with five seeds of 600 epochs", "file: benchmarks/vision/plan.py | 12 if small else 600"),
     (TORCH, "this says nothing about 600 epochs", "file: benchmarks/vision/plan.py | 12 if small else 600"),
+    (DATASETS, "then sends the rest (206, same ETag", _SERVERS),
+    (DATASETS, "(206 with another validator or total)", _SERVERS),
+    (DATASETS, "with all of it (200), with a part", _SERVERS),
+    (DATASETS, '"nothing there" (416) for another file', _SERVERS),
+    (DATASETS, "a CRC-32 of each 64 KB of it", "file: datasets/_sealed.py | the digest of every block of 64 KB"),
+    (
+        GUIDE,
+        "`LGBMClassifier(eta=0.05)` trains with `learning_rate=0.1`, within `HSClassifier` with 0.05.",
+        "file: findings/lightgbm_ignores_longer_aliases.sh | learning_rate",
+    ),
+    (
+        GUIDE,
+        "XGBoost 3.1 to 3.3 cuts such names",
+        "file: findings/xgboost_cuts_category_names.sh | xgboost",
+    ),
+    (
+        GUIDE,
+        "LightGBM 4.6 takes no Arrow tables and no Polars frames together with scikit-learn 1.6 or later; 4.7 does.",
+        'file: tests/_versions.py | need("lightgbm", "4.7"',
+    ),
+    (
+        GUIDE,
+        "XGBoost before 3.1 ignores the base score as later versions write it, and versions before 3.3 ignore",
+        _VERSIONS,
+    ),
+    (GUIDE, "Every pair of XGBoost 2.1.4, 3.0.5, 3.1.3, 3.2.0 and 3.4.1, and of LightGBM 4.6.0 and 4.7.0,", _VERSIONS),
+    (GUIDE, "(data frames, from 3.1 on) | versions before 3.1.1,", _VERSIONS),
+    (GUIDE, "| load with 3.1.1 or later |", _VERSIONS),
+    (GUIDE, '`multi_strategy="multi_output_tree"`, before 3.2 | 3.2 and later,', _VERSIONS),
 ]
 
 #: Sentences that claim nothing measured: examples, definitions, headings.
 DEFINITIONS = [
+    (GUIDE, "for all of one of 50."),
     (README, "200 calls a day, 5 % of claims reviewed"),
     (GUIDE, "is at most 1/4"),
     (LOSSES, "at 1.5 a quadratic"),

@@ -71,7 +71,7 @@ def truths() -> list[tuple[str, str, bool]]:
         (
             METHOD,
             "from the ninth pass on every third step halves the bracket",
-            [s for s in range(12) if search.advance(-1.0, 1.0, 0.0, 0.1, 1.0, s)[3] == search.BISECT] == [8, 11],
+            [s for s in range(12) if search.advance(-1.0, 1.0, 0.0, 0.1, 1.0, s, 0.0)[3] == search.BISECT] == [8, 11],
         ),
         (METHOD, "more than four units from its anchor", search.FAR == 4.0),
         (
@@ -167,5 +167,10 @@ def truths() -> list[tuple[str, str, bool]]:
                 abs(40 * 9000 / ours * 1e-3 / (600 * 50_000 / theirs * 1e-4) - 1) < 0.05
                 for ours, theirs in ((64, 512), (256, 2048), (1024, 8192))
             ),
+        ),
+        (
+            TORCH,
+            "9,000 leave even last batches (of 40, 40 and 808), so n/2 is a whole number in every step",
+            [9000 % batch for batch in (64, 256, 1024)] == [40, 40, 808],
         ),
     ]
