@@ -87,7 +87,7 @@ def _truth(x, w, anchor, z, nu, temperature) -> Truth:
     ones, zeros = x[(w > 0) & (values > 0.5)], x[(w > 0) & (values <= 0.5)]
     if flat and ones.size and zeros.size:
         cut = (Wide(ones.min()) + Wide(zeros.max())) / 2
-        values = np.where(x > cut, Wide(1), Wide(0))
+        values = np.where(x.astype(Wide) > cut, Wide(1), Wide(0))  # NumPy 1 would round the cut to the scores' type
     else:
         cut = anchor + (nu + Wide(0.5)) * Wide(temperature)
     return Truth(values.astype(np.float64), float(cut), flat)
