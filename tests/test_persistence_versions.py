@@ -29,7 +29,7 @@ X, Y = binary()
 X3, Y3 = multi()
 
 #: A version of each layout of XGBoost's files. 3.4.1 asks for Python 3.12, and this much of it works with 3.11, too.
-VERSIONS = {"xgboost": ["2.1.4", "3.1.3", "3.2.0", "3.4.1"], "lightgbm": ["4.6.0", "4.7.0"]}
+VERSIONS = {"xgboost": ["2.1.4", "3.0.5", "3.1.3", "3.2.0", "3.4.1"], "lightgbm": ["4.6.0", "4.7.0"]}
 
 WORKER = """
 import json, pathlib, sys, warnings
