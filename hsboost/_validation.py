@@ -207,7 +207,10 @@ def check_normal_temperature(temperature: float) -> float:
     number = check_temperature(temperature)
     least = float(np.finfo(np.float64).tiny)
     if number < least:
-        raise ValueError(f"temperature must be at least {least:.3g} here, got {number!r}; scale the scores up instead")
+        raise ValueError(
+            f"temperature must be at least {least:.3g} here, got {number!r}, which has no finite reciprocal; scale "
+            "scores and temperature up, or leave it at 1"
+        )
     return number
 
 

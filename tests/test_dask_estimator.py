@@ -118,6 +118,30 @@ def test_it_is_hsclassifier_with_rows_elsewhere(case: str, frames: bool, client:
         np.testing.assert_array_equal(by_group.compute(), local.decision_function(local_X, groups=rows["groups"]))
 
 
+@pytest.mark.truth
+@pytest.mark.parametrize("case", ["groups, weights", "classes"])
+def test_no_temperature_changes_a_tree_or_a_decision(case: str, client: Any) -> None:
+    n_classes, extra, settings = CASES[case]
+    rows = make(n_classes)
+    given = {name: spread(rows[name], False) for name in ("X", "y", *extra)}
+    one, *others = (
+        DaskHSClassifier(trees(), calibration="isotonic", **{**settings, "temperature": t}).fit(
+            **given, eval_set=(given["X"], given["y"])
+        )
+        for t in (1.0, 1e-30, 1e18)
+    )
+    decided, chances = one.decision_function(given["X"]).compute(), one.predict_proba(given["X"]).compute()
+    for t, model in zip((1e-30, 1e18), others, strict=True):
+        # Trees of several workers agree to float32 rounding, as sums of gradients come in another order.
+        np.testing.assert_allclose(model.decision_function(given["X"]).compute() / t, decided, atol=1e-4)
+        np.testing.assert_allclose(model.predict_proba(given["X"]).compute(), chances, atol=1e-3)
+        local, encoded = model.to_local(), np.searchsorted(model.classes_, rows["y"])
+        if "groups" not in extra:
+            k = {i: settings["k"][c] for i, c in enumerate(model.classes_.tolist())}
+            cut = HypersimplexLoss(k).budget_cut(encoded, local._raw(rows["X"]), None, step=t)
+            np.testing.assert_array_equal(model.threshold_, cut)
+
+
 @pytest.fixture(scope="module")
 def fitted(client: Any) -> dict[Any, DaskHSClassifier]:
     """Models of two and of three classes, on arrays; the trees are few, so scores are tied."""

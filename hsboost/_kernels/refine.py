@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from hsboost._kernels._compile import njit
-from hsboost._kernels.search import EPS
+from hsboost._kernels.search import EPS, MARGIN
 
 #: What a problem waits for: sums at its candidates, or the scores next to its threshold (the reasons differ).
 SEEK, START, GAP, BOUNDS, FLAT, FAR, TRIVIAL, DONE = range(8)
@@ -70,6 +70,8 @@ def react(nus, sums, k, slack, ends, chosen):
         if straight or abs(newton - nu) <= 2.0 * EPS * max(1.0, abs(nu)):
             chosen[:] = ends[side, 1:]
             chosen[MASS - 1] += (nu - newton) * active
+            if newton - lo > MARGIN and hi - newton > MARGIN:
+                chosen[INTERIOR - 1] = active  # rows active at both ends are inside in between
             return newton, DONE, 0.0
         if lo < newton < hi:
             return newton, SEEK, abs(newton - nu)
