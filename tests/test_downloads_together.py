@@ -29,12 +29,15 @@ from pathlib import Path
 from datasets._fetch import fetch
 from datasets._layouts import SourceFile
 site, folder, checksum, threads = sys.argv[1:]
+found = []
 def one():
     requests.get(site + "/ready")
-    print(fetch(SourceFile("data.bin", "any", (site + "/data.bin",), checksum=checksum or None), Path(folder)).sha256)
+    file = SourceFile("data.bin", "any", (site + "/data.bin",), checksum=checksum or None)
+    found.append(fetch(file, Path(folder)).sha256)
 crew = [threading.Thread(target=one) for _ in range(int(threads))]
 [thread.start() for thread in crew]
 [thread.join() for thread in crew]
+print(*found)
 """
 
 
@@ -46,6 +49,13 @@ class Server(http.server.ThreadingHTTPServer):
         self.callers, self.ready = callers, 0
         self.all_ready, self.half_sent = threading.Event(), threading.Event()
         self.requests: list[str | None] = []
+        self._counting = threading.Lock()
+
+    def one_is_ready(self) -> None:
+        with self._counting:
+            self.ready += 1
+            if self.ready == self.callers:
+                self.all_ready.set()
 
     @property
     def site(self) -> str:
@@ -57,9 +67,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server = self.server
         assert isinstance(server, Server)
         if self.path == "/ready":
-            server.ready += 1
-            if server.ready == server.callers:
-                server.all_ready.set()
+            server.one_is_ready()
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -114,13 +122,9 @@ def test_threads_that_fetch_one_file_make_one_download(checksum, serve, tmp_path
     server = serve(6)
 
     def one(_: int) -> _fetch.Fetched:
-        with server_lock:
-            server.ready += 1
-            if server.ready == server.callers:
-                server.all_ready.set()
+        server.one_is_ready()
         return _fetch.fetch(SourceFile("data.bin", "any", (f"{server.site}/data.bin",), checksum=checksum), tmp_path)
 
-    server_lock = threading.Lock()
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(one, range(6)))
     assert [each.sha256 for each in found] == [SHA256] * 6
