@@ -55,7 +55,7 @@ VOUCHED = [
     ),
     (
         GUIDE,
-        "splits that gain less than 0.000001",
+        "which drops splits that gain less than 0.000001 in whatever unit",
         "test: test_docs_boosters.py::test_xgboost_drops_splits_that_gain_less_than_a_millionth",
     ),
     (
@@ -157,7 +157,8 @@ VOUCHED = [
     (SCALING, "came with XGBoost 3.0;", "source: XGBoost's release notes, 3.0.0"),
     (SCALING, "(seen with XGBoost 3.2 on a busy machine", "source: seen once; not repeatable at will"),
     (TORCH, 'batch 64 plain `argmax` is right for 74 % of the test rows with `"count"`', _SMALL),
-    (TORCH, '95 to 96 % (`"half"`: 89 to 95 and 95 to 97 %)', _SMALL),
+    (TORCH, '95 to 96 % (`"half"`: 89 to 95 and 95 to 97 %, made when it was n/2', _SMALL),
+    (TORCH, "in the odd last batch of 13 rows, too; now 6 rows of it)", _SMALL),
     (TORCH, "(8 or 13 steps)", "file: hsboost/torch/_search.py | 13 if x.dtype == torch.float64 else 8"),
     (TORCH, "(to 1e-12 in float64)", "test: test_torch_layer.py::test_tensor_search_agrees_with_slow_bisection"),
     (TORCH, "(5 repeats in turns, medians)", _LAYER),

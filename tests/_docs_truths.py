@@ -25,6 +25,7 @@ from sklearn.datasets import load_diabetes
 import datasets
 from benchmarks.tabular import published
 from datasets._encode import FOLDS
+from hsboost import _step_size
 from hsboost._kernels import search
 from hsboost.dask import _training
 from hsboost.losses import SampledSoftmaxLoss
@@ -172,5 +173,16 @@ def truths() -> list[tuple[str, str, bool]]:
             TORCH,
             "9,000 leave even last batches (of 40, 40 and 808), so n/2 is a whole number in every step",
             [9000 % batch for batch in (64, 256, 1024)] == [40, 40, 808],
+        ),
+        (
+            GUIDE,
+            "LightGBM grows the trees of temperature 1 from 1e-20 to 1e20, XGBoost from 1 to 1e9.",
+            _step_size.UNITS["LightGBM"] == (1e-20, 1e20) and _step_size.UNITS["XGBoost"][1] == 1e9,
+        ),
+        (
+            GUIDE,
+            "loses those that gain less than 0.000001 / temperature² at 1; below 0.01 that shows in the ranking. "
+            "Outside 1e-20 to 1e20 (LightGBM) and 0.01 to 1e9 (XGBoost) training is refused.",
+            _step_size.LEAST_GAIN == 1e-6 and _step_size.UNITS == {"XGBoost": (1e-2, 1e9), "LightGBM": (1e-20, 1e20)},
         ),
     ]
