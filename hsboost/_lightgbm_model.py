@@ -1,4 +1,4 @@
-"""LightGBM's model as text: checked before LightGBM sees it, which trusts its sizes, children and features.
+"""LightGBM's model as text: checked before LightGBM sees it, which trusts most of it.
 
 A head of ``name=value`` lines, a block of such lines per tree, then importances, parameters and the names of pandas'
 categories. See the docstring of :mod:`hsboost._splits` for what is taken from it.

@@ -15,7 +15,7 @@ from hsboost import _plain as plain
 from hsboost._splits import Splits
 
 _NAMES = {"xgboost": "XGBoost", "lightgbm": "LightGBM"}
-#: How the boosters call the number of threads: a number that no machine has would end the process.
+#: How the boosters call the number of threads, which they take unchecked.
 _THREADS = ("n_jobs", "nthread", "nthreads", "n_thread", "n_threads", "num_thread", "num_threads")
 _MOST_THREADS = 4096
 _IMPORTANCES = {

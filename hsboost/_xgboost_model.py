@@ -1,7 +1,7 @@
 """XGBoost's model as JSON: checked before XGBoost sees it, and written so that every supported version reads it.
 
-XGBoost trusts the arrays of a model: a child, a feature or a class out of range ends the process, or gives numbers from
-somewhere else in memory. So everything that it uses as an index, a size or a value is checked here.
+XGBoost trusts the model that it reads: some damaged ones end the process, others give arbitrary numbers. So everything
+that it uses as an index, a size or a value is checked here.
 """
 
 from __future__ import annotations
