@@ -17,6 +17,7 @@ from hsboost import (
     HypersimplexObjective,
     PooledAUC,
     PrecisionAtK,
+    _features,
     precision_at_k,
     project_hypersimplex,
 )
@@ -281,12 +282,6 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "frame with a period": (FRAME.assign(b=pd.Period("2020-01")), r"X: column 'b' holds period.*; turn dates"),
     "frame with texts": (FRAME.assign(b="x"), r"X: column 'b' holds (str|object|string); turn texts .* category dtype"),
     "frame with complex": (FRAME.assign(b=1j), "Complex data not supported: X's column 'b' holds complex128"),
-    "polars with a date": (POLARS.with_columns(b=pl.date(2020, 1, 1)), "X: column 'b' holds Date; t"),
-    "polars with texts": (POLARS.with_columns(b=pl.lit("x")), "X: column 'b' holds String; "),
-    "polars with a list": (POLARS.with_columns(b=pl.concat_list("a")), "'b' holds List"),
-    "arrow with a date": (arrow(X.astype(int), b=pa.timestamp("s")), "X: column 'b' holds timestamp.*; turn dates"),
-    "arrow with texts": (arrow(X.astype(str), a=pa.string()), "X: column 'a' holds string; turn texts"),
-    "arrow with nothing": (arrow(X).set_column(1, "b", pa.nulls(N)), "X: column 'b' holds null"),
 }  # fmt: skip
 
 
@@ -311,17 +306,53 @@ def test_a_lazy_frame_is_not_there_yet(booster: str) -> None:
         HSClassifier(small(booster)).fit(POLARS.lazy(), Y)
 
 
-@pytest.mark.parametrize("kind", ["categorical", "enum", "dictionary"])
-def test_categories_outside_pandas_are_xgboosts(kind: str) -> None:
-    texts = np.array(["u", "v"])[(X[:, 1] > 0).astype(int)].tolist()
-    frame = pl.DataFrame(X, schema=NAMES)
-    given = {
-        "categorical": frame.with_columns(b=pl.Series(texts).cast(pl.Categorical)),
-        "enum": frame.with_columns(b=pl.Series(texts).cast(pl.Enum(["v", "u"]))),
-        "dictionary": arrow(X).set_column(1, "b", pa.array(texts).dictionary_encode()),
-    }[kind]
-    with pytest.raises(ValueError, match=r"X: column 'b' holds \w+; LightGBM reads categories from pandas frames only"):
-        HSClassifier(small("lightgbm")).fit(given, Y)
+OF_OTHER_LIBRARIES: dict[str, tuple[Any, str]] = {
+    "polars with a date": (POLARS.with_columns(b=pl.date(2020, 1, 1)), "X: column 'b' holds Date; t"),
+    "polars with texts": (POLARS.with_columns(b=pl.lit("x")), "X: column 'b' holds String; "),
+    "polars with a list": (POLARS.with_columns(b=pl.concat_list("a")), "'b' holds List"),
+    "arrow with a date": (arrow(X.astype(int), b=pa.timestamp("s")), "X: column 'b' holds timestamp.*; turn dates"),
+    "arrow with texts": (arrow(X.astype(str), a=pa.string()), "X: column 'a' holds string; turn texts"),
+    "arrow with nothing": (arrow(X).set_column(1, "b", pa.nulls(N)), "X: column 'b' holds null"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OF_OTHER_LIBRARIES)
+def test_columns_of_other_libraries_that_hold_no_numbers_are_refused(case: str) -> None:
+    given, message = OF_OTHER_LIBRARIES[case]
+    with pytest.raises(ValueError, match=message):
+        HSClassifier(small("xgboost")).fit(given, Y)
+    model = HSClassifier(small("xgboost", n_estimators=1)).fit(X, Y)
+    with pytest.raises(ValueError, match=message):
+        model.predict(given)
+
+
+@pytest.mark.parametrize("booster", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize(
+    ("dtype", "refused_by", "message"),
+    [
+        ("String", "both", "holds String; turn texts"),
+        ("large_string", "both", "holds large_string; "),
+        ("Date", "both", "holds Date; turn dates"),
+        ("timestamp[s]", "both", r"holds timestamp\[s\]; turn dates"),
+        ("null", "both", "holds null"),
+        ("List(Float64)", "both", "holds List"),
+        ("dictionary<values=string, indices=int32, ordered=0>", "lightgbm", "holds dictionary; .* pandas frames only"),
+        ("Categorical", "lightgbm", "holds Categorical; .* pandas frames only"),
+        ("Enum(categories=['v', 'u'])", "lightgbm", "holds Enum; .* pandas frames only"),
+        ("halffloat", "lightgbm", "holds halffloat; .* 32 bits"),
+        ("double", "neither", ""),
+        ("Int8", "neither", ""),
+        ("bool", "neither", ""),
+    ],
+)
+def test_types_of_columns_by_their_names(booster: str, dtype: str, refused_by: str, message: str) -> None:
+    """No frame is needed for that, and no booster."""
+    columns = [("a", "double"), ("b", dtype)]
+    if refused_by not in ("both", booster):
+        _features._check_types(columns, "X", booster)
+        return
+    with pytest.raises(ValueError, match=f"X: column 'b' {message}"):
+        _features._check_types(columns, "X", booster)
 
 
 MASKED = np.ma.masked_array(Y, np.arange(N) == 7)
