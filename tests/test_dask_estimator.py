@@ -138,7 +138,7 @@ def test_no_temperature_changes_a_tree_or_a_decision(case: str, client: Any) -> 
         local, encoded = model.to_local(), np.searchsorted(model.classes_, rows["y"])
         if "groups" not in extra:
             k = {i: settings["k"][c] for i, c in enumerate(model.classes_.tolist())}
-            cut = HypersimplexLoss(k).budget_cut(encoded, local._raw(rows["X"]), None, step=t)
+            cut = HypersimplexLoss(k).budget_cut(encoded, local._raw(rows["X"]), rows["sample_weight"], step=t)
             np.testing.assert_array_equal(model.threshold_, cut)
 
 

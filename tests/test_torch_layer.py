@@ -248,6 +248,18 @@ def test_compiles_whole(backend: str) -> None:
     assert compiled(bad, torch.tensor([2.0, 3.0, 13.0])).isnan().all(0).tolist() == [False, True, True]
 
 
+@pytest.mark.truth
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dim", [0, 1])
+def test_compiled_selection_finds_the_score_of_each_rank(dtype: Any, dim: int) -> None:
+    torch._dynamo.reset()
+    x = torch.randn(12, 12, dtype=dtype, generator=torch.Generator().manual_seed(7)) * 10.0
+    compiled = torch.compile(lambda t, k: soft_binary_argmax(t, k, 1e-3, dim=dim), fullgraph=True)
+    for k in (1, 5, 11):
+        expected = (x >= x.sort(dim=dim, descending=True).values.select(dim, k - 1).unsqueeze(dim)).to(dtype)
+        torch.testing.assert_close(compiled(x, torch.tensor(float(k))), expected, rtol=0, atol=0)
+
+
 # --- bad input ----------------------------------------------------------------------------------------------------
 
 

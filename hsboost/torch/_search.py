@@ -63,11 +63,12 @@ def select(x: Tensor, rank: Tensor, bits: int) -> Tensor:
     for shift in range(width - bits, -1, -bits):
         # The highest digit counts from the most negative pattern up.
         first = -(1 << (bits - 1)) if shift == width - bits else 0
-        trials = torch.arange(first + 1, first + (1 << bits), dtype=key.dtype, device=x.device) * (1 << shift)
+        # Shifted, not multiplied: torch 2.13's compiler for CPUs multiplies such large whole numbers wrongly.
+        trials = torch.arange(first + 1, first + (1 << bits), dtype=key.dtype, device=x.device) << shift
         trials = found.unsqueeze(-1) + trials
         enough = (key.unsqueeze(-2) >= trials.unsqueeze(-1)).sum(-1) >= rank.unsqueeze(-1)
         digit = enough.sum(-1).to(key.dtype) + first
-        found = found + digit * (1 << shift)
+        found = found + (digit << shift)
     return torch.where(found < 0, found ^ turn, found).view(x.dtype)
 
 
