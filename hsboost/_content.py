@@ -25,7 +25,8 @@ def check_fitted(fitted: dict[str, Any]) -> None:
     if names is not None:
         if not isinstance(names, np.ndarray) or names.shape != (n_features,):
             raise ValueError("feature_names do not name each feature")
-        plain.texts(names.tolist(), "feature_names", (n_features,))
+        if not all(isinstance(one, str | int | float) for one in names.tolist()):
+            raise ValueError("feature_names holds something that is neither text nor number")
     _check_score(fitted["threshold"], classes.size, "threshold")
     if fitted["offset"] is not None:
         _check_score(fitted["offset"], classes.size, "offset")

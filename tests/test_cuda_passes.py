@@ -277,7 +277,6 @@ def test_class_columns(rng: np.random.Generator) -> None:
         ([0, 1, 0], [1.0, 2.0, 3.0, 4.0], None, HypersimplexLoss()),
         ([0, 0, 0, 0], [1.0, 2.0, 3.0, 4.0], None, HypersimplexLoss()),
         ([1, 1, 1, 1], [1.0, 2.0, 3.0, 4.0], None, HypersimplexLoss()),
-        ([0, 1, 0, 1], [1.0, 2.0, 3.0, 4.0], None, HypersimplexLoss(k=5)),
         ([0, 1, 0, 1], [1.0, 2.0, 3.0, 4.0], None, HypersimplexLoss(k={0: 1})),
         ([0, 1, 0, 3], [[1.0, 2.0]] * 4, None, HypersimplexLoss()),
         ([0, 0, 0, 0], [[1.0, 2.0], [3.0, 4.0]] * 2, None, HypersimplexLoss()),

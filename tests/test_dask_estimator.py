@@ -124,9 +124,10 @@ def test_no_temperature_changes_a_tree_or_a_decision(case: str, client: Any) -> 
     n_classes, extra, settings = CASES[case]
     rows = make(n_classes)
     given = {name: spread(rows[name], False) for name in ("X", "y", *extra)}
+    other = spread(np.roll(rows["y"], 1), False)  # not the training rows
     one, *others = (
         DaskHSClassifier(trees(), calibration="isotonic", **{**settings, "temperature": t}).fit(
-            **given, eval_set=(given["X"], given["y"])
+            **given, eval_set=(given["X"], other)
         )
         for t in (1.0, 1e-30, 1e18)
     )

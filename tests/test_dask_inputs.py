@@ -119,5 +119,5 @@ def test_settings(client: Any) -> None:
 
 def test_several_label_columns(client: Any) -> None:
     labels = np.column_stack([Y, np.where(Y, np.nan, 0)])
-    with pytest.raises(ValueError, match=r"partition 0: y should be a 1d array, got an array of shape \(100, 2\)"):
+    with pytest.raises(ValueError, match=r"partition \d: y should be a 1d array, got an array of shape \(100, 2\)"):
         DaskHSClassifier(trees()).fit(cut(X), da.from_array(labels, chunks=(N // 2, 2)))

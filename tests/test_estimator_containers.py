@@ -32,6 +32,8 @@ N = 160
 RNG = np.random.default_rng(3)
 X = RNG.integers(-9, 10, (N, 4)).astype(float)
 Y = (X[:, 0] + X[:, 1] + RNG.normal(size=N) > 3).astype(int)
+#: Labels of evaluation rows: with Y the rows of X would be the training rows.
+OTHER_Y = np.where(np.arange(N) % 10, Y, 1 - Y)
 HOLES = np.where(RNG.random(X.shape) < 0.1, np.nan, X)
 ABOVE, SIZES, HOLES_ABOVE = (X > 0) * 1.0, np.abs(X), np.where(np.isnan(HOLES), np.nan, X > 0)
 SPARSE_X, SPARSE_ABOVE = sp.csr_array(X), sp.csr_array(ABOVE)
@@ -202,7 +204,7 @@ def test_evaluation_sets_in_every_form(booster: str, form: str) -> None:
     given, reference = FORMS[form]
     settings: dict[str, Any] = {"k": 0.2, "calibration": "isotonic"}
     expected, model, mixed = (
-        HSClassifier(small(booster, n_estimators=3), **settings).fit(train, Y, eval_set=(held, Y))
+        HSClassifier(small(booster, n_estimators=3), **settings).fit(train, Y, eval_set=(held, OTHER_Y))
         for train, held in ((reference, reference), (given, given), (reference, given))
     )
     for one in (model, mixed):
@@ -219,7 +221,7 @@ def watched(model: HSClassifier) -> Any:
 @BOOSTERS
 def test_an_evaluation_set_from_a_swapped_frame(booster: str, form: str) -> None:
     expected, model = (
-        HSClassifier(small(booster, n_estimators=3), calibration="sigmoid").fit(FRAME, Y, eval_set=(rows, Y))
+        HSClassifier(small(booster, n_estimators=3), calibration="sigmoid").fit(FRAME, Y, eval_set=(rows, OTHER_Y))
         for rows in (FRAME.copy(), FORMS[form][0])
     )
     np.testing.assert_allclose(model.predict_proba(FRAME), expected.predict_proba(FRAME), atol=1e-6)

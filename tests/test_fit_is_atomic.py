@@ -70,7 +70,7 @@ def metric(booster: str) -> dict[str, Any]:
 FAULTS: dict[str, tuple[Callable[[str], dict[str, Any]], type[BaseException]]] = {
     "bad labels": (lambda _: {"fit": {"y": np.zeros(300)}}, ValueError),
     "bad weights": (lambda _: {"fit": {"sample_weight": -np.ones(300)}}, ValueError),
-    "bad budget": (lambda _: {"settings": {"k": 301}}, ValueError),
+    "bad budget": (lambda _: {"settings": {"k": -1}}, ValueError),
     "bad groups": (lambda _: {"fit": {"groups": np.arange(5)}}, ValueError),
     "bad temperature": (lambda _: {"settings": {"temperature": -1.0}}, ValueError),
     "bad loss": (lambda _: {"settings": {"loss": "no such loss"}}, ValueError),
