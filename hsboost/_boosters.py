@@ -174,10 +174,10 @@ def _check_fit_params(estimator: Any, extra: dict[str, Any], before: Any) -> Non
 
 def readable(estimator: Any, X: Any, name: str = "X") -> Any:
     """X as the booster of an estimator (or of its name) reads it rightly; X itself if it does. See ``_features``."""
-    return _features.readable(X, name, _kind_meant(estimator))
+    return _features.readable(X, name, kind_meant(estimator))
 
 
-def _kind_meant(estimator: Any) -> str | None:
+def kind_meant(estimator: Any) -> str | None:
     """The booster of what a user passes as estimator."""
     if estimator is None or isinstance(estimator, str):
         return "xgboost" if estimator is None else estimator
@@ -186,12 +186,12 @@ def _kind_meant(estimator: Any) -> str | None:
 
 def check_names(estimator: Any, X: Any) -> None:
     """Every column of the training rows has a name of its own."""
-    _features.check_names(X, "X", _kind_meant(estimator))
+    _features.check_names(X, "X", kind_meant(estimator))
 
 
 def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> None:
     """The columns of an evaluation set are those of X, as :func:`check_columns` says it of rows to be predicted."""
-    booster = _kind_meant(estimator)
+    booster = kind_meant(estimator)
     names, found = column_names(X), column_names(other)
     doubt = _features.compare_names(names, found, "X", name)
     if names is not None and doubt is not None and booster == "xgboost" and found is None:

@@ -15,6 +15,9 @@ UNITS = {"XGBoost": (1e-2, 1e9), "LightGBM": (1e-20, 1e20)}
 #: XGBoost's least gain of a split, and a sum of gradients that it can square.
 LEAST_GAIN, LARGEST_SUM = 1e-6, 1e19
 
+#: Largest sum of weights: both boosters hold them in float32.
+LARGEST_WEIGHT = 1e38
+
 
 def check_unit(loss: Loss, factor: float, unit: float, booster: str) -> None:
     """Refuse a loss whose unit, over ``factor``, keeps the booster from growing the trees of unit 1.
@@ -39,6 +42,29 @@ def check_unit(loss: Loss, factor: float, unit: float, booster: str) -> None:
     )
 
 
+def check_weights(loss: Loss, factor: float, total: float, booster: str, name: str = "sample_weight") -> None:
+    """Refuse weights of which the booster's sums overflow: it would grow other trees, or none, without a word.
+
+    No sum of gradients exceeds the unit times ``total``, the sum of the weights. Steps that are too large at usual
+    weights, too, are left to :func:`check_steps`.
+    """
+    if isinstance(loss, HypersimplexLoss) and loss.hessian == "unit":
+        step = min(1.0, loss.slope(total) / factor)
+    else:
+        step = loss.unit / factor
+    most = min(LARGEST_WEIGHT, LARGEST_SUM / step) if booster == "XGBoost" else LARGEST_WEIGHT / max(1.0, step)
+    if total > most:
+        raise ValueError(
+            f"{name} must have a sum of at most {most:.3g} for {booster}, whose sums of weighted gradients overflow "
+            f"beyond, got {total:.3g}; divide the weights by a constant"
+        )
+
+
+def total_of(state: Any) -> float:
+    """The sum of the weights in a round of a loss that couples rows."""
+    return float((state[0] if type(state) is tuple else state).total)
+
+
 def check_steps(loss: Loss, factor: float, state: Any, booster: str) -> None:
     """With ``hessian="unit"``, refuse steps with which no tree can grow: the temperature is a step size there.
 
@@ -47,7 +73,7 @@ def check_steps(loss: Loss, factor: float, state: Any, booster: str) -> None:
     """
     if not isinstance(loss, HypersimplexLoss) or loss.hessian != "unit" or state is None:
         return
-    total = (state[0] if type(state) is tuple else state).total
+    total = total_of(state)
     slope = loss.slope(total) / factor
     if booster == "XGBoost":
         small, large = slope * slope * total < LEAST_GAIN, slope * total > LARGEST_SUM

@@ -258,6 +258,9 @@ class HSClassifier(Predictor):
         objective = _objective(loss, train_groups)
         objective.offset = self._offset(loss, train_y, train_w, classes.size, init_model)
         objective.unit = training_unit(loss, self.estimator, init_model)
+        if weight is not None:
+            booster = "XGBoost" if _boosters.kind_meant(self.estimator) == "xgboost" else "LightGBM"
+            objective.check_weights(float(weight.sum()), booster, self._weights_named())
         history.unit = objective.cut_unit
         objective.on_round = history
         estimator = _boosters.prepare(self.estimator, objective, classes.size)
@@ -314,7 +317,11 @@ class HSClassifier(Predictor):
             return None if weight is None else check.checked_weight(weight)
         classes, encoded, counts = np.unique(labels, return_inverse=True, return_counts=True)
         by_row = _class_weight.by_class(class_weight, classes, counts, "class_weight", strict=False)[encoded.ravel()]
-        return check.checked_weight(by_row if weight is None else weight * by_row, "sample_weight times class_weight")
+        return check.checked_weight(by_row if weight is None else weight * by_row, self._weights_named())
+
+    def _weights_named(self) -> str:
+        """What the weights are in errors."""
+        return "sample_weight" if self._chosen_class_weight() is None else "sample_weight times class_weight"
 
     def _offset(
         self, loss: Loss, y: np.ndarray, w: np.ndarray | None, n_classes: int, init_model: HSClassifier | None

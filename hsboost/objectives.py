@@ -88,7 +88,7 @@ class LossObjective:
         ------
         ValueError
             For scores, labels or weights the loss refuses, and for a temperature (a ``sigma``) with which the booster
-            would grow other trees than with 1, or none.
+            would grow other trees than with 1, or none; for weights whose sum is beyond what the booster can square.
         RuntimeError
             In distributed LightGBM training, where this callable sees only the rows of one machine and nothing adds
             up over all, if the loss needs all of them (as the hypersimplex losses do; sums over rows do not).
@@ -118,8 +118,17 @@ class LossObjective:
             gradient, hessian = self._pooled(loss, y_true, raw, sample_weight, key, together)
         else:
             gradient, hessian = self._alone(loss, y_true, raw, sample_weight, key)
+            if not loss.couples_rows and sample_weight is not None:
+                _step_size.check_weights(loss, factor, float(np.sum(sample_weight, dtype=np.float64)), booster)
+        if isinstance(loss, HypersimplexLoss) and self._last is not None:
+            _step_size.check_weights(loss, factor, _step_size.total_of(self._last), booster)
         _step_size.check_steps(loss, factor, self._last, booster)
         return gradient if factor == 1.0 else gradient / np.float32(factor), hessian
+
+    def check_weights(self, total: float, booster: str, name: str) -> None:
+        """Refuse weights of that sum before training, if they are beyond what the booster (its name) can add up."""
+        loss, factor = self._in_units()
+        _step_size.check_weights(loss, factor, total, booster, name)
 
     def _in_units(self) -> tuple[Loss, float]:
         """The loss for the booster's scores, and what these have yet to be multiplied with."""
@@ -170,7 +179,9 @@ class LossObjective:
         if loss.couples_rows:
             gradient, hessian, state = self._pooled_step(loss, labels, raw, sample_weight, state, key, together)
         else:
-            gradient, hessian, state = _additive_step(loss, labels, raw, sample_weight, state, together)
+            gradient, hessian, state = _additive_step(
+                loss, labels, raw, sample_weight, state, together, self._in_units()[1]
+            )
         if key is not None:
             self._states[key] = state
         self._tell(loss.without_arrays(state) if loss.couples_rows else None)
@@ -438,13 +449,15 @@ def _no_label() -> ValueError:
 
 
 def _additive_step(
-    loss: Loss, labels: Callable[[], Any], raw: Any, sample_weight: Any, state: Any, together: Workers
+    loss: Loss, labels: Callable[[], Any], raw: Any, sample_weight: Any, state: Any, together: Workers, factor: float
 ) -> tuple[np.ndarray, np.ndarray, Any]:
     """A sum over rows needs no other worker, but to begin with: how many columns does a worker without rows owe?"""
     n = len(raw)
     if state is None:
         shape = np.shape(raw)
         columns = int(together.max((1,), lambda: [shape[1] if n and len(shape) == 2 else 1])[0])
+        total = together.sum((1,), lambda: [n if sample_weight is None else np.sum(sample_weight, dtype=np.float64)])
+        _step_size.check_weights(loss, factor, float(total[0]), "XGBoost")
         state = columns, together.threads_each()
     columns, threads = state
     if n == 0:

@@ -184,3 +184,10 @@ def test_a_failed_fit_leaves_no_trace(fault: str, client: Any, monkeypatch: pyte
     with pytest.raises(NotFittedError):
         check_is_fitted(first)
     assert not hasattr(first, "evals_result_")
+
+
+@pytest.mark.parametrize("loss", ["hypersimplex", "log-loss"])
+def test_weights_beyond_xgboosts_sums_are_refused(client: Any, loss: str) -> None:
+    model = DaskHSClassifier(trees(), loss=loss)
+    with pytest.raises(ValueError, match=r"^sample_weight must have a sum of at most 1e\+19 .*got 3e\+2\d; divide the"):
+        model.fit(*TRAIN_D, sample_weight=spread(np.full(300, 1e20)))

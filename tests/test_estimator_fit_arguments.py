@@ -7,11 +7,14 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 import pytest
+import xgboost as xgb
 from _models import BOOSTERS, binary, multi, raw, small, stopping, trained_rounds
 from lightgbm import LGBMClassifier
 from xgboost import XGBClassifier
 
-from hsboost import HSClassifier, PooledAUC, PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
+from hsboost import HSClassifier, HypersimplexObjective, PooledAUC, PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
+from hsboost.losses import get_loss
+from hsboost.objectives import LossObjective
 
 pytestmark = pytest.mark.truth
 
@@ -95,6 +98,62 @@ def test_arguments_without_a_use(booster: str, argument: dict[str, Any], kind: A
         pytest.skip("this LightGBM has no eval_X")
     with pytest.raises(kind, match=message):
         HSClassifier(small(booster)).fit(X, Y, **argument)
+
+
+# Weights
+
+#: The sum of weights beyond which a booster's own sums overflow.
+MOST = {"xgboost": 1e19, "lightgbm": 1e38}
+
+
+@BOOSTERS
+@pytest.mark.parametrize("settings", [{}, {"loss": "log-loss"}, {"temperature": 1e-6}, {"hessian": "unit"}, {"k": 0.1}])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_heavy_weights_grow_the_trees_of_usual_ones_or_are_refused(booster: str, settings: Any, n_classes: int) -> None:
+    rows, labels = (X, Y) if n_classes == 2 else (X3, Y3)
+    free = {"reg_lambda": 0.0, "min_child_weight": 0.0}
+
+    def fit(weight: float, **more: Any) -> HSClassifier:
+        return HSClassifier(small(booster, **free), **settings).fit(rows, labels, np.full(160, weight), **more)
+
+    # Powers of 2: no rounding of sums breaks the ties of gains in another way.
+    usual, heavy = fit(1024.0), fit(2.0 ** np.floor(np.log2(MOST[booster] / 160)))
+    unit = settings.get("temperature", 1.0)
+    right = usual.decision_function(rows) / unit
+    np.testing.assert_allclose(heavy.decision_function(rows) / unit, right, atol=1e-5 * np.abs(right).max())
+    for weight in (1.01 * MOST[booster] / 160, 1e300):
+        with pytest.raises(
+            ValueError, match=r"^sample_weight must have a sum of at most .*; divide the weights by a c"
+        ):
+            fit(weight)
+
+
+@BOOSTERS
+def test_heavy_weights_of_classes_are_named(booster: str) -> None:
+    message = r"^sample_weight times class_weight must have a sum of at most .*got .*e\+3\d; divide the weights"
+    with pytest.raises(ValueError, match=message):
+        HSClassifier(small(booster), class_weight={1: 1e37}).fit(X, Y)
+
+
+@BOOSTERS
+@pytest.mark.parametrize("loss", ["hypersimplex", "hypersimplex-fy", "log-loss", "focal"])
+@pytest.mark.parametrize(("weight", "is_fine"), [(1e16, True), (1e18, False), (1e37, False)])
+def test_objectives_refuse_heavy_weights(booster: str, loss: str, weight: float, is_fine: bool) -> None:
+    chosen = get_loss(loss)
+    objective = HypersimplexObjective.of(chosen) if "hypersimplex" in loss else LossObjective(chosen)
+
+    def train() -> None:
+        if booster == "xgboost":
+            xgb.train({"max_depth": 2}, xgb.DMatrix(X, Y, weight=np.full(160, weight)), 1, obj=objective)
+        else:
+            data = lgb.Dataset(X, Y, weight=np.full(160, weight))
+            lgb.train({"objective": objective, "verbose": -1}, data, 1)
+
+    if is_fine or (booster == "lightgbm" and weight < MOST[booster] / 160):
+        train()
+    else:
+        with pytest.raises(ValueError, match=r"sample_weight must have a sum of at most 1e\+.*divide the weights by a"):
+            train()
 
 
 # Labels

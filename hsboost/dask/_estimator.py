@@ -180,6 +180,8 @@ class DaskHSClassifier(DaskPredictor):
             offset,
             unit,
         )
+        if training.weighted:
+            objective.check_weights(float(training.cells.sum()), "XGBoost", local._weights_named())
         final = self._objective(loss, None, offset, unit)
         estimator = _boosters.prepare(local.estimator, final, classes.size)
         watched = _training.by_code(budget.for_evaluation(eval_groups is not None), index, columns)
