@@ -189,31 +189,45 @@ def check_names(estimator: Any, X: Any) -> None:
     _features.check_names(X, "X", kind_meant(estimator))
 
 
-def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> None:
-    """The columns of an evaluation set are those of X, as :func:`check_columns` says it of rows to be predicted."""
+def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> Any:
+    """The columns of an evaluation set are those of X, as :func:`check_columns` says it of rows to be predicted.
+
+    Returns the set as the booster reads it beside X: XGBoost compares names, of columns that have none, too.
+    """
     booster = kind_meant(estimator)
     names, found = column_names(X), column_names(other)
     doubt = _features.compare_names(names, found, "X", name)
-    if names is not None and doubt is not None and booster == "xgboost" and found is None:
-        raise ValueError(f"{name} has no column names, but X has; pass a frame with the columns {names.tolist()}")
+    if booster == "xgboost" and (names is None) != (found is None):
+        other = _features.named_alike(X, other, names, name, certain=doubt is None)
     if doubt is not None:
         warnings.warn(doubt, stacklevel=3)
     _check_matrix(other, name)
     if _columns(X) != _columns(other):
         raise ValueError(f"{name} has {_columns(other)} features, but X has {_columns(X)}; pass the same columns")
-    _categories.check(_categories.of_frame(X, booster), other, name, booster)
+    known = _categories.of_frame(X, booster)
+    _categories.check(known, other, name, booster)
+    return _categories.aligned(known, other) if booster == "xgboost" else other
 
 
 def raw_scores(estimator: Any, X: Any) -> np.ndarray:
     """Raw scores of the rounds that the booster predicts with (early stopping), float64, shape (n,) or (n, C)."""
     if kind(estimator) == "xgboost":
         with _explained():
-            raw = estimator.predict(X, output_margin=True)
+            raw = estimator.predict(_aligned(estimator, X), output_margin=True)
     else:
         raw = estimator.predict(X, raw_score=True)
     if len(raw) == 0:  # XGBoost from 3.4 on has no columns where there are no rows
         return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
     return np.asarray(raw, dtype=np.float64)
+
+
+def _aligned(estimator: Any, X: Any) -> Any:
+    """Rows whose categories XGBoost takes for those of ``fit`` that they are."""
+    if _categories.of_frame(X, "xgboost"):
+        known = _categories.of_booster("xgboost", native(estimator))
+        _categories.check(known, X, "X", "xgboost")
+        return _categories.aligned(known, X)
+    return X
 
 
 def _for_lightgbm(metric: Any) -> Any:
@@ -286,7 +300,13 @@ def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
                 "train with multi_strategy='one_output_per_tree', its default"
             )
         categorical = bool(estimator.enable_categorical)
-        matrix = xgb.DMatrix(X, missing=estimator.missing, enable_categorical=categorical, nthread=estimator.n_jobs)
+        matrix = xgb.DMatrix(
+            _aligned(estimator, X),
+            missing=estimator.missing,
+            feature_types=estimator.feature_types,
+            enable_categorical=categorical,
+            nthread=estimator.n_jobs,
+        )
         # As predict does: all rounds, or those up to the best one.
         rounds = estimator._get_iteration_range(None)
         with _explained():

@@ -8,6 +8,7 @@ the column types that frames can have. What can be converted is; the rest is an 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def readable(X: Any, name: str, booster: str | None) -> Any:
     if isinstance(X, np.ndarray):
         return _array(X, name)
     if isinstance(X, pd.DataFrame):
-        return _frame(X, name)
+        return _frame(X, name, booster)
     library = type(X).__module__.partition(".")[0]
     if library == "polars" and type(X).__name__ == "LazyFrame":
         raise TypeError(f"{name} is a polars LazyFrame, whose rows are not there yet; pass {name}.collect()")
@@ -127,22 +128,61 @@ def _sparse(X: Any, name: str, booster: str | None) -> Any:
     return rows
 
 
-def _frame(X: pd.DataFrame, name: str) -> pd.DataFrame:
+def _frame(X: pd.DataFrame, name: str, booster: str | None) -> pd.DataFrame:
     bad = {dtype for dtype in set(X.dtypes) if not _is_number(dtype)}
     if bad:
         place, dtype = next((i, one) for i, one in enumerate(X.dtypes) if one in bad)
         if dtype.kind == "c":
             _check_kind(dtype, f"{name}'s column {X.columns[place]!r}")
         raise ValueError(f"{name}: column {X.columns[place]!r} holds {dtype}; {_remedy(dtype)}")
-    swapped = [i for i, dtype in enumerate(X.dtypes) if not _is_native(dtype)]
-    if not swapped:
+    changed: dict[int, Any] = {}
+    for i, dtype in enumerate(X.dtypes):
+        column = X.iloc[:, i]
+        if not _is_native(dtype):
+            column = changed[i] = pd.Series(_native_column(column), index=X.index)
+        if isinstance(dtype, pd.CategoricalDtype):
+            levels = _levels(column.cat.categories, booster)
+            if levels is not None:
+                codes = np.asarray(column.cat.codes)
+                changed[i] = pd.Series(pd.Categorical.from_codes(codes, levels, ordered=dtype.ordered), index=X.index)
+        elif booster == "lightgbm" and isinstance(dtype, pd.ArrowDtype) and dtype.kind in "biuf":
+            missing = dtype.kind == "f" or column.hasnans  # of pandas, LightGBM reads NumPy's types only
+            values = column.to_numpy(np.float64, na_value=np.nan) if missing else column.to_numpy(dtype.type)
+            changed[i] = pd.Series(values, index=X.index)
+    if not changed:
         return X
-    columns = {i: X.iloc[:, i] for i in range(X.shape[1])}
-    for i in swapped:
-        columns[i] = pd.Series(_native_column(columns[i]), index=X.index)
+    columns = {i: changed.get(i, X.iloc[:, i]) for i in range(X.shape[1])}
     converted = pd.DataFrame(columns, index=X.index)
     converted.columns = X.columns
     return converted
+
+
+def _levels(levels: pd.Index, booster: str | None) -> pd.Index | None:
+    """Other categories, equal in value, that XGBoost can read where it cannot read these; else None."""
+    if booster != "xgboost" or (levels.dtype.kind == "i" and isinstance(levels.dtype, np.dtype)):
+        return None
+    if len(levels) == 0:  # XGBoost asks for their type all the same
+        return pd.Index([], dtype=np.int64)
+    if pd.api.types.infer_dtype(levels, skipna=True) not in ("integer", "floating", "mixed-integer-float"):
+        return None
+    whole = [int(one) for one in levels if np.isfinite(one) and one == int(one) and abs(one) < 2**63]
+    return pd.Index(whole, dtype=np.int64) if len(whole) == len(levels) else None
+
+
+def _check_levels(levels: pd.Index, what: str, booster: str | None) -> None:
+    """The booster can be trained with these categories, and its model files can hold them."""
+    kind = pd.api.types.infer_dtype(levels, skipna=True) if len(levels) else "string"
+    if kind == "string" or booster not in _CALLED or (kind == "integer" and booster == "xgboost"):
+        return
+    if booster == "lightgbm" and all(isinstance(one, str | Real | np.bool_) for one in levels):
+        return
+    types = sorted({type(one).__name__ for one in levels})
+    held = " and ".join(types) if len(types) < 4 else "several types"
+    kinds = "texts or whole numbers" if booster == "xgboost" else "texts or numbers"
+    raise ValueError(
+        f"{what} has categories of {held} ({levels.dtype}), and {_CALLED[str(booster)]} reads {kinds}; rename them: "
+        "column.cat.rename_categories(lambda one: str(one))"
+    )
 
 
 def _is_number(dtype: Any) -> bool:
@@ -212,10 +252,14 @@ def check_names(X: Any, name: str, booster: str | None) -> None:
     Raises
     ------
     ValueError
-        For a name that two columns have, or that holds what the booster's files cannot.
+        For a name that two columns have, or that holds what the booster's files cannot; for categories of a type that
+        it cannot read.
     """
     if isinstance(X, pd.DataFrame):
         labels = X.columns.tolist()
+        for label, dtype in X.dtypes.items():
+            if isinstance(dtype, pd.CategoricalDtype):
+                _check_levels(dtype.categories, f"{name}: column {label!r}", booster)
     elif hasattr(getattr(X, "schema", None), "names"):
         labels = list(X.schema.names() if callable(X.schema.names) else X.schema.names)
     else:
@@ -267,12 +311,39 @@ def compare_names(fitted: Any, found: Any, who: str, what: str = "X") -> str | N
     return None
 
 
+def named_alike(X: Any, other: Any, names: Any, name: str, certain: bool) -> Any:
+    """Rows with names beside X without them, or the other way round, as XGBoost takes them for X's columns.
+
+    ``certain`` says that the names are 0, 1, 2 …, and mean the columns of an array.
+
+    Raises
+    ------
+    ValueError
+        For other names; for what is no array.
+    """
+    if names is None:
+        plain = isinstance(other, pd.DataFrame) and not any(
+            isinstance(one, pd.CategoricalDtype | pd.SparseDtype) for one in other.dtypes
+        )
+        if certain and plain and isinstance(X, np.ndarray):
+            return other.to_numpy(np.float64, na_value=np.nan)
+        raise ValueError(f"{name} has column names, but X has none; pass both as arrays, or both as frames")
+    if certain and isinstance(other, np.ndarray) and other.ndim == 2 and other.shape[1] == len(names):
+        return pd.DataFrame(other, columns=X.columns)
+    if certain and isinstance(other, np.ndarray):
+        return other  # whose number of columns is told next
+    raise ValueError(f"{name} has no column names, but X has; pass a frame with the columns {names.tolist()}")
+
+
 def _all_texts(names: Any) -> bool:
     return all(isinstance(one, str) for one in names)
 
 
 def _same_names(one: Any, other: Any) -> bool:
-    return len(one) == len(other) and all(a == b for a, b in zip(one, other, strict=True))
+    """Equal as the boosters store them, too: 1 and 1.0 are two names."""
+    return len(one) == len(other) and all(
+        a == b and stored_name(a, None) == stored_name(b, None) for a, b in zip(one, other, strict=True)
+    )
 
 
 def _unless_positions(names: Any) -> Any:
@@ -287,7 +358,10 @@ def _is_permutation(names: Any) -> bool:
 def _differences(fitted: Any, found: Any, what: str) -> str:
     of = "" if what == "X" else f"{what}: "
     lines = [f"{of}The feature names should match those that were passed during fit."]
-    unseen, missing = ([one for one in a if one not in set(b)] for a, b in ((found, fitted), (fitted, found)))
+    stored = {stored_name(one, None) for one in fitted}, {stored_name(one, None) for one in found}
+    unseen, missing = (
+        [one for one in a if stored_name(one, None) not in b] for a, b in ((found, stored[0]), (fitted, stored[1]))
+    )
     for title, these in (("unseen at fit time", unseen), ("seen at fit time, yet now missing", missing)):
         if these:
             lines += [f"Feature names {title}:", *[f"- {one}" for one in sorted(these, key=str)[:5]]]

@@ -305,7 +305,7 @@ class HSClassifier(Predictor):
             name = "eval_set's X" if len(sets) == 1 else f"eval_set[{i}]'s X"
             other = X if rows is given else _boosters.readable(self.estimator, rows, name)
             if other is not X:
-                _boosters.check_evaluation(self.estimator, X, other, name)
+                other = _boosters.check_evaluation(self.estimator, X, other, name)
             found.append((other, labels))
         return found
 
