@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _cluster import local_client
+from _versions import need
 from xgboost import XGBClassifier
 
 from hsboost import HSClassifier, PrecisionAtK
@@ -121,3 +122,19 @@ def test_several_label_columns(client: Any) -> None:
     labels = np.column_stack([Y, np.where(Y, np.nan, 0)])
     with pytest.raises(ValueError, match=r"partition \d: y should be a 1d array, got an array of shape \(100, 2\)"):
         DaskHSClassifier(trees()).fit(cut(X), da.from_array(labels, chunks=(N // 2, 2)))
+
+
+def test_a_category_that_fit_did_not_have(client: Any) -> None:
+    need("xgboost", "3.1.1", "categories are told by their names, not their positions,")
+    code = np.random.default_rng(0).integers(0, 5, 200)
+    x = pd.DataFrame({"c": pd.Categorical.from_codes(code, list("vwxyz"))})
+    new = pd.DataFrame({"c": pd.Categorical(["wa" if i == 150 else one for i, one in enumerate(x["c"])])})
+    rows, other = (dd.from_pandas(one, npartitions=2) for one in (x, new))
+    labels = dd.from_pandas(pd.Series(code % 2), npartitions=2)
+    booster = XGBClassifier(n_estimators=2, enable_categorical=True)
+    fitted = DaskHSClassifier(booster, k=0.5).fit(rows, labels)
+    message = "partition 1: {}: column 'c' holds the category 'wa' that fit did not have"
+    with pytest.raises(ValueError, match=message.format("X")):
+        fitted.predict(other).compute()
+    with pytest.raises(ValueError, match=message.format("eval_set's X")):
+        DaskHSClassifier(booster, k=0.5).fit(rows, labels, eval_set=[(other, labels)])

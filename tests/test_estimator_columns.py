@@ -135,6 +135,32 @@ def test_an_evaluation_array_beside_a_frame() -> None:
 
 
 @BOOSTERS
+@pytest.mark.parametrize("frame_is", ["X", "eval_set"])
+def test_positions_as_names_on_one_side_of_an_evaluation(booster: str, frame_is: str) -> None:
+    expected = model(booster).fit(X, Y, eval_set=(VALID, Y_VALID))
+    positions = [0, 1, 2, 3, 4]
+    rows, valid = (frame(X, positions), VALID) if frame_is == "X" else (X, frame(VALID, positions))
+    fitted = model(booster).fit(rows, Y, eval_set=(valid, Y_VALID))
+    np.testing.assert_array_equal(fitted.predict_proba(X), expected.predict_proba(X))
+    assert fitted.estimator_.evals_result_ == expected.estimator_.evals_result_
+
+
+def test_an_evaluation_frame_beside_an_array() -> None:
+    with pytest.raises(ValueError, match="eval_set's X has column names, but X has none; pass both as arrays"):
+        model("xgboost").fit(X, Y, eval_set=(frame(VALID, TEXTS), Y_VALID))
+
+
+@BOOSTERS
+def test_names_that_are_equal_but_stored_otherwise(booster: str) -> None:
+    given = frame(X, [0.0, 1.0, 2.0, 3.0, 4.0])
+    fitted = model(booster).fit(frame(X, [0, 1, 2, 3, 4]), Y)
+    with pytest.raises(ValueError, match=r"unseen at fit time:\n- 0\.0[\s\S]*yet now missing:\n- 0\n"):
+        fitted.predict(given)
+    with pytest.raises(ValueError, match=r"eval_set's X: The feature names should match[\s\S]*\n- 0\.0"):
+        model(booster).fit(frame(X, [0, 1, 2, 3, 4]), Y, eval_set=(given, Y))
+
+
+@BOOSTERS
 def test_the_training_rows_among_the_sets_stay_themselves(booster: str) -> None:
     seen: dict[str, Any] = {}
 

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from hsboost import _boosters, _calibration, _class_weight, _evaluation, _labels
+from hsboost import _categories as categories
 from hsboost import _validation as check
 from hsboost._dataset_groups import ROW_FIELD
 from hsboost._validation import Budgets
@@ -235,6 +236,9 @@ class DaskHSClassifier(DaskPredictor):
         _boosters.check_evaluation("xgboost", head(training.X), head(X), "eval_set's X")
         X = partitions.kept(client, X)
         x, labels, index = partitions.pieces(X, "eval_set's X"), None, None
+        if categories.of_frame(head(X), "xgboost"):  # the head shows the categories of some rows only
+            known = categories.of_frame(head(training.X), "xgboost")
+            partitions.collect(client, partitions.each(_check_categories, x, shared=(known,)))
         given = client.compute(partitions.aligned(X, y, "eval_set's y", "eval_set's X"))
         own = [None] * len(x)
         if groups is not None:
@@ -365,3 +369,7 @@ def _index(training: Training, evaluation: list[Training]) -> dict[Any, int] | N
     if training.labels is None or not evaluation or evaluation[-1].numbers is None:
         return training.numbers
     return evaluation[-1].numbers
+
+
+def _check_categories(rows: Any, known: Any) -> None:
+    categories.check(known, rows, "eval_set's X", "xgboost")
