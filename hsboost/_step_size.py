@@ -62,7 +62,8 @@ def check_weights(loss: Loss, factor: float, total: float, booster: str, name: s
 
 def total_of(state: Any) -> float:
     """The sum of the weights in a round of a loss that couples rows."""
-    return float((state[0] if type(state) is tuple else state).total)
+    one = state[0] if type(state) is tuple else state
+    return float(getattr(one, "total", 0.0))  # a loss derived from ours may keep a state of its own
 
 
 def check_steps(loss: Loss, factor: float, state: Any, booster: str) -> None:
