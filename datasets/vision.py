@@ -10,6 +10,7 @@ import gzip
 import io
 import os
 import pickle
+import re
 import struct
 import tarfile
 import zlib
@@ -183,7 +184,8 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module.split(".")[0], name) in {("numpy", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype")}:
-            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+            core = np.ndarray.__reduce__(np.empty(0))[0].__module__.partition(".multiarray")[0]  # numpy.core before 2.0
+            return super().find_class(re.sub(r"^numpy\._?core", core, module), name)
         if (module, name) == ("_codecs", "encode"):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a set of pictures")

@@ -92,7 +92,7 @@ def matrix(client: Client, estimator: Any, training: Training, reference: Any = 
         "enable_categorical": bool(estimator.enable_categorical),
         "feature_types": estimator.feature_types,
     }
-    if estimator.feature_weights is not None:
+    if getattr(estimator, "feature_weights", None) is not None:  # XGBoost has them from 3.0 on
         settings["feature_weights"] = da.from_array(np.asarray(estimator.feature_weights))
     if training.weighted:
         settings["weight"] = detail(_rows.weight_of)
