@@ -267,9 +267,9 @@ def test_old_files_are_read_where_they_cannot_be_misread(saved: Path, tmp_path: 
         np.testing.assert_array_equal(model.decision_function(X), expected)
         return
     np.testing.assert_array_equal(HSClassifier.load_model(old(saved, tmp_path)).decision_function(X), expected)
-    path = old(saved, tmp_path, lambda content: content["booster"]["model"].update(version=[2, 1, 4]))
+    path = old(saved, tmp_path, lambda content: content["booster"]["model"].update(version=[1, 7, 6]))
     with pytest.raises(
-        ValueError, match=r"old\.json: .*XGBoost 2\.1\.4, and this XGBoost .*format version 1 has no proof"
+        ValueError, match=r"old\.json: .*XGBoost 1\.7\.6, and this XGBoost .*format version 1 has no proof"
     ):
         HSClassifier.load_model(path)
 
