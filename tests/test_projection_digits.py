@@ -295,7 +295,9 @@ def test_weights_near_the_limits_are_those_near_one(route: str) -> None:
     weight = np.array([1.0, 1.0, 2.0, 1.0])
     for power in (-940, 940):
         if route.startswith("objective") and power > 0:  # boosters get float32, which holds no such gradients
-            with pytest.raises(ValueError, match=r"sample_weight must have a sum of at most 1e\+38.*divide the weights"):
+            with pytest.raises(
+                ValueError, match=r"sample_weight must have a sum of at most 1e\+38.*divide the weights"
+            ):
                 ROUTES[route](weight * 2.0**power, GROUPS)
             continue
         found, plain = (ROUTES[route](weight * 2.0**p, GROUPS) for p in (power, 0))
