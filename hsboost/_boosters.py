@@ -215,7 +215,8 @@ def raw_scores(estimator: Any, X: Any) -> np.ndarray:
         with _explained():
             raw = estimator.predict(_aligned(estimator, X), output_margin=True)
     else:
-        raw = estimator.predict(X, raw_score=True)
+        with _names_compared(estimator, X):
+            raw = estimator.predict(X, raw_score=True)
     if len(raw) == 0:  # XGBoost from 3.4 on has no columns where there are no rows
         return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
     return np.asarray(raw, dtype=np.float64)
@@ -243,6 +244,17 @@ def for_xgboost(metric: Any) -> Any:
         return [for_xgboost(one) for one in metric]
     ours = getattr(metric, "__self__", None)  # PrecisionAtK().lightgbm gives what only LightGBM reads
     return ours if ours is not None and getattr(ours, "lightgbm", None) == metric else metric
+
+
+@contextmanager
+def _names_compared(estimator: Any, X: Any) -> Iterator[None]:
+    """No second word on missing column names: LightGBM 4.6 takes the names it made up in ``fit`` for given ones."""
+    if column_names(X) is not None or not hasattr(estimator, "feature_names_in_"):
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        yield
 
 
 @contextmanager
@@ -313,7 +325,8 @@ def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
             found: Any = estimator.get_booster().predict(matrix, pred_contribs=True, iteration_range=rounds)
         return np.asarray(found, dtype=np.float64)
     try:
-        found = estimator.predict(X, pred_contrib=True)
+        with _names_compared(estimator, X):
+            found = estimator.predict(X, pred_contrib=True)
     except Exception as error:
         if type(error).__name__ == "LightGBMError" and "linear trees" in str(error):
             raise ValueError(
