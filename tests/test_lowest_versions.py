@@ -1,4 +1,4 @@
-"""When continuous integration tests the lowest versions of pyproject.toml: weekly, and when they may change."""
+"""The lowest versions of pyproject.toml: what they cannot do has one clear error, and when CI tests them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,57 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
+import pyarrow as pa
 import pytest
+from _versions import older
+from lightgbm import LGBMClassifier
+from xgboost import XGBClassifier
+from xgboost.core import XGBoostError
+
+from hsboost import HSClassifier, PrecisionAtK
 
 pytestmark = pytest.mark.truth
 
 SCRIPT = Path(__file__).resolve().parents[1] / ".ci" / "lowest_due.py"
-if not SCRIPT.is_file():
-    pytest.skip("the scripts of continuous integration are not in source archives", allow_module_level=True)
 
+X = np.random.default_rng(0).normal(size=(60, 2))
+Y = (X[:, 0] > 0).astype(int)
 MONDAY, TUESDAY, FRIDAY, SUNDAY = (date(2026, 11, day) for day in (23, 24, 27, 29))
 LAST_SUNDAY = date(2026, 11, 22)
 PATH = os.environ["PATH"]
 
 
+@pytest.mark.parametrize("form", ["polars", "arrow"])
+def test_frames_that_an_old_lightgbm_cannot_take(form: str) -> None:
+    columns = {"a": X[:, 0], "b": X[:, 1]}
+    frame = pl.DataFrame(columns) if form == "polars" else pa.table(columns)
+    model = HSClassifier(LGBMClassifier(n_estimators=2, verbose=-1, n_jobs=1))
+    if not older("lightgbm", "4.7"):
+        assert model.fit(frame, Y).feature_names_in_.tolist() == ["a", "b"]
+        return
+    message = rf"^X: LightGBM before 4.7 takes no {form.replace('arrow', 'pyarrow')} .*pass a pandas DataFrame"
+    with pytest.raises(ValueError, match=message):
+        model.fit(frame, Y)
+
+
+def test_metrics_that_an_old_xgboost_cannot_mix() -> None:
+    model = HSClassifier(XGBClassifier(n_estimators=2, eval_metric=["auc", PrecisionAtK(0.2)]))
+    if not older("xgboost", "3.1.1"):
+        history = model.fit(X, Y, eval_set=(X[::2], Y[::2])).estimator_.evals_result()
+        assert list(history["validation_0"]) == ["auc", "precision@0.2"]
+        return
+    with pytest.raises(ValueError, match=r"^eval_metric: XGBoost before 3\.1\.1 takes names or a function"):
+        model.fit(X, Y, eval_set=(X[::2], Y[::2]))
+    with pytest.raises(XGBoostError, match="Unknown metric function"):  # a name that it does not know is something else
+        model.set_params(estimator__eval_metric=["auc", "auk"]).fit(X, Y, eval_set=(X[::2], Y[::2]))
+
+
 @pytest.fixture(scope="module")
 def script() -> Any:
+    if not SCRIPT.is_file():
+        pytest.skip("the scripts of continuous integration are not in source archives")
     spec = importlib.util.spec_from_file_location("lowest_due", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
@@ -60,6 +96,7 @@ def test_small_other_settings_are_an_error(script: Any) -> None:
         script.answer("yes", MONDAY, [], [])
 
 
+@pytest.mark.usefixtures("script")
 def test_the_commit_decides_not_the_clock(tmp_path: Path) -> None:
     def git(*arguments: str, when: str = "2020-01-01") -> None:
         dates = {"GIT_AUTHOR_DATE": f"{when}T12:00:00Z", "GIT_COMMITTER_DATE": f"{when}T12:00:00Z"}
