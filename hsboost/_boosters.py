@@ -142,14 +142,31 @@ def fit(
         with _explained(), _stopping.on_one_set(kind(estimator), estimator, extra, is_training):
             estimator.fit(X, y, sample_weight=weight, **extra)
     except Exception as error:
-        if type(error).__name__ == "LightGBMError" and "num_features()) > (0)" in str(error):
-            raise ValueError(
-                "X: LightGBM finds no column to split on, as they are constant, or there are too few rows for "
-                "min_child_samples; set it lower"
-            ) from error
-        raise
+        reason = _reason(error, estimator, X)
+        if reason is None:
+            raise
+        raise ValueError(reason) from error
     if getattr(estimator, "eval_metric", None) is metric:
         estimator.set_params(eval_metric=PrecisionAtK(metric.k))  # without the evaluation rows' groups
+
+
+def _reason(error: Exception, estimator: Any, X: Any) -> str | None:
+    """Why a booster could not train, where its own error does not say it."""
+    text = str(error)
+    if "num_features()) > (0)" in text:
+        return (
+            "X: LightGBM finds no column to split on, as they are constant, or there are too few rows for "
+            "min_child_samples; set it lower"
+        )
+    if "feature_names_in_" in text and "no setter" in text:
+        package = type(X).__module__.partition(".")[0]
+        return f"X: LightGBM before 4.7 takes no {package} {type(X).__name__}; upgrade it, or pass a pandas DataFrame"
+    metrics = getattr(estimator, "eval_metric", None)
+    if "Unknown metric function" in text and isinstance(metrics, list) and any(map(callable, metrics)):
+        return (
+            "eval_metric: XGBoost before 3.1.1 takes names or a function, not both in a list; upgrade it, or pass one"
+        )
+    return None
 
 
 def _check_fit_params(estimator: Any, extra: dict[str, Any], before: Any) -> None:
@@ -215,7 +232,8 @@ def raw_scores(estimator: Any, X: Any) -> np.ndarray:
         with _explained():
             raw = estimator.predict(_aligned(estimator, X), output_margin=True)
     else:
-        raw = estimator.predict(X, raw_score=True)
+        with _names_compared(estimator, X):
+            raw = estimator.predict(X, raw_score=True)
     if len(raw) == 0:  # XGBoost from 3.4 on has no columns where there are no rows
         return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
     return np.asarray(raw, dtype=np.float64)
@@ -243,6 +261,17 @@ def for_xgboost(metric: Any) -> Any:
         return [for_xgboost(one) for one in metric]
     ours = getattr(metric, "__self__", None)  # PrecisionAtK().lightgbm gives what only LightGBM reads
     return ours if ours is not None and getattr(ours, "lightgbm", None) == metric else metric
+
+
+@contextmanager
+def _names_compared(estimator: Any, X: Any) -> Iterator[None]:
+    """No second word on missing column names: LightGBM 4.6 takes the names it made up in ``fit`` for given ones."""
+    if column_names(X) is not None or not hasattr(estimator, "feature_names_in_"):
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        yield
 
 
 @contextmanager
@@ -313,7 +342,8 @@ def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
             found: Any = estimator.get_booster().predict(matrix, pred_contribs=True, iteration_range=rounds)
         return np.asarray(found, dtype=np.float64)
     try:
-        found = estimator.predict(X, pred_contrib=True)
+        with _names_compared(estimator, X):
+            found = estimator.predict(X, pred_contrib=True)
     except Exception as error:
         if type(error).__name__ == "LightGBMError" and "linear trees" in str(error):
             raise ValueError(

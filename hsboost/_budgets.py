@@ -72,6 +72,7 @@ class TrainingBudget:
             return [check.single_budget(k)]
         if isinstance(k, Mapping):
             check.BudgetRule.of(k, self.labels)  # every group has a budget, or an error
+            k = check.by_label(k)
             return [check.single_budget(k[label]) for label in self.labels]
         return [k] * self.totals.size
 

@@ -270,6 +270,7 @@ def check_masses(k: Any, labels: list[Any] | None, columns: tuple[int, ...]) -> 
     if isinstance(k, Mapping):
         if labels is None:
             raise ValueError("k is a mapping, which goes from group labels to masses; pass groups=, or k as an array")
+        k = by_label(k)
         missing = [label for label in labels if label not in k]
         if missing:
             raise ValueError(f"k has no mass for group {missing[0]!r} ({len(missing)} such groups in all); add it")
@@ -350,6 +351,26 @@ def check_budgets(k: Budgets) -> Budgets:
     return checked
 
 
+def by_label(k: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """A mapping under the labels that groups have: pandas' dates for NumPy's, whose hashes differ before NumPy 2.2."""
+    return {_as_label(key): value for key, value in k.items()} if any(map(_is_date, k)) else k
+
+
+def _is_date(key: Any) -> bool:
+    return isinstance(key, np.datetime64 | np.timedelta64)
+
+
+def _as_label(key: Any) -> Any:
+    if not _is_date(key):
+        return key
+    import pandas as pd  # labels that are dates have loaded it
+
+    try:
+        return pd.Timestamp(key) if isinstance(key, np.datetime64) else pd.Timedelta(key)
+    except ValueError:  # no label of a group: spans of months, or beyond what pandas can hold
+        return key
+
+
 def single_budget(k: Budgets) -> Budget:
     """The budget of rows that are one group and one class."""
     if isinstance(k, Mapping):
@@ -409,6 +430,7 @@ class BudgetRule(NamedTuple):
     def of(cls, k: Budgets, labels: list[Any]) -> BudgetRule:
         """The rule for groups with these labels."""
         if isinstance(k, Mapping):
+            k = by_label(k)
             missing = [label for label in labels if label not in k]
             if missing:
                 raise ValueError(

@@ -169,7 +169,7 @@ def test_killed_and_resumed_gives_the_same_numbers(
     (tmp_path / "runs.jsonl").write_bytes(b"".join(lines[:11]) + lines[11][: len(lines[11]) // 2])
     result = tabular(data_dir, tmp_path)
     assert result.exit_code == 0
-    assert "cut short" in result.output
+    assert "cut short" in " ".join(result.output.split())  # lines end where a long path makes them
     assert trained == [key_of(record) for record in records(finished)[10:]]
     assert list(map(without_times, records(tmp_path))) == list(map(without_times, records(finished)))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _models import BOOSTERS, binary, small
-from _versions import need
+from _versions import need, need_arrow
 
 from hsboost import HSClassifier
 
@@ -95,6 +95,8 @@ def test_names_on_one_side_only_are_a_warning(booster: str, fitted_with: Any, gi
 @pytest.mark.parametrize("form", ["pandas", "polars", "arrow"])
 @pytest.mark.parametrize("among", [False, True])
 def test_evaluation_sets_with_other_columns(booster: str, form: str, among: bool) -> None:
+    need_arrow(booster, form)
+
     def make(names: list[str], rows: np.ndarray = VALID) -> Any:
         columns = {name: rows[:, TEXTS.index(name)] for name in names}
         if form == "pandas":

@@ -8,6 +8,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 from _models import BOOSTERS, N, binary, multi, raw, small, stopping
+from _versions import need
 from lightgbm import LGBMClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.class_weight import compute_sample_weight
@@ -106,6 +107,10 @@ def test_losses_that_are_refused(booster: str, n_classes: int, settings: Any, me
 def test_log_loss_is_the_boosters_own(booster: str, n_classes: int, weighted: bool) -> None:
     # Both start from the prevalence and take the same Newton steps. XGBoost's softmax doubles the curvature as ours
     # does; LightGBM's factor is C / (C - 1), which for C = 3 is a learning rate of 3/4 and 4/3 of the leaf limits.
+    if booster == "xgboost" and n_classes > 2:
+        need("xgboost", "3.2", "it starts several classes from their shares, not from 0.5")
+    if booster == "xgboost":
+        need("xgboost", "3.0", "it starts two classes from their log odds, not from one step towards them")
     X, y = DATA[n_classes]
     weight = np.random.default_rng(0).uniform(0.5, 2.0, N) if weighted else None
     limits: dict[str, Any] = {"min_child_weight": 0.0, "reg_lambda": 0.0}

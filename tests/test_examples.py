@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from _versions import ignoring_others
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
@@ -52,8 +53,9 @@ def test_script(name: str, tmp_path: Path) -> None:
     for module in NEEDS.get(name, ()):
         pytest.importorskip(module, reason=f"needs {module}")
     picture = tmp_path / "picture.png"
+    strict = ["-W", "error::UserWarning", *ignoring_others()]
     done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", str(EXAMPLES / f"{name}.py"), "--plot", str(picture)],
+        [sys.executable, *strict, str(EXAMPLES / f"{name}.py"), "--plot", str(picture)],
         capture_output=True,
         text=True,
         encoding="utf-8",

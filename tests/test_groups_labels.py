@@ -9,13 +9,16 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from _groups import GROUPS, X, both
+from _versions import need
 from hypothesis import given
 from hypothesis import strategies as st
+from lightgbm import LGBMClassifier
 
-from hsboost import project_hypersimplex
+from hsboost import HSClassifier, HypersimplexObjective, PrecisionAtK, project_hypersimplex
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.segments import sorted_starts
 from hsboost._segments import Segments
+from hsboost._validation import by_label
 
 # --- shapes -------------------------------------------------------------------------------------------------------
 
@@ -133,10 +136,68 @@ def test_small_labels_in_other_containers(rng):
         pd.Categorical(names, categories=["z", "unused", "x", "y"]), pd.Series(names, dtype="category"),
         pd.Categorical(names, categories=["z", "y", "x"], ordered=True), pd.Series(codes, dtype="Int64"),
         pd.Series(names, dtype="string"), pa.array(names.tolist()), pa.chunked_array([names[:9], names[9:]]),
-        pd.Series(codes, dtype="int64[pyarrow]"), np.array(names.tolist(), np.dtypes.StringDType()),
+        pd.Series(codes, dtype="int64[pyarrow]"),
         pd.to_datetime(DAYS[codes]).tz_localize("UTC"), pd.to_datetime(DAYS[codes]).to_period("D"),
     ):  # fmt: skip
         np.testing.assert_array_equal(project_hypersimplex(x, k, groups=same).values, expected)
+
+
+def test_small_labels_in_numpys_own_texts(rng):
+    need("numpy", "2.0", "texts of any length have a type of their own")
+    codes = rng.integers(0, 3, 30)
+    x = rng.normal(size=30)
+    expected = project_hypersimplex(x, [1, 2, 3], groups=codes).values
+    labels = np.array(np.array(["x", "y", "z"])[codes].tolist(), np.dtypes.StringDType())
+    np.testing.assert_array_equal(project_hypersimplex(x, [1, 2, 3], groups=labels).values, expected)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("unit", ["M8[Y]", "M8[D]", "M8[s]", "M8[ns]", "m8[D]", "m8[ns]"])
+@pytest.mark.parametrize("route", ["projection", "objective", "metric", "estimator", "top_k"])
+def test_small_budgets_by_date_are_found(route, unit, rng):
+    """NumPy's dates as keys, pandas' as labels: equal, but with other hashes before NumPy 2.2."""
+    dates = np.array(["2026", "2027", "2028"], "M8[Y]").astype("M8[D]")
+    dates = (dates - dates[0]).astype(unit) if unit.startswith("m8") else dates.astype(unit)
+    codes = np.repeat([0, 1, 2], 40)
+    named, numbered = {day: 10 * c + 5 for c, day in enumerate(dates)}, {0: 5, 1: 15, 2: 25}
+    x = rng.normal(size=120)
+    y = (x + rng.normal(size=120) > 0).astype(int)
+    by_date, by_number = (
+        _with_budgets(route, x, y, k, groups) for k, groups in ((named, dates[codes]), (numbered, codes))
+    )
+    np.testing.assert_array_equal(by_date, by_number)
+    assert np.unique(by_date).size > 1 or route == "metric"
+    without = {day: k for day, k in named.items() if k > 5}
+    with pytest.raises(
+        ValueError, match=r"k has no (mass|budget) for group Time\w+\(.*\(1 such groups in all\); add it"
+    ):
+        _with_budgets(route, x, y, without, dates[codes])
+
+
+def _with_budgets(route, x, y, k, groups):
+    """What comes of a mapping of budgets, as an array."""
+    if route == "projection":
+        return project_hypersimplex(x, k, groups=groups).values
+    if route == "objective":
+        return HypersimplexObjective(k, groups=groups)(y, x)[0]
+    if route == "metric":
+        return np.array([PrecisionAtK(k, groups=groups)(y, x)])
+    if route == "top_k":
+        model = HSClassifier(LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1)).fit(x[:, None], y)
+        return model.predict_top_k(x[:, None], k, groups=groups)
+    model = HSClassifier(LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1), k=k).fit(x[:, None], y, groups=groups)
+    return model.predict(x[:, None], groups=groups)
+
+
+def test_small_dates_as_keys_become_labels():
+    keys = [np.datetime64("2026-01-01"), np.timedelta64(3, "D"), np.timedelta64(1, "M"), "a", 4, np.datetime64("NaT")]
+    found = list(by_label(dict.fromkeys(keys)))
+    assert found[:2] == [pd.Timestamp("2026-01-01"), pd.Timedelta(days=3)]
+    assert [type(key) for key in found[:2]] == [pd.Timestamp, pd.Timedelta]
+    assert found[2:5] == keys[2:5]
+    assert found[5] is pd.NaT
+    plain = {"a": 1}
+    assert by_label(plain) is plain
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ">i4", ">f8"])

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pytest
+from _versions import ignore_others
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ def _nothing_left_behind() -> Iterator[None]:
     """No warnings from drawing, and no figure survives its test."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        ignore_others()
         yield
     plt.close("all")
     assert plt.get_fignums() == []

@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pytest
+from _versions import ignore_others
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -24,6 +25,7 @@ from hsboost.plotting import HypersimplexDisplay
 def _close() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        ignore_others()
         yield
     plt.close("all")
 

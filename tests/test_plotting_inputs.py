@@ -13,6 +13,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from _versions import ignore_others
 from lightgbm import LGBMClassifier
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import RandomForestClassifier
@@ -37,6 +38,7 @@ Y, SCORE = np.array([0, 1, 0, 1, 1, 0]), np.array([0.1, 0.7, 0.3, 0.2, 0.9, 0.4]
 def _close() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        ignore_others()
         yield
     plt.close("all")
 

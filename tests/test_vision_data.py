@@ -137,6 +137,12 @@ def test_jpeg_copy(tmp_path: Path, rng: np.random.Generator) -> None:
     assert "lossy" in found.note
     assert found.train_y.tolist() == [0, 1, 2, 3]
     assert np.abs(found.train_x.transpose(0, 2, 3, 1).astype(int) - plain[:4]).max() < 12
+    stream = io.BytesIO()
+    Image.fromarray(plain[0]).save(stream, "PNG")
+    other = parts | {"test_jpeg": np.frombuffer(stream.getvalue(), np.uint8), "test_offset": [0, stream.tell()]}
+    np.savez(tmp_path / "cifar10" / "cifar10_jpeg.npz", **other)
+    with pytest.raises(DatasetError, match="is not the JPEG copy"):  # nor is any other format opened
+        load_images("cifar10", tmp_path)
     (tmp_path / "cifar10" / "cifar10_jpeg.npz").write_bytes(b"no")
     with pytest.raises(DatasetError, match="is not the JPEG copy"):
         load_images("cifar10", tmp_path)

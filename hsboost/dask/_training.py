@@ -179,7 +179,7 @@ def by_code(k: Budgets, index: dict[Any, int] | None, n_columns: int) -> Budgets
         return k
     if n_columns > 1:
         return {c: by_code(budget, index, 1) for c, budget in k.items()}
-    return {float(index[label]): budget for label, budget in k.items() if label in index}
+    return {float(index[label]): budget for label, budget in check.by_label(k).items() if label in index}
 
 
 def find_thresholds(client: Client, model: Any, training: Training, budget: TrainingBudget) -> None:
