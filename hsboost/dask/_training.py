@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 from distributed import Client
 
-from hsboost import _boosters, _class_weight, _labels, _order, _stopping
+from hsboost import _boosters, _class_weight, _eval_metric, _labels, _order, _stopping
 from hsboost import _validation as check
 from hsboost._budgets import TrainingBudget
 from hsboost._dataset_groups import ROW_FIELD
@@ -126,7 +126,8 @@ def train(
     custom = _metrics(estimator, params, metric) if evaluation else None
     dtrain = matrix(client, estimator, training)
     evals = [(matrix(client, estimator, one, dtrain), f"validation_{i}") for i, one in enumerate(evaluation)]
-    with _stopping.on_one_set("xgboost", estimator, {}, [one.is_training for one in evaluation]):
+    is_training = [one.is_training for one in evaluation]
+    with _boosters.explained(), _stopping.on_one_set("xgboost", estimator, {}, is_training):
         return dict(
             xgboost_dask.train(
                 client,
@@ -146,17 +147,15 @@ def train(
 
 def _metrics(estimator: Any, params: dict[str, Any], metric: PrecisionAtK) -> Any:
     """The metric that is a function, if any; names go into ``params``. Unless the user chose, it is ``metric``."""
-    chosen = metric if estimator.eval_metric is None else _boosters.for_xgboost(estimator.eval_metric)
-    chosen = [chosen] if isinstance(chosen, str) or callable(chosen) else list(chosen)
-    names, functions = [m for m in chosen if isinstance(m, str)], [m for m in chosen if not isinstance(m, str)]
-    if len(functions) > 1:
-        raise ValueError(f"eval_metric holds {len(functions)} functions; XGBoost takes one, and names besides")
+    names, function = _eval_metric.of_xgboost(estimator.eval_metric)
+    if not names and function is None:
+        function = metric
     params.pop("eval_metric", None)
     if names:
         params["eval_metric"] = names
-    elif functions:
+    else:
         params["disable_default_eval_metric"] = True
-    return _Native(functions[0]) if functions else None
+    return None if function is None else _Native(function)
 
 
 class _Native:
