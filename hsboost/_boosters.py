@@ -9,13 +9,12 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_array, issparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from hsboost import _aliases, _categories, _eval_metric, _features, _stopping
+from hsboost import _aliases, _categories, _eval_metric, _features, _labels, _stopping
 from hsboost import _validation as check
 from hsboost._evaluation import EvaluationSet
 from hsboost.metrics import PrecisionAtK
@@ -356,23 +355,8 @@ def check_inputs(X: Any, y: Any) -> tuple[int, np.ndarray]:
         )
     if labels.shape[:1] != (rows,):
         raise ValueError(f"y must have one label per row of X: expected {rows}, got {labels.shape}")
-    check_labels(labels)
+    _labels.check_labels(labels)
     return rows, labels
-
-
-def check_labels(labels: np.ndarray) -> None:
-    """No label is missing, in whichever way its dtype says so."""
-    if labels.ndim > 1 and labels.shape[1:] != (1,):
-        raise ValueError(
-            f"y should be a 1d array, got an array of shape {labels.shape} instead; pass one label per row, "
-            "several label columns one at a time"
-        )
-    missing = np.asarray(pd.isna(labels)) | (np.isinf(labels) if labels.dtype.kind == "f" else False)
-    if missing.any():
-        row = int(np.argmax(missing))
-        raise ValueError(
-            f"y must not contain NaN or infinity; drop the rows without a label (first: row {row}, {labels[row]!r})"
-        )
 
 
 def _check_matrix(X: Any, name: str = "X") -> None:

@@ -76,7 +76,11 @@ def read(client: Client, X: Any, y: Any, sample_weight: Any, groups: Any, class_
     rows = partitions.beside(client, places, _rows.encode, *given, shared=(classes, by_class, index))
     shape = (classes.size, 1 if labels is None else len(labels))
     cells = partitions.Partitions(client, rows).sum(shape, _rows.cells, *shape)
-    check.check_total_weight(float(cells.sum()))
+    weights = "sample_weight" if class_weight is None else "sample_weight times class_weight"
+    check.check_total_weight(float(cells.sum()), weights)
+    if sample_weight is not None or class_weight is not None:
+        greatest = partitions.Partitions(client, rows).max((1,), _rows.largest_weight)
+        check.check_some_weight(float(greatest[0]), weights)
     return Training(X, places, rows, classes, labels, sample_weight is not None or by_class is not None, cells)
 
 
