@@ -44,15 +44,16 @@ def read(
     of_classes = class_weights(len(pairs), eval_class_weight)
     sets = []
     for i, (X, labels) in enumerate(pairs):
-        y = _labels.encode_known(X, labels, classes)
-        weight = check.check_weight(weights[i], y.size, f"eval_set[{i}]", f"{name}[{i}]")
-        weight = None if weight is None else check.checked_weight(weight, f"{name}[{i}]")
-        total = weight
+        place, of_rows = _labels.set_name(i, len(pairs)), f"{name}[{i}]"
+        y = _labels.encode_known(X, labels, classes, place)
+        weight = check.check_weight(weights[i], y.size, f"{place}'s X", of_rows)
+        weight = total = None if weight is None else check.checked_stored_weight(weight, of_rows)
         if of_classes[i] is not None:
             where = f"eval_class_weight[{i}]"
             counts = np.bincount(y, minlength=classes.size)
             by_row = _class_weight.by_class(of_classes[i], classes, counts, where, strict=True)[y]
-            total = check.checked_weight(by_row if weight is None else by_row * weight, f"{where} times the weights")
+            total = by_row if weight is None else by_row * weight
+            total = check.checked_stored_weight(total, where if weight is None else f"{where} times {of_rows}")
         sets.append(EvaluationSet(X, y, weight, total, np.array_equal(y, training[1]) and same_data(X, training[0])))
     return sets
 
