@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hsboost.estimators import HSClassifier
     from hsboost.losses import HypersimplexFYLoss, HypersimplexLoss, get_loss
     from hsboost.metrics import PooledAUC, PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
-    from hsboost.objectives import HypersimplexObjective, hypersimplex_obj
+    from hsboost.objectives import HypersimplexObjective, LossObjective, hypersimplex_obj
     from hsboost.plotting import BudgetGainDisplay, HypersimplexDisplay, PrecisionAtKDisplay
     from hsboost.projection import HypersimplexProjection, project_hypersimplex
 
@@ -26,6 +26,7 @@ _HOMES = {
     "HypersimplexLoss": "losses",
     "HypersimplexObjective": "objectives",
     "HypersimplexProjection": "projection",
+    "LossObjective": "objectives",
     "PooledAUC": "metrics",
     "PrecisionAtK": "metrics",
     "PrecisionAtKDisplay": "plotting",
@@ -45,6 +46,7 @@ __all__ = [
     "HypersimplexLoss",
     "HypersimplexObjective",
     "HypersimplexProjection",
+    "LossObjective",
     "PooledAUC",
     "PrecisionAtK",
     "PrecisionAtKDisplay",

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
-from hsboost import _communicator, _worker_metrics
 from hsboost import _validation as check
-from hsboost._alone import refuse_lightgbm_workers
-from hsboost._dataset_groups import (
+from hsboost._boosting.alone import refuse_lightgbm_workers
+from hsboost._boosting.dataset_groups import (
     ROW_FIELD,
     check_name,
     labels_of_rows,
@@ -23,8 +22,9 @@ from hsboost._dataset_groups import (
     row_weights,
     several_workers,
 )
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets, FloatArray
+from hsboost._workers import communicator, metrics
 
 
 def precision_at_k(
@@ -226,12 +226,12 @@ class _Metric(ABC):
         """The value of rows that are all here."""
 
     @abstractmethod
-    def _value_of_all(self, workers: _communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
+    def _value_of_all(self, workers: communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
         """The value of all workers' rows, from this worker's."""
 
     def _measure(self, y_true: Any, y_score: Any, sample_weight: Any, data: Any) -> float:
         refuse_lightgbm_workers(data, self.__name__)
-        workers = _communicator.workers()
+        workers = communicator.workers()
         if workers is None:
             return self._value(y_true, y_score, sample_weight, data)
         return self._value_of_all(workers, y_true, y_score, sample_weight, data)
@@ -305,7 +305,7 @@ class PrecisionAtK(_Metric):
             groups = labels_of_rows(Segments.by_label(groups), data)
         return self._function(y_true, y_score, self.k, sample_weight=sample_weight, groups=groups)
 
-    def _value_of_all(self, workers: _communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
+    def _value_of_all(self, workers: communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
         if isinstance(self.groups, str) and self.groups == "dataset":
             raise several_workers()
         if self.groups is not None and not isinstance(self.groups, str):
@@ -314,7 +314,7 @@ class PrecisionAtK(_Metric):
                 f"the DMatrix the groups as numbers, label_lower_bound=, and the metric groups={ROW_FIELD!r}"
             )
         groups = None if self.groups is None else (lambda: row_codes(data))
-        return self._ratio_of(*_worker_metrics.hits_at_k(workers, y, score, self.k, weight, groups))
+        return self._ratio_of(*metrics.hits_at_k(workers, y, score, self.k, weight, groups))
 
     @staticmethod
     def _ratio_of(hits: float, budget: float, positives: float) -> float:
@@ -361,10 +361,10 @@ class PooledAUC(_Metric):
         return f"{type(self).__name__}()"
 
     def _value(self, y_true: Any, y_score: Any, sample_weight: Any, data: Any) -> float:
-        return _defined(_worker_metrics.roc_auc(None, y_true, y_score, sample_weight))
+        return _defined(metrics.roc_auc(None, y_true, y_score, sample_weight))
 
-    def _value_of_all(self, workers: _communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
-        return _defined(_worker_metrics.roc_auc(workers, y, score, weight))
+    def _value_of_all(self, workers: communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
+        return _defined(metrics.roc_auc(workers, y, score, weight))
 
 
 def _defined(area: float) -> float:

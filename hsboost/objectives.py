@@ -10,11 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hsboost import _step_size
-from hsboost._accelerator import Accelerator
-from hsboost._alone import refuse_lightgbm_workers
-from hsboost._communicator import Workers, workers
-from hsboost._dataset_groups import (
+from hsboost._boosting import step_size
+from hsboost._boosting.accelerator import Accelerator
+from hsboost._boosting.alone import refuse_lightgbm_workers
+from hsboost._boosting.dataset_groups import (
     ROW_FIELD,
     check_name,
     labels_of_rows,
@@ -24,8 +23,9 @@ from hsboost._dataset_groups import (
     several_workers,
 )
 from hsboost._kernels._compile import at_most
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
+from hsboost._workers.communicator import Workers, workers
 from hsboost.losses import HypersimplexLoss, Loss
 from hsboost.losses.hypersimplex import DEFAULT_FLOOR
 
@@ -109,7 +109,7 @@ class LossObjective:
         together = workers()
         booster = "XGBoost" if together is not None or _is_xgboost(key, raw) else "LightGBM"
         loss, factor = self._in_units()
-        _step_size.check_unit(loss, factor, self.unit, booster)
+        step_size.check_unit(loss, factor, self.unit, booster)
         if factor != 1.0:
             raw = np.asarray(raw, dtype=np.float64) * factor
         if self.offset is not None and len(raw):
@@ -119,16 +119,16 @@ class LossObjective:
         else:
             gradient, hessian = self._alone(loss, y_true, raw, sample_weight, key)
             if not loss.couples_rows and sample_weight is not None:
-                _step_size.check_weights(loss, factor, float(np.sum(sample_weight, dtype=np.float64)), booster)
+                step_size.check_weights(loss, factor, float(np.sum(sample_weight, dtype=np.float64)), booster)
         if isinstance(loss, HypersimplexLoss) and self._last is not None:
-            _step_size.check_weights(loss, factor, _step_size.total_of(self._last), booster)
-        _step_size.check_steps(loss, factor, self._last, booster)
+            step_size.check_weights(loss, factor, step_size.total_of(self._last), booster)
+        step_size.check_steps(loss, factor, self._last, booster)
         return gradient if factor == 1.0 else gradient / np.float32(factor), hessian
 
     def check_weights(self, total: float, booster: str, name: str) -> None:
         """Refuse weights of that sum before training, if they are beyond what the booster (its name) can add up."""
         loss, factor = self._in_units()
-        _step_size.check_weights(loss, factor, total, booster, name)
+        step_size.check_weights(loss, factor, total, booster, name)
 
     def _in_units(self) -> tuple[Loss, float]:
         """The loss for the booster's scores, and what these have yet to be multiplied with."""
@@ -457,7 +457,7 @@ def _additive_step(
         shape = np.shape(raw)
         columns = int(together.max((1,), lambda: [shape[1] if n and len(shape) == 2 else 1])[0])
         total = together.sum((1,), lambda: [n if sample_weight is None else np.sum(sample_weight, dtype=np.float64)])
-        _step_size.check_weights(loss, factor, float(total[0]), "XGBoost")
+        step_size.check_weights(loss, factor, float(total[0]), "XGBoost")
         state = columns, together.threads_each()
     columns, threads = state
     if n == 0:

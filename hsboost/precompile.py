@@ -12,10 +12,10 @@ from typing import Any
 import numba
 import numpy as np
 
-from hsboost._communicator import Workers
 from hsboost._kernels import _cache
 from hsboost._kernels._compile import PARALLEL_FROM
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
+from hsboost._workers.communicator import Workers
 from hsboost.losses import HypersimplexLoss
 from hsboost.projection import project_hypersimplex
 

@@ -13,9 +13,9 @@ from hsboost._kernels import gradient as kernels
 from hsboost._kernels import pav, search
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.segments import segment_values
-from hsboost._projected import HypersimplexProjection
-from hsboost._segments import Segments, Thresholds, find_thresholds
-from hsboost._threshold import ArrayReducer, Threshold, scale_of, threshold_of
+from hsboost._solver.projected import HypersimplexProjection
+from hsboost._solver.segments import Segments, Thresholds, find_thresholds
+from hsboost._solver.threshold import ArrayReducer, Threshold, scale_of, threshold_of
 from hsboost._validation import FloatArray
 
 #: Subnormal temperatures have no finite reciprocal: scores below _ROOM are multiplied, exactly, by 2**_SHIFT first.
@@ -261,7 +261,7 @@ def solve_thresholds(
     name: str,
     start: Thresholds | None = None,
 ) -> Thresholds:
-    """:func:`hsboost._segments.find_thresholds`, with the error that users see for scores that are not finite."""
+    """:func:`hsboost._solver.segments.find_thresholds`, with the users' error for scores that are not finite."""
     try:
         return find_thresholds(segments, scores, weight, mass, total, temperature, start)
     except FloatingPointError:
@@ -303,7 +303,7 @@ def solve_threshold(
     name: str,
     start: tuple[float, float] | None = None,
 ) -> Threshold:
-    """:func:`hsboost._threshold.threshold_of`, with the error that users see for scores that are not finite."""
+    """:func:`hsboost._solver.threshold.threshold_of`, with the error that users see for scores that are not finite."""
     try:
         return threshold_of(scores, weight, mass, total, temperature, start)
     except FloatingPointError:

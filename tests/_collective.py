@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hsboost._communicator import Workers
+from hsboost._workers.communicator import Workers
 
 #: Seconds after which a worker that waits for another says so: a test must not hang.
 PATIENCE = 60.0

@@ -32,8 +32,11 @@ from benchmarks.tabular import evaluate, published, resample, rivals
 from benchmarks.tabular.protocols import FAIR, PAPER, QUICK, TUNED
 from benchmarks.vision.plan import BATCHES
 from datasets.registry import registry
-from hsboost import _order, _segments, _threshold, _worker_metrics, _worker_search, projection
-from hsboost._kernels import _compile, exact, search, settle, threshold
+from hsboost import projection
+from hsboost._kernels import _compile, exact, search, settle
+from hsboost._solver import segments, threshold
+from hsboost._workers import metrics, order
+from hsboost._workers import search as distributed
 from hsboost.cuda import _selection
 from hsboost.losses import FocalLoss, SampledSoftmaxLoss
 from hsboost.objectives import HypersimplexObjective
@@ -72,10 +75,10 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             "rows, {:,} runs "
             "at most",
             (
-                _threshold.SMALL,
-                _threshold.RUN,
-                200_000 // _threshold.sample_runs(200_000),
-                _threshold.sample_runs(1 << 40),
+                threshold.SMALL,
+                threshold.RUN,
+                200_000 // threshold.sample_runs(200_000),
+                threshold.sample_runs(1 << 40),
             ),
         ),
         (
@@ -83,14 +86,14 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             "Up to {:,} rows the whole search is one compiled call on one thread; without a guess it begins, from "
             "{:,} rows on, "
             "with a sample of one row in {}, {:,} at most",
-            (_threshold.SMALL, settle.SAMPLED_FROM, settle.ONE_IN, settle.MOST),
+            (threshold.SMALL, settle.SAMPLED_FROM, settle.ONE_IN, settle.MOST),
         ),
         (METHOD, "more than {} rows of any block of {:,} would have", (threshold.ROOM, _compile.BLOCK)),
         (
             METHOD,
             "Groups of up to {:,} rows are solved by one thread each, a run of neighbouring groups of about {:,} "
             "rows at a time",
-            (_segments.SMALL_GROUP, _compile.BLOCK),
+            (segments.SMALL_GROUP, _compile.BLOCK),
         ),
         (METHOD, "adds up blocks of {:,} rows", (_compile.BLOCK,)),
         (METHOD, "From {:,} rows on a pass is shared by several threads", (_compile.PARALLEL_FROM,)),
@@ -119,16 +122,16 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             (100 * datasets._splits.CARVED_FROM_END, 100 * datasets._splits.CARVED_AT_RANDOM),
         ),
         # Many machines
-        (DISTRIBUTED, "up to {} candidates for", (_worker_search.MOST_CANDIDATES,)),
-        (DISTRIBUTED, "it looks at a sample of {:,} rows first", (_worker_search.SAMPLE,)),
+        (DISTRIBUTED, "up to {} candidates for", (distributed.MOST_CANDIDATES,)),
+        (DISTRIBUTED, "it looks at a sample of {:,} rows first", (distributed.SAMPLE,)),
         (
             DISTRIBUTED,
             "a call carries max({}, {} / P) candidates for each",
-            (_worker_search.FEWEST_CANDIDATES, _worker_search.MOST_CANDIDATES),
+            (distributed.FEWEST_CANDIDATES, distributed.MOST_CANDIDATES),
         ),
-        (DISTRIBUTED, "each of {:,} intervals and keeps one of them", (1 << _order.DIGIT,)),
-        (DISTRIBUTED, "Three exchanges of {:.0f} KB settle a float32 score", (8 * (1 << _order.DIGIT) / 1024,)),
-        (DISTRIBUTED, "in turns of {:.0f} MiB at most", (16 * _worker_metrics.EXCHANGED / 2**20,)),
+        (DISTRIBUTED, "each of {:,} intervals and keeps one of them", (1 << order.DIGIT,)),
+        (DISTRIBUTED, "Three exchanges of {:.0f} KB settle a float32 score", (8 * (1 << order.DIGIT) / 1024,)),
+        (DISTRIBUTED, "in turns of {:.0f} MiB at most", (16 * metrics.EXCHANGED / 2**20,)),
         # GPU and plots
         (GPU, "| fewer than {:,} rows |", (_selection.LEAST_ROWS,)),
         (

@@ -25,7 +25,7 @@ from sklearn.datasets import load_diabetes
 import datasets
 from benchmarks.tabular import published
 from datasets._encode import FOLDS
-from hsboost import _step_size
+from hsboost._boosting import step_size
 from hsboost._kernels import search
 from hsboost.dask import _training
 from hsboost.losses import SampledSoftmaxLoss
@@ -177,12 +177,12 @@ def truths() -> list[tuple[str, str, bool]]:
         (
             GUIDE,
             "LightGBM grows the trees of temperature 1 from 1e-20 to 1e20, XGBoost from 1 to 1e9.",
-            _step_size.UNITS["LightGBM"] == (1e-20, 1e20) and _step_size.UNITS["XGBoost"][1] == 1e9,
+            step_size.UNITS["LightGBM"] == (1e-20, 1e20) and step_size.UNITS["XGBoost"][1] == 1e9,
         ),
         (
             GUIDE,
             "loses those that gain less than 0.000001 / temperature² at 1; below 0.01 that shows in the ranking. "
             "Outside 1e-20 to 1e20 (LightGBM) and 0.01 to 1e9 (XGBoost) training is refused.",
-            _step_size.LEAST_GAIN == 1e-6 and _step_size.UNITS == {"XGBoost": (1e-2, 1e9), "LightGBM": (1e-20, 1e20)},
+            step_size.LEAST_GAIN == 1e-6 and step_size.UNITS == {"XGBoost": (1e-2, 1e9), "LightGBM": (1e-20, 1e20)},
         ),
     ]

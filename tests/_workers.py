@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 from hypothesis import strategies as st
 
-from hsboost._communicator import Workers
-from hsboost._threshold import scale_of
-from hsboost._worker_rows import WorkerRows
-from hsboost._worker_search import find_pooled
+from hsboost._solver.threshold import scale_of
+from hsboost._workers.communicator import Workers
+from hsboost._workers.rows import WorkerRows
+from hsboost._workers.search import find_pooled
 
 #: Shares of the rows: even, uneven, with workers that have none.
 DEALS = [(1.0,), (0.5, 0.5), (0.1, 0.9), (0.0, 1.0), (0.3, 0.0, 0.7), (0.25, 0.25, 0.25, 0.25)]

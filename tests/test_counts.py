@@ -19,12 +19,12 @@ from hsboost import (
     HypersimplexObjective,
     PrecisionAtK,
     RecallAtK,
-    _worker_metrics,
     precision_at_k,
     project_hypersimplex,
     recall_at_k,
 )
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
+from hsboost._workers import metrics
 from hsboost.losses.hypersimplex_fy import HypersimplexFYLoss
 
 pytestmark = pytest.mark.truth
@@ -113,7 +113,7 @@ def test_workers() -> None:
         found = HypersimplexLoss(k).pooled_step(
             lambda: Y[mine], SCORE[mine], None, None, lambda: Segments.by_label(GROUPS[mine]), workers
         )
-        hits = _worker_metrics.hits_at_k(workers, Y[mine], SCORE[mine], k, None, lambda: GROUPS[mine])
+        hits = metrics.hits_at_k(workers, Y[mine], SCORE[mine], k, None, lambda: GROUPS[mine])
         return found[0], found[1], hits
 
     for k, meant in COUNTS:
@@ -127,7 +127,7 @@ def test_workers() -> None:
         2, lambda w: HypersimplexLoss(99).pooled_step(lambda: Y[:25], SCORE[:25], None, None, None, w)[0]
     )
     assert not gradient.any()
-    hits = on_workers(2, lambda w: _worker_metrics.hits_at_k(w, Y[:25], SCORE[:25], 99, None, None))
+    hits = on_workers(2, lambda w: metrics.hits_at_k(w, Y[:25], SCORE[:25], 99, None, None))
     assert hits == [(2 * Y[:25].sum(), 50.0, 2 * Y[:25].sum())] * 2
 
 

@@ -16,7 +16,7 @@ import pytest
 import xgboost as xgb
 
 from hsboost import HypersimplexLoss, cuda
-from hsboost._accelerator import Accelerator
+from hsboost._boosting.accelerator import Accelerator
 from hsboost.cuda import _device, _selection
 from hsboost.cuda._selection import LEAST_ROWS, Caller, caller, chosen, device_of
 

@@ -37,7 +37,7 @@ def test_groups_and_lightgbm(rows: Any, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(_selection, "LEAST_ROWS", 1)
     monkeypatch.setattr(_selection, "missing", lambda: None)
     monkeypatch.setattr(_selection, "device_of", lambda booster: 0)
-    monkeypatch.setattr("hsboost._accelerator._leaf", lambda device: cuda)
+    monkeypatch.setattr("hsboost._boosting.accelerator._leaf", lambda device: cuda)
     trained(HypersimplexObjective(groups=groups), data)
     lgb.train({"objective": HypersimplexObjective(), "verbosity": -1, "num_threads": 1}, lgb.Dataset(X, y), 1)
 
@@ -48,7 +48,7 @@ def test_a_booster_on_a_processor_is_not_given_gradients_on_a_gpu(rows: Any, mon
     monkeypatch.setattr(_selection, "missing", lambda: None)
     with pytest.raises(ValueError, match="the booster does not train on a GPU"):
         trained(HypersimplexObjective(device="cuda"), xgb.DMatrix(X, y), device="cpu")
-    monkeypatch.setattr("hsboost._accelerator._leaf", lambda device: cuda)
+    monkeypatch.setattr("hsboost._boosting.accelerator._leaf", lambda device: cuda)
     monkeypatch.setattr(_selection, "LEAST_ROWS", 1)
     trained(HypersimplexObjective(device="auto"), xgb.DMatrix(X, y), device="cpu")
 

@@ -92,7 +92,7 @@ def test_the_scikit_learn_wrapper_and_hsclassifier(rows: Any, monkeypatch: pytes
     plain = HSClassifier(xgb.XGBClassifier(**settings)).fit(X, y).decision_function(X)
     monkeypatch.setattr(_selection, "LEAST_ROWS", 1)
     monkeypatch.setattr(_selection, "device_of", lambda booster: 0)
-    monkeypatch.setattr("hsboost._accelerator._leaf", lambda device: cuda)
+    monkeypatch.setattr("hsboost._boosting.accelerator._leaf", lambda device: cuda)
     again = HSClassifier(xgb.XGBClassifier(**settings)).fit(X, y).decision_function(X)
     assert len(moves) == 2
     np.testing.assert_allclose(again, plain, rtol=1e-5, atol=1e-6)

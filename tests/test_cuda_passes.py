@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from hsboost import HypersimplexLoss, cuda, project_hypersimplex
-from hsboost._threshold import ArrayReducer, scale_of, threshold_of
+from hsboost._solver.threshold import ArrayReducer, scale_of, threshold_of
 from hsboost.cuda import _kernels, _reducer, _rows, _step
 from hsboost.cuda._device import Device, device, grid, missing, simulated
 from hsboost.losses import HypersimplexFYLoss

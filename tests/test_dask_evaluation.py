@@ -13,7 +13,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from xgboost import XGBClassifier
 
-from hsboost import HSClassifier, _calibration, precision_at_k
+from hsboost import HSClassifier, precision_at_k
+from hsboost.estimators import _calibration
 
 da = pytest.importorskip("dask.array", reason="needs dask")
 pytest.importorskip("distributed", reason="needs distributed")

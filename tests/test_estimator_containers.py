@@ -18,11 +18,11 @@ from hsboost import (
     HypersimplexObjective,
     PooledAUC,
     PrecisionAtK,
-    _features,
     precision_at_k,
     project_hypersimplex,
 )
-from hsboost._features import readable
+from hsboost.estimators import _features
+from hsboost.estimators._features import readable
 
 pytestmark = pytest.mark.truth
 

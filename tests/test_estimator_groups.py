@@ -11,7 +11,7 @@ import pytest
 from _models import BOOSTERS, N, binary, by_loop, multi, raw, small
 
 from hsboost import HSClassifier, HypersimplexLoss, PrecisionAtK, precision_at_k
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
 
 X, Y = binary()
 GROUPS = np.random.default_rng(4).integers(0, 12, N)

@@ -192,7 +192,7 @@ def test_counts_become_shares_when_rows_are_set_aside(booster: str) -> None:
 
 
 def test_where_no_class_has_a_chance_all_have_the_same() -> None:
-    from hsboost._calibration import Isotonic, predict
+    from hsboost.estimators._calibration import Isotonic, predict
 
     never = [Isotonic(np.array([0.0, 1.0]), np.array([0.0, 0.0]))] * 3
     np.testing.assert_allclose(predict(never, np.zeros((4, 3))), 1 / 3)

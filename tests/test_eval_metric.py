@@ -10,7 +10,8 @@ import pytest
 from _models import BOOSTERS, binary, multi, small
 from test_estimator_fit_arguments import values
 
-from hsboost import HSClassifier, PrecisionAtK, RecallAtK, _eval_metric, precision_at_k
+from hsboost import HSClassifier, PrecisionAtK, RecallAtK, precision_at_k
+from hsboost.estimators import _eval_metric
 
 pytestmark = pytest.mark.truth
 

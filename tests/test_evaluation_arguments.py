@@ -11,7 +11,8 @@ from _models import BOOSTERS, binary, multi, small
 from scipy.sparse import csr_array
 from test_estimator_fit_arguments import values
 
-from hsboost import HSClassifier, _labels, precision_at_k
+from hsboost import HSClassifier, precision_at_k
+from hsboost.estimators import _labels
 
 pytestmark = pytest.mark.truth
 

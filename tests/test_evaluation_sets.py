@@ -15,8 +15,9 @@ from _models import BOOSTERS, N, binary, multi, small
 from sklearn.datasets import make_classification
 from sklearn.metrics import roc_auc_score
 
-from hsboost import HSClassifier, PrecisionAtK, _calibration, precision_at_k
-from hsboost._evaluation import same_data
+from hsboost import HSClassifier, PrecisionAtK, precision_at_k
+from hsboost.estimators import _calibration
+from hsboost.estimators._evaluation import same_data
 
 pytestmark = pytest.mark.truth
 

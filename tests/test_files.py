@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hsboost import _files
+from hsboost.estimators._model_file import files
 
 pytestmark = pytest.mark.truth
 
@@ -20,7 +20,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="permissions, links and lo
 
 
 def write(path: Path, text: str = "new") -> None:
-    _files.write_whole(path, lambda file: file.write(text))
+    files.write_whole(path, lambda file: file.write(text))
 
 
 @posix
@@ -35,7 +35,7 @@ def test_an_existing_file_keeps_its_permissions(mode: int, tmp_path: Path) -> No
         (temporary,) = tmp_path.glob(".model.json.*")
         seen.append(stat.S_IMODE(temporary.stat().st_mode))
 
-    _files.write_whole(path, during)
+    files.write_whole(path, during)
     assert stat.S_IMODE(path.stat().st_mode) == mode
     assert seen == [mode]  # and nobody could read more while it was written
 
@@ -75,13 +75,13 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
 
 KILLED = """
 import os, sys
-from hsboost import _files
+from hsboost import files
 def write(file):
     file.write("half")
     file.flush()
     print("writing", flush=True)
     sys.stdin.read()
-_files.write_whole(sys.argv[1], write)
+files.write_whole(sys.argv[1], write)
 """
 
 
@@ -146,6 +146,6 @@ def test_an_interrupted_write_leaves_what_was_there(error: BaseException, tmp_pa
         raise error
 
     with pytest.raises(type(error)):
-        _files.write_whole(path, fail)
+        files.write_whole(path, fail)
     assert json.loads(path.read_text()) == "old"
     assert list(tmp_path.iterdir()) == [path]

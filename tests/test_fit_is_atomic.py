@@ -16,7 +16,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from hsboost import HSClassifier, _boosters, _calibration
+from hsboost import HSClassifier
+from hsboost.estimators import _boosters, _calibration
 from hsboost.losses import HypersimplexLoss
 
 pytestmark = pytest.mark.truth
@@ -227,15 +228,15 @@ def test_a_model_may_go_on_from_itself(booster: str, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("damage", ["booster", "calibrators", "loss"])
 def test_a_file_that_cannot_be_read_makes_no_model(damage: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hsboost import _native, _persistence
+    from hsboost.estimators._model_file import native, persistence
 
     model = HSClassifier(small("lightgbm"), calibration="sigmoid").fit(X, Y)
     model.save_model(tmp_path / "model.json")
     before = dict(vars(model))
     owner, name = {
-        "booster": (_native, "from_plain"),
+        "booster": (native, "from_plain"),
         "calibrators": (_calibration, "from_plain"),
-        "loss": (_persistence, "_objective"),
+        "loss": (persistence, "_objective"),
     }[damage]
     monkeypatch.setattr(owner, name, raising(OwnError))
     with pytest.raises(OwnError):

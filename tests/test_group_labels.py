@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from hsboost import HypersimplexLoss, PrecisionAtK, precision_at_k, project_hypersimplex
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
 
 pytestmark = pytest.mark.truth
 

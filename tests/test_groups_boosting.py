@@ -49,8 +49,8 @@ def check_steps(loss, state, y, x, w, groups, tolerance=1e-6):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_warm_start_changes_nothing(kind, small, weighted, rng, monkeypatch):
     if small is not None:
-        monkeypatch.setattr("hsboost._threshold.SMALL", small)
-        monkeypatch.setattr("hsboost._segments.SMALL_GROUP", small)
+        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     groups = rng.permutation(np.repeat(np.arange(5), [1, 200, 400, 7, 2000]))
     n = groups.size
     y, w = rng.integers(0, 2, n), rng.uniform(0.1, 2, n) if weighted else None
@@ -129,15 +129,15 @@ def test_one_thread_and_two_give_the_same_bits(k, rng, monkeypatch):
 # --- without the compiler -----------------------------------------------------------------------------------------
 
 PLAIN = """
-import numpy as np, hsboost._threshold
+import numpy as np, hsboost._solver.threshold
 from hsboost import HypersimplexLoss, project_hypersimplex
 from hsboost.losses.hypersimplex_fy import HypersimplexFYLoss
 rng = np.random.default_rng(0)
 groups = rng.permutation(np.repeat([0, 1, 2], [1, 9, 40]))
 x, y, w = rng.normal(size=(50, 2)), rng.integers(0, 2, 50), rng.uniform(0, 2, 50)
 for small in (16_384, 12):
-    hsboost._threshold.SMALL = small
-    hsboost._segments.SMALL_GROUP = small
+    hsboost._solver.threshold.SMALL = small
+    hsboost._solver.segments.SMALL_GROUP = small
     for weight in (None, w):
         for method in ("threshold", "pav"):
             p = project_hypersimplex(x, 0.2, sample_weight=weight, groups=groups, method=method)

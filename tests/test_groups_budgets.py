@@ -49,8 +49,8 @@ def test_small_budget_cuts_let_each_groups_best_through(rng):
 )
 def test_small_groups_without_weight_disturb_nobody(call, small, monkeypatch):
     if small is not None:
-        monkeypatch.setattr("hsboost._threshold.SMALL", small)
-        monkeypatch.setattr("hsboost._segments.SMALL_GROUP", small)
+        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     x, y, w, groups = (
         np.array([2.0, 1, 0.4, 0]),
         np.array([1.0, 0, 0, 1]),
@@ -150,8 +150,8 @@ def test_scores_that_are_not_finite_in_a_small_and_in_a_large_group(kind, value,
 @pytest.mark.parametrize("small", [None, 0])
 def test_small_labels_and_weights_are_checked(kind, small, monkeypatch):
     if small is not None:
-        monkeypatch.setattr("hsboost._threshold.SMALL", small)
-        monkeypatch.setattr("hsboost._segments.SMALL_GROUP", small)
+        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     loss = kind()
     for wrong in (2, 0.5, np.nan, -1, 1e-60):
         y = np.array([1, 0, 1, wrong, 1, 0.0])

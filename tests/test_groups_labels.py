@@ -17,7 +17,7 @@ from lightgbm import LGBMClassifier
 from hsboost import HSClassifier, HypersimplexObjective, PrecisionAtK, project_hypersimplex
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.segments import sorted_starts
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
 from hsboost._validation import by_label
 
 # --- shapes -------------------------------------------------------------------------------------------------------
@@ -313,8 +313,8 @@ def test_small_k_that_is_no_mass_is_refused_with_groups_as_without(k):
 @pytest.mark.parametrize("small", [None, 0])
 def test_small_scores_that_are_not_finite_are_named_by_their_row(method, value, k, small, monkeypatch):
     if small is not None:
-        monkeypatch.setattr("hsboost._threshold.SMALL", small)
-        monkeypatch.setattr("hsboost._segments.SMALL_GROUP", small)
+        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     x = np.array([3.0, 1.0, 0.0, 2.0, value, 5.0])
     message = rf"x must be finite, got {value} at row 4 \(1 such rows in all\)"
     with pytest.raises(ValueError, match=message):

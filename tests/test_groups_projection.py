@@ -70,8 +70,8 @@ def test_small_the_way_of_large_groups_gives_the_same(small, p):
     """With SMALL = 3 a problem has groups of both kinds."""
     usual = solve(p)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hsboost._threshold.SMALL", small)
-        patch.setattr("hsboost._segments.SMALL_GROUP", small)
+        patch.setattr("hsboost._solver.threshold.SMALL", small)
+        patch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
         if p.weight is not None:  # large groups without any weight: see the test of their own
             light = np.flatnonzero(np.bincount(p.groups, p.weight) == 0)
             p = p._replace(weight=np.where(np.isin(p.groups, light), 1.0, p.weight))
@@ -217,8 +217,8 @@ def test_equals_scipy_isotonic_regression_by_group(method, rng):
 @pytest.mark.parametrize("small", [None, pytest.param(0)])
 def test_small_groups_without_any_weight_follow_and_disturb_nobody(method, small, monkeypatch):
     if small is not None:
-        monkeypatch.setattr("hsboost._threshold.SMALL", small)
-        monkeypatch.setattr("hsboost._segments.SMALL_GROUP", small)
+        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     x, w, groups = np.array([2.0, 1.0, 0.4, 0.0]), np.array([1.0, 0, 1, 0]), [0, 1, 0, 1]
     got = project_hypersimplex(x, [1, 0], sample_weight=w, groups=groups, method=method)
     np.testing.assert_allclose(got.values[[0, 2]], [1, 0], atol=1e-15)

@@ -11,7 +11,7 @@ import pytest
 from _models import BOOSTERS, binary, multi, small, stopping, trained_rounds
 
 from hsboost import HSClassifier, HypersimplexLoss
-from hsboost._history import History
+from hsboost.estimators._history import History
 
 X, Y = binary()
 X3, Y3 = multi()
@@ -102,7 +102,7 @@ def test_fitting_again_begins_a_new_record() -> None:
 def test_the_record_survives_and_the_callback_does_not(booster: str) -> None:
     model = HSClassifier(small(booster), k=3, verbose=0).fit(X3, Y3, groups=GROUPS)
     assert model.objective_.on_round is None
-    assert b"hsboost._history" not in pickle.dumps(model)
+    assert b"hsboost.estimators._history" not in pickle.dumps(model)
     restored = pickle.loads(pickle.dumps(model))
     np.testing.assert_equal(restored.training_history_, model.training_history_)
     assert model.estimator_.get_params()["objective"] is model.objective_

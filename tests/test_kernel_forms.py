@@ -18,7 +18,7 @@ from hsboost import HypersimplexLoss, HypersimplexObjective, PrecisionAtK, proje
 from hsboost._kernels._compile import as_input
 from hsboost._kernels.columns import transpose
 from hsboost._kernels.settle import settle
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
 from hsboost.losses import get_loss
 
 pytestmark = pytest.mark.truth

@@ -18,15 +18,8 @@ from hypothesis import strategies as st
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 
-from hsboost import (
-    PrecisionAtK,
-    RecallAtK,
-    _communicator,
-    _worker_metrics,
-    hypersimplex_obj,
-    precision_at_k,
-    recall_at_k,
-)
+from hsboost import PrecisionAtK, RecallAtK, hypersimplex_obj, precision_at_k, recall_at_k
+from hsboost._workers import communicator, metrics
 from hsboost.metrics import PooledAUC
 
 BUDGETS = pytest.mark.parametrize("k", [None, 7, 0.2, 0])
@@ -36,7 +29,7 @@ BUDGETS = pytest.mark.parametrize("k", [None, 7, 0.2, 0])
 def communicate(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a function on threads that the metrics take for XGBoost's workers."""
     here = threading.local()
-    monkeypatch.setattr(_communicator, "workers", lambda: here.workers)
+    monkeypatch.setattr(communicator, "workers", lambda: here.workers)
 
     def run(size: int, work: Any) -> list[Any]:
         def enter(workers: Any) -> Any:
@@ -169,17 +162,17 @@ def test_pooled_area_is_scikit_learns_of_all_rows(rows: tuple[np.ndarray, ...], 
     expected = roc_auc_score(y, score, sample_weight=weight)
     assert PooledAUC()(y, score, weight) == pytest.approx(expected, abs=1e-12)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_worker_metrics, "EXCHANGED", exchanged)
+        patch.setattr(metrics, "EXCHANGED", exchanged)
         found = on_workers(
-            3, lambda w: _worker_metrics.roc_auc(w, *(part[place == w.rank] for part in (y, score, weight)))
+            3, lambda w: metrics.roc_auc(w, *(part[place == w.rank] for part in (y, score, weight)))
         )  # fmt: skip
     assert found == [pytest.approx(expected, abs=1e-12)] * 3
 
 
 def test_the_rarer_kind_travels_and_no_turn_is_large(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
-    monkeypatch.setattr(_worker_metrics, "EXCHANGED", 30)
+    monkeypatch.setattr(metrics, "EXCHANGED", 30)
     sent: list[int] = []
-    share = _communicator.Workers.share
+    share = communicator.Workers.share
 
     def watched(self: Any, compute: Any) -> Any:
         found = share(self, compute)
@@ -187,12 +180,12 @@ def test_the_rarer_kind_travels_and_no_turn_is_large(monkeypatch: pytest.MonkeyP
             sent.append(sum(scores.size for scores, _ in found))
         return found
 
-    monkeypatch.setattr(_communicator.Workers, "share", watched)
+    monkeypatch.setattr(communicator.Workers, "share", watched)
     y = np.arange(1000) % 10 == 0
     for labels in (y, ~y):
         score = rng.normal(size=y.size)
         sent.clear()
-        found = on_workers(3, lambda w: _worker_metrics.roc_auc(w, labels[w.rank :: 3], score[w.rank :: 3], None))  # noqa: B023
+        found = on_workers(3, lambda w: metrics.roc_auc(w, labels[w.rank :: 3], score[w.rank :: 3], None))  # noqa: B023
         assert found[0] == pytest.approx(roc_auc_score(labels, score), abs=1e-12)
         assert sum(sent) == 100
         assert max(sent) <= 30
@@ -213,7 +206,7 @@ def test_an_area_without_pairs_is_nan(label: float, communicate: Any) -> None:
 
 def _pooled_alone(y: np.ndarray, score: np.ndarray) -> float:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_communicator, "workers", lambda: None)
+        patch.setattr(communicator, "workers", lambda: None)
         return PooledAUC()(y, score)
 
 

@@ -18,7 +18,8 @@ import pytest
 from _models import binary, multi, small
 from test_persistence_files import forged
 
-from hsboost import HSClassifier, _native
+from hsboost import HSClassifier
+from hsboost.estimators._model_file import native
 
 pytestmark = pytest.mark.truth
 
@@ -74,7 +75,7 @@ def _no_booster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     def stop(*arguments: Any) -> None:
         raise Reached
 
-    monkeypatch.setattr(_native, "from_plain", stop)
+    monkeypatch.setattr(native, "from_plain", stop)
 
 
 def rejected(path: Path, tmp_path: Path, change: Callable[[Any], Any], message: str) -> None:

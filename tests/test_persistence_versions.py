@@ -21,7 +21,8 @@ from _models import binary, multi, small
 from test_persistence_files import forged
 
 import hsboost
-from hsboost import HSClassifier, _native, _proof, _xgboost_model
+from hsboost import HSClassifier
+from hsboost.estimators._model_file import native, proof, xgboost_model
 from hsboost.losses import LOSSES
 
 pytestmark = pytest.mark.truth
@@ -122,7 +123,7 @@ def test_every_pair_of_versions(booster: str, tmp_path: Path) -> None:
         installed = {
             version: start(*pip, str(tmp_path / f"of {version}"), f"{package}=={version}")
             for version in versions
-            if version != _native.version(booster)  # it is installed
+            if version != native.version(booster)  # it is installed
         }
         for version, process in installed.items():
             _, problem = process.communicate()
@@ -170,7 +171,7 @@ def another(content: Any) -> None:
 
 def test_a_file_says_what_wrote_it(saved: Path) -> None:
     booster = json.loads(saved.read_text())["content"]["booster"]
-    assert booster["version"] == _native.version(booster["kind"])
+    assert booster["version"] == native.version(booster["kind"])
 
 
 def test_scores_that_do_not_come_out_are_refused_by_name(saved: Path, tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_scores_that_do_not_come_out_are_refused_by_name(saved: Path, tmp_path: 
         content["proof"]["decisions"] = [score + by for score in content["proof"]["decisions"]]
 
     kind = json.loads(saved.read_text())["content"]["booster"]["kind"]
-    here = _native.version(kind)
+    here = native.version(kind)
     both = rf"saved with .* 9\.9\.9, and this .* {here} gives other scores .*by up to 0\.5"
     remedy = rf"install {kind}==9\.9\.9 to load it, or train and save it again with .* {here}"
     with pytest.raises(ValueError, match=f"{both}.*{remedy}"):
@@ -239,10 +240,10 @@ def test_the_proof_of_a_wide_model_is_small(tmp_path: Path) -> None:
 
 
 def test_the_rows_lie_at_and_beside_splits() -> None:
-    splits = _proof.Splits(3, 1)
+    splits = proof.Splits(3, 1)
     splits.add(np.array([1, 1]), np.array([0.5, 2.0]))
     splits.categorical[2] = [np.array([4])]
-    rows = _proof.make_rows(splits, single=True)
+    rows = proof.make_rows(splits, single=True)
     numeric = {v for features, values in rows for f, v in zip(features, values, strict=True) if f == 1}
     beside = {float(np.nextafter(np.float32(at), np.float32(side))) for at in (0.5, 2.0) for side in (-9, 9)}
     assert numeric <= {None, 0.0, 0.5, 2.0} | beside
@@ -287,7 +288,7 @@ def test_old_files_are_read_where_they_cannot_be_misread(saved: Path, tmp_path: 
 
 
 def portable(model: Any) -> Any:
-    return _xgboost_model.portable(model)
+    return xgboost_model.portable(model)
 
 
 def layout(base_score: str = "5E-1", **booster: Any) -> Any:
@@ -330,12 +331,12 @@ def test_a_condition_that_compares_with_nothing_is_a_number() -> None:
 def test_names_of_categories_need_a_version_that_knows_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import pandas as pd
 
-    if _native._numbers(_native.version("xgboost")) < [3, 1, 1]:
+    if native._numbers(native.version("xgboost")) < [3, 1, 1]:
         pytest.skip("XGBoost before 3.1.1 does not save names of categories")
     names = np.array(["a", "b", "c"])[np.arange(len(Y)) % 3]
     frame = pd.DataFrame({"x": X[:, 0], "c": pd.Categorical(names)})
     HSClassifier(small("xgboost", enable_categorical=True)).fit(frame, Y).save_model(tmp_path / "model.json")
-    monkeypatch.setattr(_native, "version", lambda kind: "3.0.5")
+    monkeypatch.setattr(native, "version", lambda kind: "3.0.5")
     with pytest.raises(ValueError, match=r"this XGBoost 3\.0\.5 does not know categories by their names"):
         HSClassifier.load_model(tmp_path / "model.json")
 
@@ -345,7 +346,7 @@ def test_a_pickle_of_another_version_says_so(booster: str, monkeypatch: pytest.M
     text = pickle.dumps(HSClassifier(small(booster), k=0.2).fit(X, Y))
     again = pickle.loads(text)
     assert not hasattr(again, "_booster_version")
-    monkeypatch.setattr(_native, "version", lambda kind: "9.9.9")
+    monkeypatch.setattr(native, "version", lambda kind: "9.9.9")
     with pytest.warns(UserWarning, match=rf"made with {booster} .*, and 9\.9\.9 may misread it.*save_model"):
         pickle.loads(text)
     pickle.loads(pickle.dumps(HSClassifier(loss=next(iter(LOSSES)))))  # nothing to say of what is not fitted

@@ -11,7 +11,7 @@ from scipy.optimize import isotonic_regression
 from strategies import Problem, problems
 
 from hsboost import project_hypersimplex
-from hsboost._threshold import SMALL
+from hsboost._solver.threshold import SMALL
 
 METHODS = ["threshold", "pav"]
 both = pytest.mark.parametrize("method", METHODS)
@@ -57,7 +57,7 @@ def test_small_equals_the_truth(method, p):
 @given(problems())
 def test_small_equals_the_truth_on_the_way_for_large_arrays(p):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hsboost._threshold.SMALL", 0)
+        patch.setattr("hsboost._solver.threshold.SMALL", 0)
         patch.setattr("hsboost.projection.BLOCK", 0)
         check_against_truth(p, solve(p))
 

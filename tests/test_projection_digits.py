@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hsboost import HypersimplexLoss, HypersimplexObjective, project_hypersimplex
-from hsboost._communicator import Workers
 from hsboost._kernels.search import flat_cut
-from hsboost._segments import Segments, find_thresholds
-from hsboost._threshold import SMALL, threshold_of
+from hsboost._solver.segments import Segments, find_thresholds
+from hsboost._solver.threshold import SMALL, threshold_of
+from hsboost._workers.communicator import Workers
 from hsboost.losses import HypersimplexFYLoss
 from hsboost.projection import values_at
 
@@ -192,8 +192,8 @@ def test_losses_see_the_same_projection(kind: Any, problem: Any) -> None:
 
 
 def test_workers_find_the_same_threshold() -> None:
-    from hsboost._worker_rows import WorkerRows
-    from hsboost._worker_search import find_pooled
+    from hsboost._workers.rows import WorkerRows
+    from hsboost._workers.search import find_pooled
 
     class Alone(Workers):
         """One worker, which is all of them."""

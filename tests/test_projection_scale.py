@@ -15,7 +15,7 @@ import reference
 
 from hsboost import project_hypersimplex
 from hsboost._kernels._compile import BLOCK, PARALLEL_FROM
-from hsboost._threshold import SMALL
+from hsboost._solver.threshold import SMALL
 
 METHODS = ["threshold", "pav"]
 both = pytest.mark.parametrize("method", METHODS)

@@ -21,10 +21,10 @@ from hsboost import (
     PooledAUC,
     PrecisionAtK,
     RecallAtK,
-    _communicator,
     precision_at_k,
     recall_at_k,
 )
+from hsboost._workers import communicator
 from hsboost.losses import get_loss
 from hsboost.objectives import LossObjective
 
@@ -199,7 +199,7 @@ def test_metrics_refuse_what_the_objective_refuses(metric: Any, monkeypatch: pyt
     data = xgb_data(X, Y, qid=QUERY)
 
     def work(workers: Any) -> Any:
-        monkeypatch.setattr(_communicator, "workers", lambda: workers)
+        monkeypatch.setattr(communicator, "workers", lambda: workers)
         return watched(SCORE, data)
 
     for end in on_workers(2, work):
@@ -282,7 +282,7 @@ def test_workers_take_one_weight_per_query(monkeypatch: pytest.MonkeyPatch) -> N
         data = xgb_data(X[at], Y[at], qid=QUERY[at], weight=PER_QUERY[QUERY[at][[0, -1]]])
         return [watch._value_of_all(workers, Y[at], SCORE[at], _weights(data), data) for watch in watched]
 
-    from hsboost._dataset_groups import row_weights
+    from hsboost._boosting.dataset_groups import row_weights
 
     def _weights(data: Any) -> Any:
         return row_weights(data, data.num_row())

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsboost import _plain as plain
-from hsboost._splits import check_tree
+from hsboost.estimators._model_file import plain
+from hsboost.estimators._model_file.splits import check_tree
 
 pytestmark = pytest.mark.truth
 

@@ -12,7 +12,7 @@ from strategies import problems
 from hsboost._kernels import guess, threshold
 from hsboost._kernels.search import MARGIN
 from hsboost._kernels.settle import SAMPLED_FROM
-from hsboost._threshold import SMALL, ArrayReducer, Sums, find_threshold, guess_from, threshold_of
+from hsboost._solver.threshold import SMALL, ArrayReducer, Sums, find_threshold, guess_from, threshold_of
 
 
 class PlainReducer:

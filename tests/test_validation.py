@@ -9,7 +9,7 @@ import pytest
 
 from hsboost import HypersimplexLoss, project_hypersimplex
 from hsboost._kernels._compile import BLOCK
-from hsboost._threshold import SMALL
+from hsboost._solver.threshold import SMALL
 from hsboost._validation import checked_weight
 
 X = np.array([0.5, -1.0, 2.0, 0.0])

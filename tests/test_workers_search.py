@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from strategies import Problem, problems
 
 from hsboost import project_hypersimplex
-from hsboost._threshold import scale_of
-from hsboost._worker_rows import WorkerRows
-from hsboost._worker_search import Guess, find_pooled
+from hsboost._solver.threshold import scale_of
+from hsboost._workers.rows import WorkerRows
+from hsboost._workers.search import Guess, find_pooled
 from hsboost.projection import values_at
 
 
@@ -85,7 +85,7 @@ def test_many_rows_to_the_last_digits(rng, deal, dtype, weighted):
 
 
 def test_a_first_search_looks_at_a_sample_of_many_rows(rng, monkeypatch):
-    monkeypatch.setattr("hsboost._worker_search.SAMPLE", 512)
+    monkeypatch.setattr("hsboost._workers.search.SAMPLE", 512)
     x = rng.normal(size=20_000)
     found, traffic = solve(Problem(x, 3000.0, 1.0, None), (0.5, 0.5))
     alone = project_hypersimplex(x, 3000.0)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsboost import HypersimplexLoss
-from hsboost._communicator import Workers
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
+from hsboost._workers.communicator import Workers
 from hsboost.losses import HypersimplexFYLoss, SquaredLoss
 
 LOSSES = [

@@ -76,7 +76,7 @@ def own_methods(rows: Rows) -> list[Method]:
 def own_part_methods(rows: PartRows) -> list[Method]:
     """The same with a problem for each part, beside the same calls on the same rows as one problem."""
     from hsboost import project_hypersimplex
-    from hsboost._segments import Segments
+    from hsboost._solver.segments import Segments
 
     x, w, k, groups = rows.x, rows.w, rows.k, rows.groups
     ours = ("projection", *STEPS)

@@ -2,9 +2,9 @@
 
 XGBoost hands a custom objective its predictions in host memory wherever it trains. Here they are moved to the GPU
 once per round; labels, weights and the previous threshold are there already; the threshold search of
-`hsboost._threshold` runs over a reducer on the GPU; gradient and curvature are written there as CuPy float32 arrays,
-which XGBoost takes as they are. Same solver, and the same numbers as on the processor to float32 rounding. Repeated
-calls give the same bits, on any GPU.
+`hsboost._solver.threshold` runs over a reducer on the GPU; gradient and curvature are written there as CuPy float32
+arrays, which XGBoost takes as they are. Same solver, and the same numbers as on the processor to float32 rounding.
+Repeated calls give the same bits, on any GPU.
 
 Nothing here has to be called to train. `HypersimplexObjective(device="auto")`, the default, comes here when the
 booster trains on a GPU and ``pip install hsboost[gpu]`` has brought CuPy and numba-cuda, and stays on the processor
@@ -24,7 +24,7 @@ from typing import Any
 
 from hsboost import _validation as check
 from hsboost._kernels import search
-from hsboost._threshold import Threshold
+from hsboost._solver.threshold import Threshold
 from hsboost.cuda import _kernels as kernels
 from hsboost.cuda import _step
 from hsboost.cuda._device import Device, grid, missing

@@ -1,4 +1,4 @@
-"""The reducer of `hsboost._threshold` whose rows lie on a GPU.
+"""The reducer of `hsboost._solver.threshold` whose rows lie on a GPU.
 
 On a GPU a pass over ten million rows takes about as long as telling the host its result, so round trips are what is
 saved. The first pass already keeps the rows that are undecided in a window about the nu asked for; if the root lies
@@ -14,7 +14,7 @@ import numpy as np
 
 from hsboost._kernels import guess, search
 from hsboost._kernels.threshold import block_sums
-from hsboost._threshold import (
+from hsboost._solver.threshold import (
     RUN,
     Sums,
     Threshold,
@@ -60,7 +60,7 @@ class Kept(NamedTuple):
 
 
 class DeviceReducer:
-    """Scores ``x`` (and weights) on a device, as CuPy arrays; implements `hsboost._threshold.Reducer`."""
+    """Scores ``x`` (and weights) on a device, as CuPy arrays; implements `hsboost._solver.threshold.Reducer`."""
 
     def __init__(self, device: Device, x: Any, w: Any | None, scale: float, total: float) -> None:
         self.device, self.scale, self.total = device, scale, total
@@ -246,8 +246,8 @@ def find(
 ) -> tuple[Threshold, int]:
     """The threshold of scores on the device, and the passes over all of them that it took.
 
-    As `hsboost._threshold.threshold_of`, which also takes over (in host memory) where scores are too far apart for the
-    search. Raises FloatingPointError on NaN or inf.
+    As `hsboost._solver.threshold.threshold_of`, which also takes over (in host memory) where scores are too far apart
+    for the search. Raises FloatingPointError on NaN or inf.
     """
     rows = DeviceReducer(device, x, w, scale_of(temperature), total)
     first = None if start is None else (start.anchor, start.nu)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hsboost import _validation as check
-from hsboost._threshold import Threshold
+from hsboost._solver.threshold import Threshold
 from hsboost.cuda import _kernels as kernels
 from hsboost.cuda._device import Device, grid
 from hsboost.cuda._reducer import find

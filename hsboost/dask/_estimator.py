@@ -8,16 +8,16 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from hsboost import _boosters, _calibration, _class_weight, _evaluation, _labels
-from hsboost import _categories as categories
 from hsboost import _validation as check
-from hsboost._dataset_groups import ROW_FIELD
+from hsboost._boosting.dataset_groups import ROW_FIELD
 from hsboost._validation import Budgets
 from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows, _training
 from hsboost.dask._predicting import DaskPredictor, head, on_cluster
 from hsboost.dask._training import Training
-from hsboost.estimators import HSClassifier, training_unit
+from hsboost.estimators import HSClassifier, _boosters, _calibration, _class_weight, _evaluation, _labels
+from hsboost.estimators import _categories as categories
+from hsboost.estimators._classifier import training_unit
 from hsboost.losses import HypersimplexLoss, Loss
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import HypersimplexObjective, LossObjective

@@ -15,7 +15,7 @@ import pandas as pd
 from dask.highlevelgraph import HighLevelGraph
 from distributed import Client, futures_of, wait
 
-from hsboost._features import readable
+from hsboost.estimators._features import readable
 
 #: How many partial results one task adds up.
 FAN_IN = 16
@@ -132,7 +132,7 @@ def beside(
 
 
 class Partitions:
-    """The rows of a Dask collection as :class:`hsboost._order.Places`."""
+    """The rows of a Dask collection as :class:`hsboost._workers.order.Places`."""
 
     def __init__(self, client: Client, rows: list[Any]) -> None:
         self.client, self.rows = client, rows

@@ -13,13 +13,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from hsboost import _boosters, _order, _ranking
 from hsboost import _validation as check
-from hsboost._segments import Segments
+from hsboost._solver import ranking
+from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
+from hsboost._workers import order
 from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows
-from hsboost.estimators import HSClassifier
+from hsboost.estimators import HSClassifier, _boosters
 
 
 def _has_probabilities(self: DaskPredictor) -> bool:
@@ -100,16 +101,16 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
             given = client.persist(given)
             seen = partitions.collect(client, partitions.each(_rows.labels_with, x, given))
             labels = Segments.by_label([label for one in seen for label in one]).labels
-        by_column = _ranking.budgets(k, self.classes_, labels)  # type: ignore[arg-type]
+        by_column = ranking.budgets(k, self.classes_, labels)  # type: ignore[arg-type]
         index = None if labels is None else {label: g for g, label in enumerate(labels)}
         rows = client.persist(partitions.each(_rows.scored, x, given, shared=(self._shared(client), index)))
         n_groups = 1 if labels is None else max(len(labels), 1)
         parts = partitions.Partitions(client, rows)
         sizes = parts.sum((len(by_column), n_groups), _sizes, len(by_column) * n_groups)
         counts = np.concatenate(
-            [_ranking.counts(b, size, labels) for b, size in zip(by_column, sizes, strict=True)]
+            [ranking.counts(b, size, labels) for b, size in zip(by_column, sizes, strict=True)]
         )  # fmt: skip
-        found = _order.boundaries(parts, counts, np.float32, "scores")
+        found = order.boundaries(parts, counts, np.float32, "scores")
         tied = np.array(partitions.collect(client, partitions.each(_rows.tied, rows, shared=(found.last,))))
         # Places left at the boundary go to the partitions in their order.
         before = np.cumsum(tied, axis=0) - tied

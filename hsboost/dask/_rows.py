@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import _num_samples, column_or_1d
 
-from hsboost import _boosters, _evaluation, _labels
 from hsboost import _validation as check
-from hsboost._features import native
-from hsboost._order import Rows
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
+from hsboost._workers.order import Rows
+from hsboost.estimators import _boosters, _evaluation, _labels
+from hsboost.estimators._features import native
 
 
 class Encoded(NamedTuple):

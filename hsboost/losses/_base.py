@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hsboost._communicator import Workers
+from hsboost._workers.communicator import Workers
 
 #: Least curvature that boosters get for a row of weight 1: a leaf never divides by nothing.
 LEAST_CURVATURE = 1e-16

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from hsboost import _validation as check
 from hsboost._kernels import segments as kernels
 from hsboost._kernels._compile import as_input
-from hsboost._segments import Segments, Thresholds
+from hsboost._solver.segments import Segments, Thresholds
 from hsboost._validation import BudgetRule, Budgets, FloatArray
 from hsboost.losses import _single
 from hsboost.losses._single import Rows, Slopes

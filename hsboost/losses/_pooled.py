@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
-from hsboost._communicator import Traffic, Workers
 from hsboost._kernels._compile import at_most
-from hsboost._segments import Segments, Thresholds
-from hsboost._threshold import scale_of
+from hsboost._solver.segments import Segments, Thresholds
+from hsboost._solver.threshold import scale_of
 from hsboost._validation import Budgets, FloatArray
-from hsboost._worker_rows import WorkerRows
-from hsboost._worker_search import Found, Guess, find_pooled
+from hsboost._workers.communicator import Traffic, Workers
+from hsboost._workers.rows import WorkerRows
+from hsboost._workers.search import Found, Guess, find_pooled
 from hsboost.losses import _grouped, _single
 from hsboost.losses._single import Slopes
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from hsboost import _validation as check
 from hsboost._kernels import gradient as kernels
 from hsboost._kernels._compile import BLOCK, as_input
-from hsboost._threshold import Threshold
+from hsboost._solver.threshold import Threshold
 from hsboost._validation import Budget, FloatArray
 from hsboost.projection import solve_threshold
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
-from hsboost._communicator import Workers
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets, FloatArray
+from hsboost._workers.communicator import Workers
 from hsboost.losses import _grouped, _pooled, _single
 from hsboost.losses._base import Loss
 from hsboost.losses._single import Slopes

@@ -13,8 +13,8 @@ from torch import Tensor
 from hsboost._kernels._compile import BLOCK, FAST, Kernel, njit
 from hsboost._kernels.columns import TILE, transpose
 from hsboost._kernels.search import MARGIN
-from hsboost._segments import Segments, find_thresholds
-from hsboost._threshold import scale_of
+from hsboost._solver.segments import Segments, find_thresholds
+from hsboost._solver.threshold import scale_of
 from hsboost.projection import _project_groups
 
 #: Columns are copied in groups of about so many scores: the copy stays in the cache, and fresh memory is slow.

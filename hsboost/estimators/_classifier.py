@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
-from hsboost import _boosters, _calibration, _class_weight, _evaluation, _labels
 from hsboost import _validation as check
-from hsboost._budgets import TrainingBudget
-from hsboost._communicator import workers
-from hsboost._history import History
-from hsboost._predictor import Predictor
-from hsboost._segments import Segments
+from hsboost._solver.budgets import TrainingBudget
+from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
+from hsboost._workers.communicator import workers
+from hsboost.estimators import _boosters, _calibration, _class_weight, _evaluation, _labels
+from hsboost.estimators._history import History
+from hsboost.estimators._predictor import Predictor
 from hsboost.losses import HypersimplexLoss, Loss
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import HypersimplexObjective, LossObjective

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
 
 #: The field of an XGBoost DMatrix that may carry a group code for each row.
 ROW_FIELD = "label_lower_bound"

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from hsboost import _boosters, _calibration, _content, _files, _native
-from hsboost import _plain as plain
-from hsboost._splits import Splits
 from hsboost._version import __version__
+from hsboost.estimators import _boosters, _calibration
+from hsboost.estimators._model_file import files, native, parts, plain
+from hsboost.estimators._model_file.splits import Splits
 from hsboost.losses import LOSSES, HypersimplexLoss, Loss
 from hsboost.objectives import HypersimplexObjective, LossObjective
 
@@ -51,11 +51,11 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         "loss": {"name": _name_of(loss), "parameters": plain.encode(parameters(loss), "the loss")},
         "fitted": {name: plain.encode(value, name) for name, value in fitted.items()},
         "calibrators": [_calibration.to_plain(one) for one in getattr(model, "calibrators_", [])],
-        "booster": _native.to_plain(model.estimator_, model.estimator),
+        "booster": native.to_plain(model.estimator_, model.estimator),
     }
     try:
         splits = _check_booster(content["booster"], model.n_features_in_, model.classes_, fitted["feature_names"])
-        proof = _native.prove(model.estimator_, splits, content["booster"]["kind"])
+        proof = native.prove(model.estimator_, splits, content["booster"]["kind"])
         content["proof"] = proof | {"decisions": _decisions(model, proof["scores"]).tolist()}
         _build(type(model), content)
         digest = _digest(content)
@@ -65,13 +65,13 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
             "versions of the libraries"
         ) from error
     document = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": digest, "content": content}
-    _files.write_whole(path, lambda file: json.dump(document, file, allow_nan=False))
+    files.write_whole(path, lambda file: json.dump(document, file, allow_nan=False))
 
 
 def booster_version(estimator: Any) -> tuple[str, str]:
     """Name and version of the booster behind a fitted estimator."""
     kind = str(_boosters.kind(estimator))
-    return kind, _native.version(kind)
+    return kind, native.version(kind)
 
 
 def warn_of_pickles(wrote: tuple[str, str], here: tuple[str, str]) -> None:
@@ -99,20 +99,20 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
     """The classifier of a content, every part of which is checked before the booster sees its model."""
     settings = {name: plain.decode(value) for name, value in content["parameters"].items()}
     fitted = {name: plain.decode(value) for name, value in content["fitted"].items()}
-    _content.check_fitted(fitted)
+    parts.check_fitted(fitted)
     n_classes = fitted["classes"].size
-    _content.check_parameters(settings, cls)
-    loss = _content.make_loss(content["loss"], n_classes)
-    _content.check_calibrators(content["calibrators"], n_classes, settings["calibration"])
+    parts.check_parameters(settings, cls)
+    loss = parts.make_loss(content["loss"], n_classes)
+    parts.check_calibrators(content["calibrators"], n_classes, settings["calibration"])
     booster = content["booster"]
     splits = _check_booster(booster, fitted["n_features"], fitted["classes"], fitted["feature_names"])
     if version == 1:
-        booster = _native.without_proof(booster)
-    estimator = _native.from_plain(booster, n_classes)
+        booster = native.without_proof(booster)
+    estimator = native.from_plain(booster, n_classes)
     if settings["loss"] is None:  # k is the estimator's
         whole = isinstance(loss, HypersimplexLoss)
         settings["loss"] = type(loss)(**(parameters(loss) | {"k": None})) if whole else loss
-    model = cls(_native.given(booster), **settings)
+    model = cls(native.given(booster), **settings)
     model._loss(None, False)  # the settings make a loss
     model.classes_, model.estimator_ = fitted["classes"], estimator
     model.objective_ = _objective(loss, fitted["offset"])
@@ -128,14 +128,14 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
         model.calibrators_ = [_calibration.from_plain(one) for one in content["calibrators"]]
     if version > 1:
         proof = content["proof"]
-        _native.check_proof(estimator, booster, proof, splits)
+        native.check_proof(estimator, booster, proof, splits)
         if not np.array_equal(_decisions(model, proof["scores"]), proof["decisions"]):
             raise ValueError("the thresholds give other decisions than were saved with the model; save it again")
     return model
 
 
 def _check_booster(booster: Any, n_features: Any, classes: np.ndarray, names: np.ndarray | None) -> Splits:
-    return _native.check(booster, int(n_features), classes.size, None if names is None else names.tolist())
+    return native.check(booster, int(n_features), classes.size, None if names is None else names.tolist())
 
 
 def _decisions(model: Any, scores: Any) -> np.ndarray:

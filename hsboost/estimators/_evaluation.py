@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, issparse
 
-from hsboost import _class_weight, _labels
 from hsboost import _validation as check
+from hsboost.estimators import _class_weight, _labels
 
 #: Values that are compared at a time.
 COMPARED = 1 << 18

@@ -11,9 +11,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from hsboost import _boosters, _calibration, _persistence, _ranking
-from hsboost._segments import Segments
+from hsboost._solver import ranking
+from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
+from hsboost.estimators import _boosters, _calibration
+from hsboost.estimators._model_file import persistence
 from hsboost.losses import HypersimplexLoss, Loss, get_loss
 
 #: Losses that take k, temperature and the curvature's settings from the estimator.
@@ -85,10 +87,10 @@ class Predictor(ClassifierMixin, BaseEstimator):
         scores = self.decision_function(X)
         k = self.k if k is None else k
         segments = None if groups is None else Segments.by_label(groups, scores.shape[0], "X")
-        budgets = _ranking.budgets(k, self.classes_, segments)
+        budgets = ranking.budgets(k, self.classes_, segments)
         if scores.ndim == 1:
-            return self.classes_[_ranking.top(scores, budgets[0], segments).astype(np.intp)]
-        return np.column_stack([_ranking.top(column, b, segments) for column, b in zip(scores.T, budgets, strict=True)])
+            return self.classes_[ranking.top(scores, budgets[0], segments).astype(np.intp)]
+        return np.column_stack([ranking.top(column, b, segments) for column, b in zip(scores.T, budgets, strict=True)])
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -162,12 +164,12 @@ class Predictor(ClassifierMixin, BaseEstimator):
             Where the file cannot be written: a folder, a folder that is missing, no permission, a full disk.
         """
         check_is_fitted(self, "estimator_")
-        _persistence.save(self, path)
+        persistence.save(self, path)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
         if "estimator_" in state:
-            state = state | {"_booster_version": _persistence.booster_version(state["estimator_"])}
+            state = state | {"_booster_version": persistence.booster_version(state["estimator_"])}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -175,7 +177,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
         wrote = state.pop("_booster_version", None)
         super().__setstate__(state)
         if wrote is not None:
-            _persistence.warn_of_pickles(wrote, _persistence.booster_version(state["estimator_"]))
+            persistence.warn_of_pickles(wrote, persistence.booster_version(state["estimator_"]))
 
     @classmethod
     def load_model(cls: type[Self], path: str | os.PathLike[str]) -> Self:
@@ -191,7 +193,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
             For a file that is damaged, is something else, comes from a later version of the format, or that this
             version of the booster does not read as the one that wrote it did; then the message names both.
         """
-        return _persistence.load(cls, path)
+        return persistence.load(cls, path)
 
     def _loss(self, k: Budgets, grouped: bool) -> Loss:
         """The loss with this estimator's settings."""
@@ -200,7 +202,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
             if isinstance(loss, HypersimplexLoss) and loss.k is not None:
                 raise ValueError(f"k is the estimator's here: pass HSClassifier(k={loss.k!r}) and a loss without k")
             if isinstance(loss, HypersimplexLoss):
-                loss = type(loss)(**(_persistence.parameters(loss) | {"k": k}))
+                loss = type(loss)(**(persistence.parameters(loss) | {"k": k}))
         elif self.loss in HYPERSIMPLEX:
             floor = {} if self.hessian_floor is None else {"hessian_floor": self.hessian_floor}
             loss = get_loss(self.loss, k=k, temperature=self.temperature, hessian=self.hessian, **floor)

@@ -14,9 +14,9 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from hsboost import _aliases, _categories, _eval_metric, _features, _labels, _stopping
 from hsboost import _validation as check
-from hsboost._evaluation import EvaluationSet
+from hsboost.estimators import _aliases, _categories, _eval_metric, _features, _labels, _stopping
+from hsboost.estimators._evaluation import EvaluationSet
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import LossObjective
 

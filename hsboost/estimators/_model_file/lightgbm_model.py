@@ -1,7 +1,7 @@
 """LightGBM's model as text: checked before LightGBM sees it, which trusts most of it.
 
 A head of ``name=value`` lines, a block of such lines per tree, then importances, parameters and the names of pandas'
-categories. See the docstring of :mod:`hsboost._splits` for what is taken from it.
+categories. See the docstring of :mod:`hsboost.estimators._model_file.splits` for what is taken from it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from hsboost import _plain as plain
-from hsboost._splits import Splits, check_tree
+from hsboost.estimators._model_file import plain
+from hsboost.estimators._model_file.splits import Splits, check_tree
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _STATISTIC = re.compile(rf"{_NUMBER.pattern}|[+-]?(nan|inf)", re.ASCII)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hsboost import _plain as plain
 from hsboost import _validation as check
+from hsboost.estimators._model_file import plain
 from hsboost.losses import LOSSES, Loss
 
 

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, column_or_1d
 
 from hsboost import _validation as check
-from hsboost._features import native
+from hsboost.estimators._features import native
 
 
 def encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from hsboost import _plain as plain
-from hsboost._splits import Splits, check_tree
+from hsboost.estimators._model_file import plain
+from hsboost.estimators._model_file.splits import Splits, check_tree
 
 #: What a deleted node has for its feature.
 _DELETED = 2**31 - 1

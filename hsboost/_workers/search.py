@@ -1,9 +1,9 @@
 """The threshold search over rows on several machines: few calls, many candidates in each, the same bits everywhere.
 
-What :mod:`hsboost._threshold` does for rows in one memory. Every worker holds its own rows and the same state of the
-search; a call adds up the sums of all workers at candidates that each of them worked out from the call before. So all
-reach the same threshold, to the last bit, and nobody decides anything alone. All problems of a round (groups, classes)
-share the calls.
+What :mod:`hsboost._solver.threshold` does for rows in one memory. Every worker holds its own rows and the same state of
+the search; a call adds up the sums of all workers at candidates that each of them worked out from the call before. So
+all reach the same threshold, to the last bit, and no worker decides anything alone. All problems of a round (groups,
+classes) share the calls.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hsboost import _order
-from hsboost._communicator import Workers
 from hsboost._kernels import refine, search
 from hsboost._kernels.pooled import KINDS
-from hsboost._segments import Thresholds
-from hsboost._worker_rows import WorkerRows
+from hsboost._solver.segments import Thresholds
+from hsboost._workers import order
+from hsboost._workers.communicator import Workers
+from hsboost._workers.rows import WorkerRows
 
 #: Candidates of a call for one problem, five sums each: two arms that halve their distance twenty times.
 MOST_CANDIDATES = 41
@@ -88,8 +88,8 @@ def find_pooled(
         return _Search(workers, rows, k, total, scale, guess).run()
     except OverflowError:
         # Relative to the score at which the running weight passes k the solution lies in [-1, 0].
-        places = _order.AtWorkers(workers, rows)
-        last = _order.boundaries(places, k, np.float64, "raw_prediction").last
+        places = order.AtWorkers(workers, rows)
+        last = order.boundaries(places, k, np.float64, "raw_prediction").last
         near = Guess(np.where(np.isnan(last), 0.0, last), np.full(k.size, -0.5), np.full(k.size, np.inf))
         return _Search(workers, rows, k, total, scale, near, enclosed=True).run()
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from hsboost import _evaluation
+from hsboost.estimators import _evaluation
 
 
 def on_one_set(

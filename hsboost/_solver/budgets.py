@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hsboost import _validation as check
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
 from hsboost._validation import Budget, Budgets
 
 #: The largest share a budget can be given as; for rows, all of them.

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from hsboost import _validation as check
-from hsboost._communicator import Workers
 from hsboost._validation import FloatArray
+from hsboost._workers.communicator import Workers
 
 #: Bits that one exchange fixes: 2**11 sums for each ranking.
 DIGIT = 11

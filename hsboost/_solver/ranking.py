@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from hsboost import _validation as check
-from hsboost._budgets import by_column
-from hsboost._segments import Segments
+from hsboost._solver.budgets import by_column
+from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 
 

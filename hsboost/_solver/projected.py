@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
-from hsboost._segments import Segments
+from hsboost._solver.segments import Segments
 from hsboost._validation import FloatArray
 
 

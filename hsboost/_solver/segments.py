@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from hsboost._kernels import segments as kernels
 from hsboost._kernels._compile import BLOCK, PARALLEL_FROM, as_input
 from hsboost._kernels.search import NOT_FINITE, SOLVED
-from hsboost._threshold import Threshold, cut_of, scale_of, threshold_of
+from hsboost._solver.threshold import Threshold, cut_of, scale_of, threshold_of
 from hsboost._validation import FloatArray, check_same_length, native
 
 #: Beyond that the passes are threaded, and a group need not share the cores with others.
@@ -172,7 +172,7 @@ def _objects(groups: ArrayLike) -> np.ndarray:
 
 
 class Thresholds(NamedTuple):
-    """One :class:`hsboost._threshold.Threshold` per group, as arrays."""
+    """One :class:`hsboost._solver.threshold.Threshold` per group, as arrays."""
 
     anchor: np.ndarray
     nu: np.ndarray

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from hsboost import _boosters
-from hsboost import _plain as plain
-from hsboost._splits import Splits
+from hsboost.estimators import _boosters
+from hsboost.estimators._model_file import plain
+from hsboost.estimators._model_file.splits import Splits
 
 N_ROWS = 24
 #: Features with a value in one row: keeps the proof of a model of thousands of features small.

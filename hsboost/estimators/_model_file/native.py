@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import LabelEncoder
 
-from hsboost import _boosters, _lightgbm_model, _proof, _xgboost_model
-from hsboost import _plain as plain
-from hsboost._splits import Splits
+from hsboost.estimators import _boosters
+from hsboost.estimators._model_file import lightgbm_model, plain, proof, xgboost_model
+from hsboost.estimators._model_file.splits import Splits
 
 _NAMES = {"xgboost": "XGBoost", "lightgbm": "LightGBM"}
 #: How the boosters call the number of threads, which they take unchecked.
@@ -64,7 +64,7 @@ def to_plain(estimator: Any, given: Any) -> dict[str, Any]:
         "settings": settings,
     }
     if kind == "xgboost":
-        return common | {"model": _xgboost_model.portable(json.loads(bytes(booster.save_raw("json"))))}
+        return common | {"model": xgboost_model.portable(json.loads(bytes(booster.save_raw("json"))))}
     return common | {
         "model": booster.model_to_string(num_iteration=-1),
         "best_iteration": booster.best_iteration,
@@ -91,8 +91,8 @@ def check(content: Any, n_features: int, n_classes: int, names: list[str] | None
         raise ValueError("the booster's missing is no number")
     model = plain.part(content, "model", where)
     if kind == "xgboost":
-        return _xgboost_model.check(model, n_features, n_classes, names)
-    splits = _lightgbm_model.check(model, n_features, n_classes)
+        return xgboost_model.check(model, n_features, n_classes, names)
+    splits = lightgbm_model.check(model, n_features, n_classes)
     plain.whole(plain.part(content, "best_iteration", where), "best_iteration", -1, splits.n_rounds)
     plain.entry(plain.part(content, "named_features", where), (True, False), "named_features")
     return splits
@@ -100,8 +100,8 @@ def check(content: Any, n_features: int, n_classes: int, names: list[str] | None
 
 def prove(estimator: Any, splits: Splits, kind: str) -> dict[str, Any]:
     """Rows and their scores, for :func:`check_proof`."""
-    rows = _proof.make_rows(splits, single=kind == "xgboost")
-    return {"rows": rows, "scores": _proof.scores_of(estimator, rows, splits.n_features).tolist()}
+    rows = proof.make_rows(splits, single=kind == "xgboost")
+    return {"rows": rows, "scores": proof.scores_of(estimator, rows, splits.n_features).tolist()}
 
 
 def check_proof(estimator: Any, content: dict[str, Any], proof: Any, splits: Splits) -> None:
@@ -109,17 +109,17 @@ def check_proof(estimator: Any, content: dict[str, Any], proof: Any, splits: Spl
 
     The same version on the same kind of processor has to give every bit; others, and GPUs, may round differently.
     """
-    rows = _proof.check_rows(plain.part(proof, "rows", "the proof"), splits.n_features)
+    rows = proof.check_rows(plain.part(proof, "rows", "the proof"), splits.n_features)
     expected = np.array(plain.part(proof, "scores", "the proof"), dtype=np.float64)
     if not np.isfinite(expected).all():
         raise ValueError("the proof's scores are not finite")
     on_cpu = str(content["settings"].get("device") or "cpu").startswith("cpu")
     same = (content["version"], content["machine"]) == (version(content["kind"]), platform.machine())
     try:
-        found = _proof.scores_of(estimator, rows, splits.n_features)
+        found = proof.scores_of(estimator, rows, splits.n_features)
     except Exception as error:
         raise _cannot_read(content, f"gives no scores for it ({_first_line(error)})") from error
-    off = _proof.difference(found, expected, splits.scale, exact=same and on_cpu)
+    off = proof.difference(found, expected, splits.scale, exact=same and on_cpu)
     if off is not None:
         raise _cannot_read(content, f"gives other scores than were saved with it (by up to {off:.3g})")
 
@@ -148,9 +148,9 @@ def from_plain(content: dict[str, Any], n_classes: int) -> Any:
     from xgboost.core import XGBoostError
 
     here = _numbers(version(kind))
-    if here < [3, 1, 1] and _xgboost_model.knows_categories(content["model"]):
+    if here < [3, 1, 1] and xgboost_model.knows_categories(content["model"]):
         raise _cannot_read(content, "does not know categories by their names, as the model does")
-    if here >= [3, 2] and _xgboost_model.vector_leaves_without_weights(content["model"]):
+    if here >= [3, 2] and xgboost_model.vector_leaves_without_weights(content["model"]):
         raise _cannot_read(content, "needs more of trees with several values per leaf than the older one saved")
     estimator = XGBClassifier(**settings)
     try:
