@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from hsboost import _aliases, _categories, _eval_metric, _features, _labels, _stopping
+from hsboost import _aliases, _categories, _eval_metric, _evaluation, _features, _labels, _stopping
 from hsboost import _validation as check
 from hsboost._evaluation import EvaluationSet
 from hsboost.metrics import PrecisionAtK
@@ -138,6 +138,8 @@ def fit(
         else:
             extra["eval_set"] = pairs
     is_training = [one.is_training for one in eval_sets]
+    if "eval_names" in extra:
+        extra["eval_names"] = _evaluation.names(extra["eval_names"], is_training)
     try:
         with explained(), _stopping.on_one_set(kind(estimator), estimator, extra, is_training):
             estimator.fit(X, y, sample_weight=weight, **extra)
