@@ -269,7 +269,7 @@ def test_names_of_evaluation_sets(way: str | None, sets: Any, names: Any, expect
 @pytest.mark.parametrize(
     ("sets", "names", "kind", "message"),
     [
-        (SETS, ["a", "training"], ValueError, r"=.* calls the set that decides when to stop 'training', .*give it another"),
+        (SETS, ["a", "training"], ValueError, r"=.* calls the set that decides .* 'training', .*give it another"),
         (SETS[1], ["training"], ValueError, r"=.* calls the set that decides when to stop 'training'"),
         ([TRAINING, SETS[1]], ["a", "training"], ValueError, r"=.* calls the set that decides when to stop 'training'"),
         ([SETS[1], TRAINING], ["training", "a"], ValueError, r"=.* calls the set that decides when to stop 'training'"),
