@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from _models import BOOSTERS, binary, multi, small
+from _models import BOOSTERS, binary, multi, small, stopping, trained_rounds
 from scipy.sparse import csr_array
 from test_estimator_fit_arguments import values
 
@@ -231,3 +231,62 @@ def test_a_class_without_weight_is_named(booster: str, loss: str, names: Any, li
         with pytest.raises(ValueError, match=rf"^sample_weight times class_weight {said}"):
             HSClassifier(small(booster), loss=loss, class_weight=by_class).fit(X, labels, **more)
     HSClassifier(small(booster), loss=loss, k=0.1).fit(X, labels, weights)
+
+
+# Names, which LightGBM takes
+
+
+SETS = [(OTHER, Y_OTHER), (VALID, Y_VALID)]
+TRAINING = (X, Y)
+
+
+def named(sets: Any, names: Any, way: str | None = None) -> HSClassifier:
+    estimator, more = small("lightgbm", n_estimators=40), {}
+    if way == "callback":
+        estimator, more = stopping("lightgbm", n_estimators=40)
+    elif way == "parameter":
+        estimator.set_params(early_stopping_round=4)
+    return HSClassifier(estimator).fit(X, Y, eval_set=sets, eval_names=names, **more)
+
+
+@pytest.mark.parametrize("way", [None, "parameter", "callback"])
+@pytest.mark.parametrize(
+    ("sets", "names", "expected"),
+    [
+        (SETS, ["a", "b"], ["a", "b"]), (SETS, ("a", "b"), ["a", "b"]), (SETS, np.array(["a", "b"]), ["a", "b"]),
+        (SETS, pd.Index(["a", "b"]), ["a", "b"]), (SETS, pd.Series(["a", "b"]), ["a", "b"]), (SETS[1], "b", ["b"]),
+        (SETS, None, ["valid_0", "valid_1"]), (SETS, [], ["valid_0", "valid_1"]), (SETS, ["training", "b"], None),
+        ([TRAINING, SETS[1]], ["training", "b"], None), ([SETS[1], TRAINING], ["b", "training"], None),
+        (SETS, ["valid_1", "valid_0"], ["valid_1", "valid_0"]),
+    ],
+)  # fmt: skip
+def test_names_of_evaluation_sets(way: str | None, sets: Any, names: Any, expected: list[str] | None) -> None:
+    model = named(sets, names, way)
+    assert list(model.estimator_.evals_result_) == (names if expected is None else expected)
+    assert (trained_rounds(model) < 40) == (way is not None)
+
+
+@pytest.mark.parametrize("way", [None, "parameter", "callback"])
+@pytest.mark.parametrize(
+    ("sets", "names", "kind", "message"),
+    [
+        (SETS, ["a", "training"], ValueError, r"=.* calls the set that decides .* 'training', .*give it another"),
+        (SETS[1], ["training"], ValueError, r"=.* calls the set that decides when to stop 'training'"),
+        ([TRAINING, SETS[1]], ["a", "training"], ValueError, r"=.* calls the set that decides when to stop 'training'"),
+        ([SETS[1], TRAINING], ["training", "a"], ValueError, r"=.* calls the set that decides when to stop 'training'"),
+        (SETS, ["a", "a"], ValueError, r"=\['a', 'a'\] gives one name to several sets; call each by a name of its own"),
+        (SETS, ["a"], ValueError, r"must have one name for each evaluation set: expected 2, got \['a'\]"),
+        (SETS, "a", ValueError, r"must have one name for each evaluation set: expected 2, got \['a'\]"),
+        (SETS[1], ["a", "b"], ValueError, r"must have one name for each evaluation set: expected 1, got \['a', 'b'\]"),
+        (None, ["a"], ValueError, r"=\['a'\] goes with eval_set, and there is none"),
+        (SETS, ["a", 5], TypeError, r"must be a list of texts, one for each evaluation set, got \['a', 5\]"),
+        (SETS, ["a", None], TypeError, r"must be a list of texts, .*got \['a', None\]"),
+        (SETS, {"a", "b"}, TypeError, r"must be a list of texts, .*got \{'.', '.'\}; pass a list"),
+        (SETS, {"a": 1, "b": 2}, TypeError, r"must be a list of texts, .*got \{'a': 1, 'b': 2\}"),
+        (SETS, iter("ab"), TypeError, r"must be a list of texts, .*got <str"),
+        (SETS, 5, TypeError, r"must be a list of texts, .*got 5"),
+    ],
+)  # fmt: skip
+def test_names_that_name_no_set(way: str | None, sets: Any, names: Any, kind: Any, message: str) -> None:
+    with pytest.raises(kind, match=rf"^eval_names ?{message}"):
+        named(sets, names, way)

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from hsboost import _validation as check
 from hsboost._boosting.dataset_groups import ROW_FIELD
 from hsboost._validation import Budgets
+from hsboost.dask import _levels, _rows, _training
 from hsboost.dask import _partitions as partitions
-from hsboost.dask import _rows, _training
 from hsboost.dask._predicting import DaskPredictor, head, on_cluster
 from hsboost.dask._training import Training
 from hsboost.estimators import HSClassifier, _boosters, _calibration, _class_weight, _evaluation, _labels
@@ -146,7 +146,7 @@ class DaskHSClassifier(DaskPredictor):
         class_weight = local._chosen_class_weight()
         client = self._cluster()
         _boosters.check_names("xgboost", head(X))
-        persisted = partitions.kept(client, X)
+        persisted = _levels.unified(client, partitions.kept(client, X))
         training = _training.read(client, persisted, y, sample_weight, groups, class_weight)
         budget = training.budget(k)
         evaluation = [
@@ -174,7 +174,7 @@ class DaskHSClassifier(DaskPredictor):
             if place is None:
                 raise _evaluation.only_training_rows(self.calibration)
             labels, counted = self._of_calibrator(client, evaluation[place])
-        before = self._start(init_model, training.classes, X)
+        before = self._start(client, init_model, training)
 
         loss = local._loss(budget.for_training(True), groups is not None)
         if k is not None and budget.n_columns > 1 and not isinstance(loss, HypersimplexLoss):
@@ -254,6 +254,8 @@ class DaskHSClassifier(DaskPredictor):
         if categories.of_frame(head(X), "xgboost"):  # the head shows the categories of some rows only
             known = categories.of_frame(head(training.X), "xgboost")
             partitions.collect(client, partitions.each(_check_categories, x, shared=(known, f"{place}'s X")))
+            X = _levels.like(client, X, training.X)
+            x = partitions.pieces(X, f"{place}'s X")
         given = client.compute(partitions.aligned(X, y, f"{place}'s y", f"{place}'s X"))
         sizes = client.compute(partitions.each(_rows.size, x))
         if not sum(partitions.collect(client, sizes)):
@@ -304,8 +306,9 @@ class DaskHSClassifier(DaskPredictor):
         _calibration.check_rows(labels, weight, rows.classes.size)
         return labels, weight
 
-    def _start(self, init_model: Any, classes: np.ndarray, X: Any) -> HSClassifier | None:
+    def _start(self, client: Any, init_model: Any, training: Training) -> HSClassifier | None:
         """The model to go on from."""
+        classes, X = training.classes, training.X
         if init_model is None:
             return None
         if not isinstance(init_model, HSClassifier | DaskHSClassifier):
@@ -317,6 +320,12 @@ class DaskHSClassifier(DaskPredictor):
         if not np.array_equal(model.classes_, classes):
             raise ValueError(f"init_model knows the classes {model.classes_.tolist()}, y holds {classes.tolist()}")
         _boosters.check_columns_of("init_model", model, head(X))
+        if categories.of_frame(head(X), "xgboost"):
+            known = categories.of_booster("xgboost", model.booster_)
+            name = "init_model was trained on other columns: X"
+            partitions.collect(
+                client, partitions.each(_check_categories, partitions.pieces(X, "X"), shared=(known, name))
+            )
         return model
 
     def _extra(self, fit_params: dict[str, Any], before: HSClassifier | None) -> dict[str, Any]:

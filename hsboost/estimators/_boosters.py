@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from hsboost import _validation as check
-from hsboost.estimators import _aliases, _categories, _eval_metric, _features, _labels, _stopping
+from hsboost.estimators import _aliases, _categories, _eval_metric, _evaluation, _features, _labels, _stopping
 from hsboost.estimators._evaluation import EvaluationSet
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import LossObjective
@@ -138,6 +138,8 @@ def fit(
         else:
             extra["eval_set"] = pairs
     is_training = [one.is_training for one in eval_sets]
+    if "eval_names" in extra:
+        extra["eval_names"] = _evaluation.names(extra["eval_names"], is_training)
     try:
         with explained(), _stopping.on_one_set(kind(estimator), estimator, extra, is_training):
             estimator.fit(X, y, sample_weight=weight, **extra)
@@ -250,14 +252,14 @@ def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> Any:
 
 def raw_scores(estimator: Any, X: Any) -> np.ndarray:
     """Raw scores of the rounds that the booster predicts with (early stopping), float64, shape (n,) or (n, C)."""
+    if _num_samples(X) == 0:  # which LightGBM refuses
+        return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
     if kind(estimator) == "xgboost":
         with explained():
             raw = estimator.predict(_aligned(estimator, X), output_margin=True)
     else:
         with _names_compared(estimator, X):
             raw = estimator.predict(X, raw_score=True)
-    if len(raw) == 0:  # XGBoost from 3.4 on has no columns where there are no rows
-        return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
     return np.asarray(raw, dtype=np.float64)
 
 
@@ -333,6 +335,9 @@ def start(estimator: Any) -> Any:
 
 def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
     """Contributions of features (and, last, the rest) to the raw scores: (n, p + 1), or (n, C, p + 1)."""
+    if _num_samples(X) == 0:
+        shape = (0,) if n_classes == 2 else (0, n_classes)
+        return np.empty((*shape, int(estimator.n_features_in_) + 1))
     if kind(estimator) == "xgboost":
         import xgboost as xgb
 
@@ -418,6 +423,10 @@ def check_columns(estimator: Any, X: Any) -> None:
         warnings.warn(doubt, stacklevel=4)
     _check_matrix(X)
     columns = _columns(X)
+    if columns is None and isinstance(X, list | tuple):
+        raise ValueError(
+            f"X is an empty {type(X).__name__}, without columns; pass an array of shape (0, {estimator.n_features_in_})"
+        )
     if columns is not None and columns != estimator.n_features_in_:
         raise ValueError(
             f"X has {columns} features, but {who} is expecting {estimator.n_features_in_} features as input"
