@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
-from hsboost._validation import FloatArray
+from hsboost._validation import Budget, FloatArray
+from hsboost.plotting import _inputs
 
 
 class Ranking:
@@ -79,6 +82,66 @@ def _thin(n: int, limit: int) -> np.ndarray:
     log = np.geomspace(first, n - 1, 3 * limit // 8)
     linear = np.linspace(first, n - 1, 3 * limit // 8)
     return np.unique(np.r_[np.arange(first), np.rint(log), np.rint(linear), n - 1].astype(np.intp))
+
+
+class Measured:
+    """Rankings of the same rows, their hits at the budgets to draw, and resamples of the rows.
+
+    Attributes
+    ----------
+    budget : ndarray of shape (m,)
+        Masses, ``marked`` among them.
+    marked : float
+        The mass that ``k`` means.
+    at : int
+        Where ``marked`` is in ``budget``.
+    hits : list of ndarray of shape (m,)
+        Weight of the positives among the top, for the scores and, if there is one, the baseline.
+    share : ndarray of shape (m,)
+        ``budget`` as shares of the total weight.
+    common : dict
+        What every display of curves against the budget is made from.
+    """
+
+    def __init__(
+        self,
+        y_true: ArrayLike,
+        y_score: ArrayLike,
+        sample_weight: ArrayLike | None,
+        pos_label: Any,
+        *,
+        baseline: ArrayLike | None = None,
+        k: Budget = None,
+        n_bootstrap: int,
+        confidence_level: float,
+        random_state: int,
+        max_points: int,
+    ) -> None:
+        check_resampling(n_bootstrap, confidence_level, random_state)
+        rows = _inputs.check_rows(y_true, y_score, sample_weight, pos_label)
+        scores = [rows.score] if baseline is None else [rows.score, rows.also(baseline, "baseline")]
+        self._rankings = [Ranking(rows.positive, score, rows.weight) for score in scores]
+        first = self._rankings[0]
+        self.marked = check.budget_mass(check.check_budget(k), first.total, first.positives)
+        if self.marked <= 0.0:
+            raise ValueError("k must be above 0: nothing is found among no rows")
+        self.budget = first.budgets(check_points(max_points), [self.marked])
+        self.share = self.budget / first.total
+        self.at = int(np.searchsorted(self.budget, self.marked))
+        self.hits = [ranking.hits(self.budget) for ranking in self._rankings]
+        self.positives, self.total = first.positives, first.total
+        self.common: dict[str, Any] = {
+            "budget": self.budget,
+            "positives": first.positives,
+            "total": first.total,
+            "rows": first.n,
+            "weighted": rows.weight is not None,
+        }
+        self._resampling = n_bootstrap, random_state
+
+    def resampled(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """As :func:`resample`, at the budgets to draw."""
+        return resample(self._rankings, self.share, *self._resampling)
 
 
 def resample(
