@@ -69,10 +69,15 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return y, score, weight
 
 
+def measure(y: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> PrecisionAtKDisplay:
+    """A display's numbers without its picture."""
+    return PrecisionAtKDisplay._of(curves.Measured(y, score, weight, None, 0, 0.95, 0, 1000))
+
+
 @given(problems())
 def test_every_budget_has_exactly_the_metrics_values(problem: Any) -> None:
     y, score, _ = problem
-    display = PrecisionAtKDisplay._measure(y, score, None, None, 0, 0.95, 0, 1000, None)
+    display = measure(y, score)
     assert display.budget.tolist() == list(range(1, y.size + 1))
     assert display.precision.tolist() == [precision_at_k(y, score, k) for k in range(1, y.size + 1)]
     assert display.recall.tolist() == [recall_at_k(y, score, k) for k in range(1, y.size + 1)]
@@ -82,7 +87,7 @@ def test_every_budget_has_exactly_the_metrics_values(problem: Any) -> None:
 @given(problems())
 def test_every_budget_has_exactly_the_metrics_values_with_whole_weights(problem: Any) -> None:
     y, score, weight = problem
-    display = PrecisionAtKDisplay._measure(y, score, weight, None, 0, 0.95, 0, 1000, None)
+    display = measure(y, score, weight)
     rows = curves.Ranking(y[weight > 0] == 1, score[weight > 0], weight[weight > 0].astype(float))
     budget = np.arange(1.0, weight.sum() + 1)
     values = [precision_at_k(y, score, int(k), sample_weight=weight) for k in budget]
@@ -358,9 +363,6 @@ def test_displays_fit_into_a_users_grid(rng: np.random.Generator) -> None:
 def test_the_order_of_the_rows_does_not_matter(problem: Any) -> None:
     y, score, weight = problem
     order = np.random.default_rng(3).permutation(y.size)
-    first, second = (
-        PrecisionAtKDisplay._measure(y[o], score[o], weight[o], None, 0, 0.95, 0, 1000, None)
-        for o in (np.arange(y.size), order)
-    )
+    first, second = (measure(y[o], score[o], weight[o]) for o in (np.arange(y.size), order))
     np.testing.assert_allclose(first.budget, second.budget, rtol=1e-12)
     np.testing.assert_allclose(first.precision, second.precision, rtol=1e-12)

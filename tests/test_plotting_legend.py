@@ -133,7 +133,7 @@ def test_eighty_curves_each_have_their_own_look() -> None:
     for _ in range(80):
         style = _style.curve_style(ax, None, {})
         ax.plot([0.0, 1.0], [0.0, 1.0], **style)
-        looks.append((style["color"], style["linestyle"], style["marker"]))
+        looks.append((style["color"], style["linestyle"], style.get("marker")))
     assert len(set(looks)) == 80
 
 

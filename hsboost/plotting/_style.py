@@ -25,6 +25,7 @@ DOTTED: dict[str, Any] = {**REFERENCE, "linestyle": (0, (1, 2))}
 TITLE: dict[str, Any] = {"loc": "left", "fontsize": 11, "color": INK}
 SMALL, TINY = 9.0, 7.0
 CURVE, ONCE = "hsboost:curve", "hsboost:once"
+BASELINE: dict[str, Any] = {"color": PALETTE[-1], "linestyle": DASHES[1], "linewidth": 1.6, "zorder": 2.5, "gid": CURVE}
 #: Between a curve's name and what there is to say of it. A legend of many curves lists their names alone.
 SAYS = ":\u2002"
 MOST_INSIDE = 10
@@ -111,12 +112,11 @@ def curve_style(ax: Axes, color: Any, line_kw: dict[str, Any]) -> dict[str, Any]
     own = {
         "color": PALETTE[place % len(PALETTE)] if color is None else color,
         "linestyle": DASHES[(place + turn) % len(DASHES)],
-        "marker": MARKERS[turn // len(DASHES) % len(MARKERS)],
-        "markevery": 0.1,
-        "markersize": 4.0,
         "linewidth": 2.0,
         "zorder": 3,
     }
+    if turn >= len(DASHES):
+        own |= {"marker": MARKERS[turn // len(DASHES) % len(MARKERS)], "markevery": 0.1, "markersize": 4.0}
     return {**own, **full_names(line_kw), "gid": CURVE}
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._validation import Budget, FloatArray
-from hsboost.plotting import _inputs, _style
+from hsboost.plotting import _curves, _inputs, _style
 from hsboost.plotting._base import Display
 from hsboost.projection import HypersimplexProjection, hard_cut, project_hypersimplex
 
@@ -231,8 +231,7 @@ class HypersimplexDisplay(Display):
             return self.plot_rounds(ax, **line_kw)
         if bins is None:
             bins = int(np.clip(2.0 * np.sqrt(self.score.size), 8, 60))
-        if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 2:
-            raise ValueError(f"bins must be an int >= 2, got {bins!r}")
+        bins = _curves.check_whole(bins, "bins", 2)
         self.name = self.name if name is None else name
         top, bottom = self._panels(ax, (7.2, 4.8), 0.44, 0.5)
         low, high = self._limits()

@@ -203,18 +203,8 @@ class BudgetGainDisplay(BudgetDisplay):
         ValueError
             As :meth:`PrecisionAtKDisplay.from_predictions`, and for k = 0.
         """
-        measured = _curves.Measured(
-            y_true,
-            y_score,
-            sample_weight,
-            pos_label,
-            baseline=baseline,
-            k=k,
-            n_bootstrap=n_bootstrap,
-            confidence_level=confidence_level,
-            random_state=random_state,
-            max_points=max_points,
-        )
+        resampling = n_bootstrap, confidence_level, random_state
+        measured = _curves.Measured(y_true, y_score, sample_weight, pos_label, *resampling, max_points, baseline, k)
         hits, at, marked = measured.hits[0], measured.at, measured.marked
         point = AtBudget(marked, float(hits[at]), float(hits[at] / marked / (measured.positives / measured.total)))
         other = band = None
@@ -223,7 +213,7 @@ class BudgetGainDisplay(BudgetDisplay):
             point = point._replace(difference=float(hits[at] - other[at]))
             if n_bootstrap:
                 draws, _, _ = measured.resampled()
-                band = _curves.interval(draws[:, 0] - draws[:, 1], confidence_level)
+                band = measured.interval(draws[:, 0] - draws[:, 1])
                 point = point._replace(low=float(band[0][at]), high=float(band[1][at]), level=confidence_level)
         display = cls(
             hits=hits,
@@ -291,14 +281,8 @@ class BudgetGainDisplay(BudgetDisplay):
         gid = f"{_style.ONCE}:lift"
         if _style.once(ax, gid):
             if self.baseline_lift is not None:
-                quiet: dict[str, Any] = {
-                    "color": _style.PALETTE[-1],
-                    "linestyle": _style.DASHES[1],
-                    "linewidth": 1.6,
-                    "zorder": 2.5,
-                }
                 label = self.baseline_name or "baseline"
-                ax.plot(view.at, self.baseline_lift[view.shown], label=label, gid=_style.CURVE, **quiet)
+                ax.plot(view.at, self.baseline_lift[view.shown], label=label, **_style.BASELINE)
             ax.axhline(1.0, label="random order", gid=gid, **_style.DOTTED)
             ax.plot(view.at, self.ceiling[view.shown], label="perfect ranking", **_style.REFERENCE)
         ax.set_ylim(0.0, 1.18 * max(float(np.max(line.get_ydata())) for line in _style.curves(ax)))

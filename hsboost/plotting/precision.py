@@ -187,10 +187,9 @@ class PrecisionAtKDisplay(BudgetDisplay):
         ImportError
             Without matplotlib.
         """
-        display = cls._measure(
-            y_true, y_score, sample_weight, pos_label, n_bootstrap, confidence_level, random_state, max_points, name
-        )
-        return display.plot(ax, **plot_kw)
+        resampling = n_bootstrap, confidence_level, random_state
+        measured = _curves.Measured(y_true, y_score, sample_weight, pos_label, *resampling, max_points)
+        return cls._of(measured, name).plot(ax, **plot_kw)
 
     @classmethod
     def compare(
@@ -224,36 +223,15 @@ class PrecisionAtKDisplay(BudgetDisplay):
         return displays
 
     @classmethod
-    def _measure(
-        cls,
-        y_true: ArrayLike,
-        y_score: ArrayLike,
-        sample_weight: ArrayLike | None,
-        pos_label: Any,
-        n_bootstrap: int,
-        confidence_level: float,
-        random_state: int,
-        max_points: int,
-        name: str | None,
-    ) -> PrecisionAtKDisplay:
-        measured = _curves.Measured(
-            y_true,
-            y_score,
-            sample_weight,
-            pos_label,
-            n_bootstrap=n_bootstrap,
-            confidence_level=confidence_level,
-            random_state=random_state,
-            max_points=max_points,
-        )
+    def _of(cls, measured: _curves.Measured, name: str | None = None) -> PrecisionAtKDisplay:
         precision = np.minimum(measured.hits[0] / measured.budget, 1.0)
         recall = np.minimum(measured.hits[0] / measured.positives, 1.0)
         band = None
-        if n_bootstrap:
+        if measured.n_bootstrap:
             hits, total, found = measured.resampled()
             precisions = hits[:, 0] / (measured.share * total[:, None])
             recalls = hits[:, 0] / np.where(found > 0.0, found, 1.0)[:, None]  # 0 without positives, as recall_at_k
-            band = (*_curves.interval(precisions, confidence_level), *_curves.interval(recalls, confidence_level))
+            band = (*measured.interval(precisions), *measured.interval(recalls))
         break_even = float(recall[measured.at])
         return cls(precision=precision, recall=recall, break_even=break_even, band=band, name=name, **measured.common)
 
