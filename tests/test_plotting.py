@@ -41,7 +41,10 @@ def ranked(rng: np.random.Generator, n: int = 400, signal: float = 1.0) -> tuple
 
 
 def texts(axes: Any) -> list[str]:
-    return [text.get_text() for text in axes.texts]
+    """What stands on the axes, in the legend or by itself, each on one line."""
+    legend = axes.get_legend()
+    found = [*axes.texts, *([] if legend is None else legend.get_texts())]
+    return [" ".join(text.get_text().split()) for text in found]
 
 
 def gids(axes: Any) -> list[Any]:
@@ -68,10 +71,15 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return y, score, weight
 
 
+def measure(y: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> PrecisionAtKDisplay:
+    """A display's numbers without its picture."""
+    return PrecisionAtKDisplay._of(curves.Measured(y, score, weight, None, 0, 0.95, 0, 1000))
+
+
 @given(problems())
 def test_every_budget_has_exactly_the_metrics_values(problem: Any) -> None:
     y, score, _ = problem
-    display = PrecisionAtKDisplay._measure(y, score, None, None, 0, 0.95, 0, 1000, None)
+    display = measure(y, score)
     assert display.budget.tolist() == list(range(1, y.size + 1))
     assert display.precision.tolist() == [precision_at_k(y, score, k) for k in range(1, y.size + 1)]
     assert display.recall.tolist() == [recall_at_k(y, score, k) for k in range(1, y.size + 1)]
@@ -81,7 +89,7 @@ def test_every_budget_has_exactly_the_metrics_values(problem: Any) -> None:
 @given(problems())
 def test_every_budget_has_exactly_the_metrics_values_with_whole_weights(problem: Any) -> None:
     y, score, weight = problem
-    display = PrecisionAtKDisplay._measure(y, score, weight, None, 0, 0.95, 0, 1000, None)
+    display = measure(y, score, weight)
     rows = curves.Ranking(y[weight > 0] == 1, score[weight > 0], weight[weight > 0].astype(float))
     budget = np.arange(1.0, weight.sum() + 1)
     values = [precision_at_k(y, score, int(k), sample_weight=weight) for k in budget]
@@ -202,35 +210,9 @@ def test_several_models_on_one_axes(rng: np.random.Generator) -> None:
     assert len({line.get_color() for line in drawn}) == 3
     assert [line.is_dashed() for line in drawn] == [False, True, True]
     assert sum(str(gid).startswith("hsboost:once") for gid in gids(axes)) == 1
-    legend = axes.get_legend()
-    names = texts(axes) if legend is None else texts_of_legend(legend)
     for name, display in displays.items():
-        assert f"{name}: {100 * display.break_even:.1f} % at break-even" in names
+        assert f"{name}: {100 * display.break_even:.1f} % at break-even" in texts(axes)
     assert plt.get_fignums() == [axes.figure.number]
-
-
-def texts_of_legend(legend: Any) -> list[str]:
-    return [text.get_text() for text in legend.get_texts()]
-
-
-def test_names_stand_beside_curves_that_lie_apart_and_in_a_list_otherwise(rng: np.random.Generator) -> None:
-    y, good = ranked(rng, 600, 3.0)
-    apart = PrecisionAtKDisplay.compare(y, {"A": good, "B": rng.random(600)}, reference=False)["A"].ax_
-    assert apart.get_legend() is None
-    labels = [text for text in apart.texts if text.get_text() in ("A", "B")]
-    assert len(labels) == 2
-    curve = {line.get_label(): line for line in apart.get_lines()}
-    for text in labels:
-        box = text.get_window_extent()
-        gaps = {}
-        for name, line in curve.items():
-            x, height = apart.transData.transform(np.column_stack(line.get_data())).T
-            inside = height[(x > box.x0) & (x < box.x1)]
-            assert not ((inside > box.y0) & (inside < box.y1)).any(), "a curve runs through a name"
-            gaps[name] = np.abs(inside - (box.y0 + box.y1) / 2).min()
-        assert min(gaps, key=gaps.get) == text.get_text()
-    same = PrecisionAtKDisplay.compare(y, {"A": good, "B": good + 1e-9 * rng.random(600)}, reference=False)["A"].ax_
-    assert texts_of_legend(same.get_legend()) == ["A", "B"]
 
 
 def test_both_metrics_of_two_models_use_one_second_axis(rng: np.random.Generator) -> None:
@@ -383,9 +365,6 @@ def test_displays_fit_into_a_users_grid(rng: np.random.Generator) -> None:
 def test_the_order_of_the_rows_does_not_matter(problem: Any) -> None:
     y, score, weight = problem
     order = np.random.default_rng(3).permutation(y.size)
-    first, second = (
-        PrecisionAtKDisplay._measure(y[o], score[o], weight[o], None, 0, 0.95, 0, 1000, None)
-        for o in (np.arange(y.size), order)
-    )
+    first, second = (measure(y[o], score[o], weight[o]) for o in (np.arange(y.size), order))
     np.testing.assert_allclose(first.budget, second.budget, rtol=1e-12)
     np.testing.assert_allclose(first.precision, second.precision, rtol=1e-12)

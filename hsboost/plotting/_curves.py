@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
-from hsboost._validation import FloatArray
+from hsboost._validation import Budget, FloatArray
+from hsboost.plotting import _inputs
 
 
 class Ranking:
@@ -81,6 +84,70 @@ def _thin(n: int, limit: int) -> np.ndarray:
     return np.unique(np.r_[np.arange(first), np.rint(log), np.rint(linear), n - 1].astype(np.intp))
 
 
+class Measured:
+    """Rankings of the same rows, their hits at the budgets to draw, and resamples of the rows.
+
+    Attributes
+    ----------
+    budget : ndarray of shape (m,)
+        Masses, ``marked`` among them.
+    marked : float
+        The mass that ``k`` means.
+    at : int
+        Where ``marked`` is in ``budget``.
+    hits : list of ndarray of shape (m,)
+        Weight of the positives among the top, for the scores and, if there is one, the baseline.
+    share : ndarray of shape (m,)
+        ``budget`` as shares of the total weight.
+    common : dict
+        What every display of curves against the budget is made from.
+    """
+
+    def __init__(
+        self,
+        y_true: ArrayLike,
+        y_score: ArrayLike,
+        sample_weight: ArrayLike | None,
+        pos_label: Any,
+        n_bootstrap: int,
+        confidence_level: float,
+        random_state: int,
+        max_points: int,
+        baseline: ArrayLike | None = None,
+        k: Budget = None,
+    ) -> None:
+        check_resampling(n_bootstrap, confidence_level, random_state)
+        self.n_bootstrap, self._level, self._seed = n_bootstrap, confidence_level, random_state
+        rows = _inputs.check_rows(y_true, y_score, sample_weight, pos_label)
+        scores = [rows.score] if baseline is None else [rows.score, rows.also(baseline, "baseline")]
+        self._rankings = [Ranking(rows.positive, score, rows.weight) for score in scores]
+        first = self._rankings[0]
+        self.marked = check.budget_mass(check.check_budget(k), first.total, first.positives)
+        if self.marked <= 0.0:
+            raise ValueError("k must be above 0: nothing is found among no rows")
+        self.budget = first.budgets(check_whole(max_points, "max_points", 8), [self.marked])
+        self.share = self.budget / first.total
+        self.at = int(np.searchsorted(self.budget, self.marked))
+        self.hits = [ranking.hits(self.budget) for ranking in self._rankings]
+        self.positives, self.total = first.positives, first.total
+        self.common: dict[str, Any] = {
+            "budget": self.budget,
+            "positives": first.positives,
+            "total": first.total,
+            "rows": first.n,
+            "weighted": rows.weight is not None,
+        }
+
+    def resampled(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """As :func:`resample`, at the budgets to draw."""
+        return resample(self._rankings, self.share, self.n_bootstrap, self._seed)
+
+    def interval(self, draws: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper end of the central part of the draws, along the first axis."""
+        low, high = np.quantile(draws, [0.5 - self._level / 2, 0.5 + self._level / 2], axis=0)
+        return low, high
+
+
 def resample(
     rankings: Sequence[Ranking], share: FloatArray, times: int, random_state: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -105,28 +172,21 @@ def resample(
     return hits, total, positives
 
 
-def interval(draws: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
-    """Lower and upper end of the central ``level`` of the draws, along the first axis."""
-    low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-    return low, high
-
-
 def check_resampling(n_bootstrap: int, confidence_level: float, random_state: int) -> None:
     """One clear error each for the arguments of a bootstrap."""
-    for name, value in (("n_bootstrap", n_bootstrap), ("random_state", random_state)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-            raise ValueError(f"{name} must be an int >= 0, got {value!r}")
+    check_whole(n_bootstrap, "n_bootstrap", 0)
+    check_whole(random_state, "random_state", 0)
     if n_bootstrap == 1:
         raise ValueError("n_bootstrap must be 0 (no band) or at least 2, got 1; some hundreds give a steady band")
     if not 0.0 < check.check_positive(confidence_level, "confidence_level") < 1.0:
         raise ValueError(f"confidence_level must lie in (0, 1), got {confidence_level!r}; for 95 % pass 0.95")
 
 
-def check_points(max_points: int) -> int:
-    """How many points of a curve to compute."""
-    if isinstance(max_points, bool) or not isinstance(max_points, int | np.integer) or max_points < 8:
-        raise ValueError(f"max_points must be an int >= 8, got {max_points!r}")
-    return int(max_points)
+def check_whole(value: int, name: str, least: int) -> int:
+    """A whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} must be an int >= {least}, got {value!r}")
+    return int(value)
 
 
 def from_start(budget: FloatArray, start: float | None, rows: int, total: float) -> np.ndarray:

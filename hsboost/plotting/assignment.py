@@ -10,14 +10,15 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._validation import Budget, FloatArray
-from hsboost.plotting import _inputs, _style
+from hsboost.plotting import _curves, _inputs, _style
+from hsboost.plotting._base import Display
 from hsboost.projection import HypersimplexProjection, hard_cut, project_hypersimplex
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class HypersimplexDisplay:
+class HypersimplexDisplay(Display):
     """See where the budget cuts through the scores: soft assignment, threshold, active band, both classes.
 
     Rows in the active band are the only ones with a gradient: the picture shows what training can still change.
@@ -116,7 +117,7 @@ class HypersimplexDisplay:
         -------
         HypersimplexDisplay
         """
-        scores, label = _inputs.response(estimator, X, pos_label, response_method)
+        scores, label, name = cls._scores_of(estimator, X, pos_label, response_method, name)
         own: Any = _inputs.inner(estimator, "k", None) if k is None else k
         if k is None and isinstance(own, Mapping) and len(getattr(estimator, "classes_", ())) > 2:
             own = own.get(label, own)  # budgets per class: the one of the class shown
@@ -129,7 +130,7 @@ class HypersimplexDisplay:
         if temperature is None:
             temperature = _inputs.inner(estimator, "temperature", 1.0)
         display = cls._measure(y, scores, own, temperature, sample_weight, label)
-        display.name = type(estimator).__name__ if name is None else name
+        display.name = name
         display.cut_ = 0.0 if hasattr(estimator, "decision_function") and response_method != "predict_proba" else None
         history = _inputs.inner(estimator, "training_history_", None)
         classes = np.asarray(getattr(estimator, "classes_", ()))
@@ -230,18 +231,19 @@ class HypersimplexDisplay:
             return self.plot_rounds(ax, **line_kw)
         if bins is None:
             bins = int(np.clip(2.0 * np.sqrt(self.score.size), 8, 60))
-        if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 2:
-            raise ValueError(f"bins must be an int >= 2, got {bins!r}")
+        bins = _curves.check_whole(bins, "bins", 2)
         self.name = self.name if name is None else name
-        outer = _style.new_axes(ax, (7.2, 4.8))
-        top, bottom = _style.panels(outer, 0.44, 0.5)
+        top, bottom = self._panels(ax, (7.2, 4.8), 0.44, 0.5)
         low, high = self._limits()
+        band = f"active band: {100 * self.active_share:.3g} % of the rows\nonly these have a gradient"
+        above = _style.number(int((self.score > self.threshold).sum()))
+        half = f"½ at {self.threshold:.3g}, {above} rows above it"
         for panel in (top, bottom):
-            _style.tidy(panel)
-            panel.axvspan(max(self.band[0], low), min(self.band[1], high), color=_style.BAND, zorder=0, linewidth=0)
-            panel.axvline(self.threshold, color=_style.INK, linewidth=1.2, linestyle=(0, (1, 1.5)), zorder=2)
+            edges = max(self.band[0], low), min(self.band[1], high)
+            panel.axvspan(*edges, color=_style.BAND, zorder=0, linewidth=0, label=band if panel is top else "_")
+            dots: dict[str, Any] = {"color": _style.INK, "linewidth": 1.2, "linestyle": (0, (1, 1.5)), "zorder": 2}
+            panel.axvline(self.threshold, label=half if panel is top else "_", **dots)
             panel.set_xlim(low, high)
-        top.tick_params(labelbottom=False)
         knots = np.unique(np.clip([low, *self.band, high], low, high))
         ramp = np.clip((knots - self.band[0]) / self.temperature, 0.0, 1.0)
         top.plot(knots, ramp, **{"color": _style.INK, "linewidth": 1.8, "zorder": 3, **_style.full_names(line_kw)})
@@ -249,10 +251,15 @@ class HypersimplexDisplay:
         top.set_ylim(-0.06, 1.06)
         top.set_yticks([0.0, 0.5, 1.0])
         top.set_ylabel("soft assignment")
+        lead = f"{self.name}: soft" if self.name else "Soft"
+        title = f"{lead} assignments add up to k = {_style.number(self.k)}"
+        top.set_title(_style.fill(title, 72), **_style.TITLE)
         self._histograms(bottom, np.linspace(low, high, bins + 1))
         bottom.set_xlabel("raw score" if self.cut_ is None else "decision_function (raw score − threshold)")
-        self._write(top, bottom)
-        self.ax_, self.axes_, self.figure_ = top, np.array([top, bottom]), outer.figure
+        if self.cut_ is not None and low < self.cut_ < high and abs(self.cut_ - self.threshold) > 0.01 * (high - low):
+            bottom.axvline(self.cut_, color=_style.QUIET, linewidth=1.2, zorder=2, label="predict cuts here")
+        for panel in (top, bottom):
+            _style.legend(panel)
         return self
 
     def _limits(self) -> tuple[float, float]:
@@ -271,9 +278,15 @@ class HypersimplexDisplay:
 
     def _histograms(self, ax: Axes, edges: np.ndarray) -> None:
         heights = []
-        for rows, color, sign in ((self.positive, _style.POSITIVE, 1), (~self.positive, _style.NEGATIVE, -1)):
+        for rows, word, color, sign in (
+            (self.positive, "positive", _style.POSITIVE, 1),
+            (~self.positive, "negative", _style.NEGATIVE, -1),
+        ):
+            label = f"{_style.number(int(rows.sum()))} {word}"
             share = np.histogram(self.score[rows], edges)[0] / max(int(rows.sum()), 1)
-            ax.stairs(sign * share, edges, fill=True, color=color, alpha=0.85, zorder=1.5)
+            ax.stairs(
+                sign * share, edges, fill=True, color=color, alpha=0.85, zorder=1.5, label=label, gid=_style.CURVE
+            )
             heights.append(float(share.max()))
         reach = 1.15 * max(heights)
         ax.axhline(0.0, color=_style.INK, linewidth=0.8, zorder=3)
@@ -281,36 +294,6 @@ class HypersimplexDisplay:
         ax.yaxis.set_major_formatter(lambda share, _: f"{abs(round(100 * share, 6)):g} %")
         ax.locator_params(axis="y", nbins=5)
         ax.set_ylabel("share of the class")
-
-    def _write(self, top: Axes, bottom: Axes) -> None:
-        """Title and notes."""
-        lead = f"{self.name}: soft" if self.name else "Soft"
-        title = f"{lead} assignments add up to k = {_style.number(self.k)}"
-        top.set_title(title, loc="left", fontsize=11, color=_style.INK)
-        above = int((self.score > self.threshold).sum())
-        low, high = top.get_xlim()
-        right = self.threshold < 0.5 * (low + high)
-        side = {"ha": "left" if right else "right", "va": "center"}
-        offset = 8 if right else -8
-        edge = self.band[1] if right else self.band[0]
-        room = (high - edge if right else edge - low) / (high - low)
-        edge = edge if room > 0.45 else self.threshold
-        text = f"active band: {100 * self.active_share:.3g} % of the rows\nonly these have a gradient"
-        _style.note(top, text, (edge, 0.25 if right else 0.75), (offset, 0), color=_style.INK, **side)
-        text = f"½ at {self.threshold:.3g}, with {_style.number(above)} rows above it"
-        _style.note(top, text, (self.threshold, 0.5), (offset, 0), color=_style.INK, **side)
-        for rows, color, word, height, va in (
-            (self.positive, _style.POSITIVE, "positive", 0.96, "top"),
-            (~self.positive, _style.NEGATIVE, "negative", 0.04, "bottom"),
-        ):
-            text = f"{_style.number(float(rows.sum()))} {word}"
-            x, ha, dx = (1.0, "right", -6) if right else (0.0, "left", 6)
-            _style.note(bottom, text, (x, height), (dx, 0), xycoords="axes fraction", color=color, ha=ha, va=va,
-                        fontweight="bold")  # fmt: skip
-        if self.cut_ is not None and low < self.cut_ < high and abs(self.cut_ - self.threshold) > 0.01 * (high - low):
-            bottom.axvline(self.cut_, color=_style.QUIET, linewidth=1.2, zorder=2)
-            _style.note(bottom, "predict cuts here", (self.cut_, 1.0), (4, -3), xycoords=("data", "axes fraction"),
-                        va="top")  # fmt: skip
 
     def plot_rounds(self, ax: Axes | None = None, *, color: Any = None, **line_kw: Any) -> HypersimplexDisplay:
         """Draw threshold and active share of every round of training; several thresholds where a round has several.
@@ -337,40 +320,35 @@ class HypersimplexDisplay:
                 "there is no training history to draw; pass history= to from_predictions, or an estimator with "
                 "training_history_"
             )
-        history = self.history
-        outer = _style.new_axes(ax, (7.2, 4.4))
-        top, bottom = _style.panels(outer, 0.44, 0.5)
+        rounds, shares, thresholds = (self.history[key] for key in ("iteration", "active_share", "threshold"))
+        top, bottom = self._panels(ax, (7.2, 4.4), 0.44, 0.5)
         style = {"color": _style.PALETTE[0] if color is None else color, "linewidth": 2.0, **_style.full_names(line_kw)}
         thin = {**style, "linewidth": 1.0, "alpha": 0.6}  # several groups or classes
-        for panel, key, label in ((top, "active_share", "active rows"), (bottom, "threshold", "threshold (raw score)")):
-            _style.tidy(panel)
-            panel.plot(history["iteration"], history[key], **(style if history[key].ndim == 1 else thin))
-            panel.set_ylabel(label)
+        for panel, values in ((top, shares), (bottom, thresholds)):
+            panel.plot(rounds, values, **(style if values.ndim == 1 else thin))
             panel.margins(x=0.02, y=0.18)
-        top.tick_params(labelbottom=False)
+        mean, label = (shares, "_") if shares.ndim == 1 else (shares.mean(axis=1), "mean of groups or classes")
+        top.fill_between(rounds, 0.0, mean, color=_style.BAND, linewidth=0, zorder=0, label=label)
         top.set_ylim(0.0, 1.06)
         _style.percent(top.yaxis)
-        shares = history["active_share"].reshape(len(history["iteration"]), -1)
-        top.fill_between(history["iteration"], 0.0, shares.mean(axis=1), color=_style.BAND, linewidth=0, zorder=0)
+        top.set_ylabel("active rows")
+        top.set_title("Rows that still have a gradient, and where the budget cuts", **_style.TITLE)
+        bottom.set_ylabel("threshold (raw score)")
         bottom.set_xlabel("round of boosting")
-        top.set_title("Rows that still have a gradient, and where the budget cuts", loc="left", fontsize=11)
-        last = history["iteration"][-1]
-        for panel, key, scale, unit in ((top, "active_share", 100.0, " %"), (bottom, "threshold", 1.0, "")):
-            if history[key].ndim > 1:
-                continue
-            text = f"{scale * float(history[key][-1]):.3g}{unit}"
-            low = key == "active_share" and float(history[key][-1]) > 0.8  # else it would run into the title
-            panel.plot([last], [history[key][-1]], "o", color=style["color"], ms=6, mec="white", mew=1.2, zorder=4)
-            _style.note(
-                panel,
-                text,
-                (last, history[key][-1]),
-                (0, -8 if low else 7),
-                ha="right",
-                va="top" if low else "bottom",
-                color=_style.INK,
-            )
-        self.ax_, self.axes_, self.figure_ = top, np.array([top, bottom]), outer.figure
+        for panel, values, scale, unit in ((top, shares, 100.0, " %"), (bottom, thresholds, 1.0, "")):
+            if values.ndim == 1:
+                end = rounds[-1], values[-1]
+                below = panel is top and end[1] > 0.8  # else it would run into the title
+                _style.point(panel, *end, style["color"])
+                place: dict[str, Any] = {
+                    "textcoords": "offset points",
+                    "ha": "right",
+                    "va": "top" if below else "bottom",
+                }
+                panel.annotate(
+                    f"{scale * end[1]:.3g}{unit}", end, (0, -8 if below else 7), fontsize=_style.SMALL, **place
+                )
+        _style.legend(top)
         return self
 
 

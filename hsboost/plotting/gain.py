@@ -9,13 +9,12 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._validation import Budget, FloatArray
-from hsboost.plotting import _curves, _inputs, _style
-from hsboost.plotting._curves import Ranking
+from hsboost.plotting import _curves, _style
+from hsboost.plotting._base import BudgetDisplay, View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MARK = "hsboost:mark"
 Kind = Literal["auto", "both", "lift", "difference"]
 
 
@@ -45,7 +44,7 @@ class AtBudget(NamedTuple):
         return f"{text} ({100 * self.level:g} %: {_signed(_rounded(self.low))} … {_signed(_rounded(self.high))})"
 
 
-class BudgetGainDisplay:
+class BudgetGainDisplay(BudgetDisplay):
     """See what a ranking gains: lift over random order, and positives found beyond a baseline model's, per budget.
 
     Attributes
@@ -95,18 +94,15 @@ class BudgetGainDisplay:
         name: str | None = None,
         baseline_name: str | None = None,
     ) -> None:
-        self.budget, self.positives, self.total = budget, positives, total
-        self.prevalence = positives / total
+        super().__init__(budget, positives, total, rows, weighted, name)
         self.lift = hits / budget / self.prevalence
         self.ceiling = np.minimum(positives / budget, 1.0) / self.prevalence
         self.baseline_lift = None if baseline_hits is None else baseline_hits / budget / self.prevalence
         self.difference = None if baseline_hits is None else hits - baseline_hits
-        self.difference_low: FloatArray | None = None
-        self.difference_high: FloatArray | None = None
-        if band is not None:
-            self.difference_low, self.difference_high = band
-        self.at_budget, self.confidence_level = at_budget, confidence_level
-        self.rows, self.weighted, self.name, self.baseline_name = rows, weighted, name, baseline_name
+        self.difference_low: FloatArray | None
+        self.difference_high: FloatArray | None
+        self.difference_low, self.difference_high = band or (None, None)
+        self.at_budget, self.confidence_level, self.baseline_name = at_budget, confidence_level, baseline_name
 
     @classmethod
     def from_estimator(
@@ -141,16 +137,15 @@ class BudgetGainDisplay:
         -------
         BudgetGainDisplay
         """
-        scores, label = _inputs.response(estimator, X, pos_label, response_method)
+        scores, label, name = cls._scores_of(estimator, X, pos_label, response_method, name)
         if hasattr(baseline, "fit"):
-            baseline_name = type(baseline).__name__ if baseline_name is None else baseline_name
-            baseline, _ = _inputs.response(baseline, X, label, response_method)
+            baseline, _, baseline_name = cls._scores_of(baseline, X, label, response_method, baseline_name)
         return cls.from_predictions(
             y,
             scores,
             baseline=baseline,
             pos_label=label,
-            name=type(estimator).__name__ if name is None else name,
+            name=name,
             baseline_name=baseline_name,
             **options,
         )
@@ -208,40 +203,27 @@ class BudgetGainDisplay:
         ValueError
             As :meth:`PrecisionAtKDisplay.from_predictions`, and for k = 0.
         """
-        _curves.check_resampling(n_bootstrap, confidence_level, random_state)
-        rows = _inputs.check_rows(y_true, y_score, sample_weight, pos_label)
-        rankings = [Ranking(rows.positive, rows.score, rows.weight)]
-        if baseline is not None:
-            rankings.append(Ranking(rows.positive, rows.also(baseline, "baseline"), rows.weight))
-        ours = rankings[0]
-        marked = check.budget_mass(check.check_budget(k), ours.total, ours.positives)
-        if marked <= 0.0:
-            raise ValueError("k must be above 0: nothing is found among no rows")
-        budget = ours.budgets(_curves.check_points(max_points), [marked])
-        at = int(np.searchsorted(budget, marked))
-        hits = ours.hits(budget)
+        resampling = n_bootstrap, confidence_level, random_state
+        measured = _curves.Measured(y_true, y_score, sample_weight, pos_label, *resampling, max_points, baseline, k)
+        hits, at, marked = measured.hits[0], measured.at, measured.marked
+        point = AtBudget(marked, float(hits[at]), float(hits[at] / marked / (measured.positives / measured.total)))
         other = band = None
-        point = AtBudget(marked, float(hits[at]), float(hits[at] / marked / (ours.positives / ours.total)))
         if baseline is not None:
-            other = rankings[1].hits(budget)
+            other = measured.hits[1]
             point = point._replace(difference=float(hits[at] - other[at]))
             if n_bootstrap:
-                draws, _, _ = _curves.resample(rankings, budget / ours.total, n_bootstrap, random_state)
-                band = _curves.interval(draws[:, 0] - draws[:, 1], confidence_level)
+                draws, _, _ = measured.resampled()
+                band = measured.interval(draws[:, 0] - draws[:, 1])
                 point = point._replace(low=float(band[0][at]), high=float(band[1][at]), level=confidence_level)
         display = cls(
-            budget=budget,
             hits=hits,
-            positives=ours.positives,
-            total=ours.total,
             baseline_hits=other,
             band=band,
             at_budget=point,
             confidence_level=confidence_level,
-            rows=ours.n,
-            weighted=rows.weight is not None,
             name=name,
             baseline_name=baseline_name,
+            **measured.common,
         )
         return display.plot(ax, **plot_kw)
 
@@ -277,103 +259,65 @@ class BudgetGainDisplay:
             Itself.
         """
         check.check_choice(kind, "kind", ("auto", "both", "lift", "difference"))
-        check.check_choice(x, "x", ("count", "share"))
         if self.difference is None and kind in ("both", "difference"):
             raise ValueError(f"kind={kind!r} needs baseline=, the scores of the model to compare with")
-        shown = _curves.from_start(self.budget, start, self.rows, self.total)
+        view = self._view(x, log, start)
         self.name = self.name if name is None else name
         both = kind == "both" or (kind == "auto" and self.difference is not None)
-        outer = _style.new_axes(ax, (7.2, 5.2) if both else (7.2, 4.2))
-        top, bottom = _style.panels(outer, 0.46, 0.46) if both else (outer, outer)
-        unit = self.total if x == "share" else 1.0
-        panels = [top, bottom] if both else [outer]
-        for panel in panels:
-            _style.tidy(panel)
-            ends = self.budget[shown][[0, -1]] / unit
-            _style.budget_axis(panel, x == "share", log, float(ends[0]), float(ends[1]), self.weighted)
+        size, heights = ((7.2, 5.2), (0.46, 0.46)) if both else ((7.2, 4.2), ())
+        panels = self._budget_panels(view, ax, size, *heights)
         if kind != "difference":
-            self._lift(top, shown, unit, color, line_kw, both)
-        if both:
-            top.set_xlabel("")
-            top.tick_params(labelbottom=False)
-        if kind == "difference" or both:
-            self._difference(bottom, shown, unit, color, line_kw, both)
-        self.ax_, self.axes_, self.figure_ = top, np.array(panels), outer.figure
+            self._lift(panels[0], view, _style.curve_style(panels[0], color, line_kw), alone=not both)
+        if both or kind == "difference":
+            self._difference(panels[-1], view, _style.curve_style(panels[-1], color, line_kw), alone=not both)
+        for panel in panels:
+            _style.legend(panel)
         return self
 
-    def _lift(self, ax: Axes, shown: np.ndarray, unit: float, color: Any, line_kw: dict[str, Any], both: bool) -> None:
-        at = self.budget[shown] / unit
-        style = _style.curve_style(ax, color, line_kw)
-        first = _style.once(ax, "lift")
-        ax.plot(at, self.lift[shown], **{"label": self.name or "_", **style})
-        if self.baseline_lift is not None and first:
-            quiet: dict[str, Any] = {
-                "color": _style.PALETTE[-1],
-                "linestyle": _style.DASHES[1],
-                "linewidth": 1.6,
-                "gid": _style.CURVE,
-            }
-            ax.plot(at, self.baseline_lift[shown], label=self.baseline_name or "baseline", zorder=2.5, **quiet)
-        if first:
-            _style.marked(ax.axhline(1.0, color="#9a9a9a", linewidth=1.0, zorder=1), "lift")
-            ax.plot(at, self.ceiling[shown], color="#9a9a9a", linewidth=1.0, zorder=1, label="_")
-        peak = max(float(line.get_ydata().max()) for line in _style.curves(ax))  # type: ignore[union-attr]
-        top = 1.18 * peak
-        ax.set_ylim(0.0, top)
-        if first:
-            below = top < 6.0
-            spot = (ax.get_xlim()[0], 1.0)
-            _style.note(ax, "random order", spot, (4, -3 if below else 3), va="top" if below else "bottom")
-        if first and self.ceiling[shown][0] > top:
-            x = float(np.interp(-top, -self.ceiling[shown], at))
-            _style.note(ax, "perfect ranking", (x, top), (6, -4), va="top")
+    def _lift(self, ax: Axes, view: View, style: dict[str, Any], alone: bool) -> None:
+        point = self._marked(ax, view)
+        sentence = str(AtBudget(*point[:3])) if point is not None and alone else None
+        self._marked_curve(ax, "lift", view, style, self._label(sentence), point)
+        gid = f"{_style.ONCE}:lift"
+        if _style.once(ax, gid):
+            if self.baseline_lift is not None:
+                label = self.baseline_name or "baseline"
+                ax.plot(view.at, self.baseline_lift[view.shown], label=label, **_style.BASELINE)
+            ax.axhline(1.0, label="random order", gid=gid, **_style.DOTTED)
+            ax.plot(view.at, self.ceiling[view.shown], label="perfect ranking", **_style.REFERENCE)
+        ax.set_ylim(0.0, 1.18 * max(float(np.max(line.get_ydata())) for line in _style.curves(ax)))
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:g} ×")
         ax.set_ylabel("lift over random")
-        point = self.at_budget
-        if point is not None:
-            text = "" if both else str(AtBudget(*point[:3])).replace(": ", ":\n")
-            self._mark(ax, point.k / unit, point.lift, text, style["color"], style["color"])
-        _style.label_curves(ax)
 
-    def _difference(
-        self, ax: Axes, shown: np.ndarray, unit: float, color: Any, line_kw: dict[str, Any], both: bool
-    ) -> None:
-        assert self.difference is not None
-        at = self.budget[shown] / unit
-        style = _style.curve_style(ax, color, line_kw)
-        label = "_" if both or self.name is None else self.name
-        ax.plot(at, self.difference[shown], **{"label": label, **style})
-        if self.difference_low is not None and self.difference_high is not None:
-            low, high = self.difference_low[shown], self.difference_high[shown]
-            ax.fill_between(at, low, high, color=style["color"], alpha=0.16, linewidth=0, zorder=2)
-        if _style.once(ax, "difference"):
-            _style.marked(ax.axhline(0.0, color=_style.INK, linewidth=1.0, zorder=1.5), "difference")
+    def _difference(self, ax: Axes, view: View, style: dict[str, Any], alone: bool) -> None:
+        point = self._marked(ax, view)
+        if point is not None and point.difference is None:
+            point = None
+        sentence = None if point is None else str(point)
+        label = self._label(sentence) if alone else sentence or "_"
+        self._marked_curve(ax, "difference", view, style, label, point)
+        gid = f"{_style.ONCE}:difference"
+        if _style.once(ax, gid):
+            ax.axhline(0.0, gid=gid, color=_style.INK, linewidth=1.0, zorder=1.5)
         ax.yaxis.set_major_formatter(lambda value, _: _signed(value) if value else "0")
         ax.margins(y=0.12)
         if not self.weighted:
             ax.locator_params(axis="y", integer=True)
-        ax.set_ylabel(f"positives beyond\n{self.baseline_name or 'the baseline'}")
-        point = self.at_budget
-        if point is not None and point.difference is not None:
-            ink = _style.INK if both else style["color"]
-            self._mark(ax, point.k / unit, point.difference, str(point), style["color"], ink)
-        _style.label_curves(ax)
+        ax.set_ylabel(_style.fill(f"positives beyond\n{self.baseline_name or 'the baseline'}", 28))
 
-    def _mark(self, ax: Axes, x: float, y: float, text: str, color: Any, ink: Any) -> None:
-        """The budget of interest and its number, if it is among the budgets drawn."""
-        if x < ax.get_xlim()[0]:
-            return
-        ax.axvline(x, color="#9a9a9a", linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
-        ax.plot([x], [y], "o", color=color, ms=7, mec="white", mew=1.5, zorder=4)
-        if not text:
-            return
-        right = float(ax.transAxes.inverted().transform(ax.transData.transform((x, y)))[0]) < 0.5
-        before = [found.get_text() for found in ax.texts if found.get_gid() == MARK]  # of other displays
-        offset = (6 if right else -6, -13 * sum(text.count("\n") + 1 for text in before))
-        style: dict[str, Any] = {"ha": "left" if right else "right", "va": "top", "fontweight": "bold", "color": ink}
-        found = _style.note(ax, text, (x, 0.98), offset, xycoords=("data", "axes fraction"), **style)
-        found.set_gid(MARK)
-        _style.pull_inside(ax, found)
+    def _marked(self, ax: Axes, view: View) -> AtBudget | None:
+        """The numbers at the budget of interest, if it lies on the axes."""
+        point = self.at_budget
+        return None if point is None or point.k / view.unit < ax.get_xlim()[0] else point
+
+    def _marked_curve(
+        self, ax: Axes, which: str, view: View, style: dict[str, Any], label: str, point: AtBudget | None
+    ) -> None:
+        """A curve and, on it, the budget of interest."""
+        self._curve(ax, which, view, style, label)
+        if point is not None:
+            ax.axvline(point.k / view.unit, **_style.DOTTED)
+            _style.point(ax, point.k / view.unit, getattr(point, which), style["color"])
 
 
 def _signed(value: float) -> str:

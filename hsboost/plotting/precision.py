@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._validation import FloatArray
-from hsboost.plotting import _curves, _inputs, _style
-from hsboost.plotting._curves import Ranking
+from hsboost.plotting import _curves, _style
+from hsboost.plotting._base import BudgetDisplay, View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Metric = Literal["both", "precision", "recall"]
 
 
-class PrecisionAtKDisplay:
+class PrecisionAtKDisplay(BudgetDisplay):
     """See what a ranking is worth at every budget: precision and recall of the k highest scores, for all k.
 
     Make one with :meth:`from_estimator`, :meth:`from_predictions` or, for several models at once, :meth:`compare`.
@@ -72,18 +72,15 @@ class PrecisionAtKDisplay:
         weighted: bool = False,
         name: str | None = None,
     ) -> None:
-        self.budget, self.precision, self.recall = budget, precision, recall
-        self.positives, self.total, self.break_even = positives, total, break_even
-        self.prevalence = positives / total
+        super().__init__(budget, positives, total, rows, weighted, name)
+        self.precision, self.recall, self.break_even = precision, recall, break_even
         self.ceiling = np.minimum(positives / budget, 1.0)
         self.recall_ceiling = np.minimum(budget / positives, 1.0)
-        self.precision_low: FloatArray | None = None
-        self.precision_high: FloatArray | None = None
-        self.recall_low: FloatArray | None = None
-        self.recall_high: FloatArray | None = None
-        if band is not None:
-            self.precision_low, self.precision_high, self.recall_low, self.recall_high = band
-        self.rows, self.weighted, self.name = rows, weighted, name
+        self.precision_low: FloatArray | None
+        self.precision_high: FloatArray | None
+        self.recall_low: FloatArray | None
+        self.recall_high: FloatArray | None
+        self.precision_low, self.precision_high, self.recall_low, self.recall_high = band or (None,) * 4
 
     @classmethod
     def from_estimator(
@@ -123,7 +120,7 @@ class PrecisionAtKDisplay:
         -------
         PrecisionAtKDisplay
         """
-        scores, label = _inputs.response(estimator, X, pos_label, response_method)
+        scores, label, name = cls._scores_of(estimator, X, pos_label, response_method, name)
         return cls.from_predictions(
             y,
             scores,
@@ -133,7 +130,7 @@ class PrecisionAtKDisplay:
             confidence_level=confidence_level,
             random_state=random_state,
             max_points=max_points,
-            name=type(estimator).__name__ if name is None else name,
+            name=name,
             ax=ax,
             **plot_kw,
         )
@@ -190,10 +187,9 @@ class PrecisionAtKDisplay:
         ImportError
             Without matplotlib.
         """
-        display = cls._measure(
-            y_true, y_score, sample_weight, pos_label, n_bootstrap, confidence_level, random_state, max_points, name
-        )
-        return display.plot(ax, **plot_kw)
+        resampling = n_bootstrap, confidence_level, random_state
+        measured = _curves.Measured(y_true, y_score, sample_weight, pos_label, *resampling, max_points)
+        return cls._of(measured, name).plot(ax, **plot_kw)
 
     @classmethod
     def compare(
@@ -227,42 +223,17 @@ class PrecisionAtKDisplay:
         return displays
 
     @classmethod
-    def _measure(
-        cls,
-        y_true: ArrayLike,
-        y_score: ArrayLike,
-        sample_weight: ArrayLike | None,
-        pos_label: Any,
-        n_bootstrap: int,
-        confidence_level: float,
-        random_state: int,
-        max_points: int,
-        name: str | None,
-    ) -> PrecisionAtKDisplay:
-        _curves.check_resampling(n_bootstrap, confidence_level, random_state)
-        rows = _inputs.check_rows(y_true, y_score, sample_weight, pos_label)
-        ranking = Ranking(rows.positive, rows.score, rows.weight)
-        budget = ranking.budgets(_curves.check_points(max_points), [ranking.positives])
-        hits = ranking.hits(budget)
+    def _of(cls, measured: _curves.Measured, name: str | None = None) -> PrecisionAtKDisplay:
+        precision = np.minimum(measured.hits[0] / measured.budget, 1.0)
+        recall = np.minimum(measured.hits[0] / measured.positives, 1.0)
         band = None
-        if n_bootstrap:
-            share = budget / ranking.total
-            draws, total, found = _curves.resample([ranking], share, n_bootstrap, random_state)
-            precisions = draws[:, 0] / (share * total[:, None])
-            recalls = draws[:, 0] / np.where(found > 0.0, found, 1.0)[:, None]  # 0 without positives, as recall_at_k
-            band = (*_curves.interval(precisions, confidence_level), *_curves.interval(recalls, confidence_level))
-        return cls(
-            budget=budget,
-            precision=np.minimum(hits / budget, 1.0),
-            recall=np.minimum(hits / ranking.positives, 1.0),
-            positives=ranking.positives,
-            total=ranking.total,
-            break_even=float(min(ranking.hits(np.array([ranking.positives]))[0] / ranking.positives, 1.0)),
-            band=band,
-            rows=ranking.n,
-            weighted=rows.weight is not None,
-            name=name,
-        )
+        if measured.n_bootstrap:
+            hits, total, found = measured.resampled()
+            precisions = hits[:, 0] / (measured.share * total[:, None])
+            recalls = hits[:, 0] / np.where(found > 0.0, found, 1.0)[:, None]  # 0 without positives, as recall_at_k
+            band = (*measured.interval(precisions), *measured.interval(recalls))
+        break_even = float(recall[measured.at])
+        return cls(precision=precision, recall=recall, break_even=break_even, band=band, name=name, **measured.common)
 
     def plot(
         self,
@@ -303,35 +274,27 @@ class PrecisionAtKDisplay:
             Itself.
         """
         check.check_choice(metric, "metric", ("both", "precision", "recall"))
-        check.check_choice(x, "x", ("count", "share"))
-        shown = _curves.from_start(self.budget, start, self.rows, self.total)
-        ax = _style.new_axes(ax)
+        view = self._view(x, log, start)
         self.name = self.name if name is None else name
-        unit = self.total if x == "share" else 1.0
-        at = self.budget[shown] / unit
+        (ax,) = self._budget_panels(view, ax, (7.2, 4.2))
         style = _style.curve_style(ax, color, line_kw)
-        _style.tidy(ax)
-        first = "recall" if metric == "recall" else "precision"
-        second = self._second_axis(ax) if metric == "both" else None
-        self._draw(ax, first, at, shown, style, self._label(metric, first, reference))
-        if second is not None:
-            thin = {**style, "linewidth": 0.6 * style["linewidth"]}
-            self._draw(second, "recall", at, shown, thin, self._label(metric, "recall", reference))
+        first, second = "recall" if metric == "recall" else "precision", None
         ax.set_ylim(0.0, 1.03)
         _style.percent(ax.yaxis)
         ax.set_ylabel(first)
-        _style.budget_axis(ax, x == "share", log, float(at[0]), float(at[-1]), self.weighted)
+        if metric == "both":
+            self._curve(ax, "precision", view, style, ", ".join(filter(None, (self.name, "precision"))))
+            second = self._second_axis(ax)
+            thin = {**style, "linewidth": 0.6 * style["linewidth"]}
+            self._curve(second, "recall", view, thin, ", ".join(filter(None, (self.name, "recall"))))
+        else:
+            said = f"{100 * self.break_even:.1f} % at break-even" if self.name and reference else None
+            self._curve(ax, first, view, style, self._label(said))
         if reference:
-            self._reference(ax, metric, at, shown, unit, style["color"])
-        _style.label_curves(ax, second)
-        self.ax_, self.recall_ax_, self.figure_ = ax, second, ax.figure
+            self._reference(ax, metric, view, style["color"])
+        _style.legend(ax, *(() if second is None else (second,)))
+        self.recall_ax_ = second
         return self
-
-    def _draw(self, ax: Axes, which: str, at: FloatArray, shown: np.ndarray, style: dict[str, Any], label: str) -> None:
-        ax.plot(at, getattr(self, which)[shown], **{"label": label, **style})
-        low, high = getattr(self, f"{which}_low"), getattr(self, f"{which}_high")
-        if low is not None:
-            ax.fill_between(at, low[shown], high[shown], color=style["color"], alpha=0.15, linewidth=0, zorder=2)
 
     def _second_axis(self, ax: Axes) -> Axes:
         """The axes of recall over ``ax``: those of an earlier display, or new ones."""
@@ -349,50 +312,24 @@ class PrecisionAtKDisplay:
         second.tick_params(pad=6)
         return second
 
-    def _reference(self, ax: Axes, metric: Metric, at: FloatArray, shown: np.ndarray, unit: float, color: Any) -> None:
-        even = self.positives / unit
-        if even >= at[0]:
-            ax.plot([even], [self.break_even], "o", color=color, ms=7, mec="white", mew=1.5, zorder=4)
-        if not _style.once(ax, "reference"):
+    def _reference(self, ax: Axes, metric: Metric, view: View, color: Any) -> None:
+        """The break-even point of each curve; once, what a perfect and a random ranking get."""
+        even = self.positives / view.unit
+        if even >= view.at[0]:
+            new = self.name is None or metric == "both"  # else the curve's own label says it
+            label = f"break-even {100 * self.break_even:.1f} %" if new else "_"
+            _style.point(ax, even, self.break_even, color, label)
+        gid = f"{_style.ONCE}:reference"
+        if not _style.once(ax, gid):
             return
-        ceiling = (self.recall_ceiling if metric == "recall" else self.ceiling)[shown]
-        line = ax.plot(at, ceiling, color="#9a9a9a", linewidth=1.0, zorder=1, label="_")[0]
-        _style.marked(line, "reference")
+        ceiling = (self.recall_ceiling if metric == "recall" else self.ceiling)[view.shown]
+        ax.plot(view.at, ceiling, label="perfect ranking", gid=gid, **_style.REFERENCE)
         if metric != "both":
-            ax.fill_between(at, ceiling, 1.03, color="#f3f3f3", linewidth=0, zorder=0.5)
-        floor = at * unit / self.total if metric == "recall" else np.full(at.size, self.prevalence)
-        ax.plot(at, floor, color="#9a9a9a", linewidth=1.0, linestyle=(0, (1, 2)), zorder=1, label="_")
-        ax.axvline(even, color="#9a9a9a", linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
-        self._write_reference(ax, metric, at, even)
-
-    def _write_reference(self, ax: Axes, metric: Metric, at: FloatArray, even: float) -> None:
-        """Say in words what the reference lines are."""
-        text = f"k = {_style.number(self.positives)} positives"
-        left = ax.transAxes.inverted().transform(ax.transData.transform((even, 0.0)))[0] > 0.3
-        if left and metric != "recall":
-            high = 0.0 if self.break_even > 0.75 else 1.0  # a good ranking's curve takes the room at the top
-            _style.note(ax, text, (even, high), (-4, 4 - 8 * high), ha="right", va="top" if high else "bottom")
-        else:
-            _style.note(ax, text, (even, 0.0), (4, 4), va="bottom")
-        if even >= at[0] and (self.name is None or metric == "both"):
-            text = f"break-even {100 * self.break_even:.1f} %"
-            _style.note(ax, text, (even, self.break_even), (11, 0), va="center", color=_style.INK)
-        left = ax.get_xlim()[0]
+            ax.fill_between(view.at, ceiling, 1.03, color="#f3f3f3", linewidth=0, zorder=0.5)
         if metric == "recall":
-            _style.note(ax, "random order", (0.75 * at[-1], 0.75), (6, -8), ha="left", va="top")
+            floor, label = view.at * view.unit / self.total, "random order"
         else:
-            below = self.prevalence > 0.12
-            text = f"random order: prevalence {100 * self.prevalence:.3g} %"
-            _style.note(ax, text, (left, self.prevalence), (4, -3 if below else 3), va="top" if below else "bottom")
-        if metric == "precision":
-            _style.note(ax, "out of reach", (at[-1], 1.0), (-6, -5), ha="right", va="top")
-        elif metric == "recall":
-            _style.note(ax, "out of reach", (left, 1.0), (6, -5), va="top")
-
-    def _label(self, metric: Metric, which: str, reference: bool) -> str:
-        """What is written beside the curve."""
-        if metric == "both":
-            return which if self.name is None else f"{self.name}, {which}"
-        if self.name is None:
-            return "_"
-        return f"{self.name}: {100 * self.break_even:.1f} % at break-even" if reference else self.name
+            floor = np.full(view.at.size, self.prevalence)
+            label = f"random order: prevalence {100 * self.prevalence:.3g} %"
+        ax.plot(view.at, floor, label=label, **_style.DOTTED)
+        ax.axvline(even, label=f"k = {_style.number(self.positives)} positives", **_style.DOTTED)
