@@ -9,6 +9,7 @@ constructor's name, or LightGBM's main one, and two values for one setting are a
 from __future__ import annotations
 
 from inspect import Parameter, signature
+from numbers import Real
 from typing import Any
 
 #: XGBoost's documented second names.
@@ -68,6 +69,12 @@ _WITHOUT_EFFECT_ON_XGBOOST: dict[str, tuple[Any, str]] = {
     "unbalance": (False, _CLASSES),
     "unbalanced_sets": (False, _CLASSES),
 }
+
+#: LightGBM's names for random forests.
+_FORESTS = ("rf", "random_forest")
+
+#: Settings of which 0 makes a constant model, silently (XGBoost), or gets an error in LightGBM's own terms.
+_POSITIVE = ("learning_rate", "subsample", "bagging_fraction", "feature_fraction")
 
 
 def lightgbm_names() -> dict[str, str]:
@@ -152,6 +159,16 @@ def _check(main: str, name: str, value: Any, booster: str, n_classes: int) -> No
             raise ValueError(
                 f"{name}={value!r} belongs to the booster's own losses and would have no effect here; {remedy}"
             )
+    if main == "boosting" and booster == "lightgbm" and str(value).strip().lower() in _FORESTS:
+        raise ValueError(
+            f"{name}={value!r} is LightGBM's random forest, which takes its built-in losses only; leave it at 'gbdt' "
+            "(forests are trained with XGBClassifier(num_parallel_tree=..., subsample=...))"
+        )
+    number = _number(value)
+    if main in _POSITIVE and isinstance(number, Real) and number <= 0:
+        raise ValueError(f"{name}={value!r} makes every tree say nothing; pass a positive number")
+    if main == "n_estimators" and isinstance(number, Real) and number < 0:
+        raise ValueError(f"{name}={value!r} is no number of trees, and XGBoost would grow none; pass 1 or more")
     if main == "bagging_by_query" and _number(value):
         raise ValueError(
             f"{name}={value!r} needs LightGBM's query groups, which HSClassifier does not hand over, and trains a "

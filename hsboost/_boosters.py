@@ -9,13 +9,12 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_array, issparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from hsboost import _aliases, _categories, _features, _stopping
+from hsboost import _aliases, _categories, _eval_metric, _evaluation, _features, _labels, _stopping
 from hsboost import _validation as check
 from hsboost._evaluation import EvaluationSet
 from hsboost.metrics import PrecisionAtK
@@ -23,6 +22,9 @@ from hsboost.objectives import LossObjective
 
 #: Scores to start from, which predicting would know nothing of.
 _STARTING_POINTS = ("base_margin", "base_margin_eval_set", "init_score", "eval_init_score")
+
+#: How XGBoost says that it does not know a metric.
+_UNKNOWN_METRIC = "Unknown metric function"
 
 #: Arguments of LightGBM's ``fit`` that HSClassifier has its own for.
 _OTHER_WAYS = {
@@ -44,6 +46,7 @@ def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
 
         fresh = LGBMClassifier(verbose=-1)
     elif kind(estimator) is not None:
+        _eval_metric.check_of_estimator(estimator)  # what cannot be read need not be copyable
         fresh = clone(estimator)
     else:
         raise ValueError(
@@ -114,23 +117,20 @@ def fit(
     weights = [one.metric_weight for one in eval_sets]
     if before is not None:
         extra["xgb_model" if kind(estimator) == "xgboost" else "init_model"] = before
-    if "eval_metric" in extra and kind(estimator) == "lightgbm":
-        extra["eval_metric"] = _for_lightgbm(extra["eval_metric"])
     if kind(estimator) == "xgboost":
         extra.setdefault("verbose", False)
+        estimator.set_params(eval_metric=_eval_metric.for_xgboost(estimator.eval_metric))
         if eval_sets:
             extra["eval_set"] = pairs
             if any(one is not None for one in weights):
                 extra["sample_weight_eval_set"] = weights
-            chosen = metric if estimator.eval_metric is None else for_xgboost(estimator.eval_metric)
-            if chosen is not estimator.eval_metric:
-                estimator.set_params(eval_metric=chosen)
+            if estimator.eval_metric is None:
+                estimator.set_params(eval_metric=metric)
             if callable(estimator.eval_metric):
                 estimator.set_params(disable_default_eval_metric=True)
-    elif eval_sets:
-        if estimator.get_params().get("metric") is None:  # by its main name: see _aliases
-            estimator.set_params(metric="None")  # else LightGBM watches log loss beside the metric asked for
-            extra.setdefault("eval_metric", metric.lightgbm)
+    else:
+        _choose_lightgbm_metrics(estimator, extra, metric if eval_sets else None, int(y.max()) + 1)
+    if kind(estimator) == "lightgbm" and eval_sets:
         if any(one is not None for one in weights):
             extra["eval_sample_weight"] = weights
         if "eval_X" in signature(estimator.fit).parameters:  # LightGBM 4.7 renamed eval_set
@@ -138,8 +138,10 @@ def fit(
         else:
             extra["eval_set"] = pairs
     is_training = [one.is_training for one in eval_sets]
+    if "eval_names" in extra:
+        extra["eval_names"] = _evaluation.names(extra["eval_names"], is_training)
     try:
-        with _explained(), _stopping.on_one_set(kind(estimator), estimator, extra, is_training):
+        with explained(), _stopping.on_one_set(kind(estimator), estimator, extra, is_training):
             estimator.fit(X, y, sample_weight=weight, **extra)
     except Exception as error:
         reason = _reason(error, estimator, X)
@@ -167,6 +169,28 @@ def _reason(error: Exception, estimator: Any, X: Any) -> str | None:
             "eval_metric: XGBoost before 3.1.1 takes names or a function, not both in a list; upgrade it, or pass one"
         )
     return None
+
+
+def _choose_lightgbm_metrics(
+    estimator: Any, extra: dict[str, Any], metric: PrecisionAtK | None, n_classes: int
+) -> None:
+    """The metrics that were chosen, as LightGBM reads them; ``metric`` if none were, None without sets to watch."""
+    # A list of our own: LightGBM writes its names of metrics into the one it is given.
+    chosen = _eval_metric.for_lightgbm(extra.pop("eval_metric", None))
+    of_estimator = estimator.get_params().get("metric")  # by its main name: see _aliases
+    names = _eval_metric.names_for_lightgbm(of_estimator)
+    if names and not isinstance(of_estimator, str):
+        estimator.set_params(metric=names)
+    if metric is not None:
+        _eval_metric.check_known_to_lightgbm(names, "metric", n_classes)
+        _eval_metric.check_known_to_lightgbm(chosen, "eval_metric", n_classes)
+        if not names:
+            estimator.set_params(metric="None")  # else LightGBM watches log loss beside the metric asked for
+            chosen = chosen or [metric.lightgbm]
+    elif of_estimator is not None and not names:
+        estimator.set_params(metric=None)
+    if chosen:
+        extra["eval_metric"] = chosen
 
 
 def _check_fit_params(estimator: Any, extra: dict[str, Any], before: Any) -> None:
@@ -228,14 +252,14 @@ def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> Any:
 
 def raw_scores(estimator: Any, X: Any) -> np.ndarray:
     """Raw scores of the rounds that the booster predicts with (early stopping), float64, shape (n,) or (n, C)."""
+    if _num_samples(X) == 0:  # which LightGBM refuses
+        return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
     if kind(estimator) == "xgboost":
-        with _explained():
+        with explained():
             raw = estimator.predict(_aligned(estimator, X), output_margin=True)
     else:
         with _names_compared(estimator, X):
             raw = estimator.predict(X, raw_score=True)
-    if len(raw) == 0:  # XGBoost from 3.4 on has no columns where there are no rows
-        return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
     return np.asarray(raw, dtype=np.float64)
 
 
@@ -246,21 +270,6 @@ def _aligned(estimator: Any, X: Any) -> Any:
         _categories.check(known, X, "X", "xgboost")
         return _categories.aligned(known, X)
     return X
-
-
-def _for_lightgbm(metric: Any) -> Any:
-    """Metrics of this package in the form that LGBMClassifier takes, in lists too."""
-    if isinstance(metric, list | tuple):
-        return [_for_lightgbm(one) for one in metric]
-    return metric.lightgbm if callable(getattr(metric, "lightgbm", None)) else metric
-
-
-def for_xgboost(metric: Any) -> Any:
-    """Metrics of this package in the form that XGBClassifier takes, in lists too."""
-    if isinstance(metric, list | tuple):
-        return [for_xgboost(one) for one in metric]
-    ours = getattr(metric, "__self__", None)  # PrecisionAtK().lightgbm gives what only LightGBM reads
-    return ours if ours is not None and getattr(ours, "lightgbm", None) == metric else metric
 
 
 @contextmanager
@@ -275,12 +284,18 @@ def _names_compared(estimator: Any, X: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """XGBoost's errors about categories, in one line."""
+def explained() -> Iterator[None]:
+    """XGBoost's errors about categories and names of metrics, in one line."""
     try:
         yield
     except Exception as error:
         text = str(error)
+        if type(error).__name__ == "XGBoostError" and _UNKNOWN_METRIC in text:
+            name = text.partition(_UNKNOWN_METRIC)[2].splitlines()[0].strip()
+            raise ValueError(
+                f"eval_metric={name!r} is no metric of XGBoost; correct the name, or pass a function or a metric of "
+                "this package"
+            ) from error
         if type(error).__name__ != "XGBoostError" or "cat_container" not in text:
             raise
         line = text.splitlines()[0].partition("cat_container")[2].partition(": ")[2].strip()
@@ -320,6 +335,9 @@ def start(estimator: Any) -> Any:
 
 def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
     """Contributions of features (and, last, the rest) to the raw scores: (n, p + 1), or (n, C, p + 1)."""
+    if _num_samples(X) == 0:
+        shape = (0,) if n_classes == 2 else (0, n_classes)
+        return np.empty((*shape, int(estimator.n_features_in_) + 1))
     if kind(estimator) == "xgboost":
         import xgboost as xgb
 
@@ -338,7 +356,7 @@ def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
         )
         # As predict does: all rounds, or those up to the best one.
         rounds = estimator._get_iteration_range(None)
-        with _explained():
+        with explained():
             found: Any = estimator.get_booster().predict(matrix, pred_contribs=True, iteration_range=rounds)
         return np.asarray(found, dtype=np.float64)
     try:
@@ -372,23 +390,8 @@ def check_inputs(X: Any, y: Any) -> tuple[int, np.ndarray]:
         )
     if labels.shape[:1] != (rows,):
         raise ValueError(f"y must have one label per row of X: expected {rows}, got {labels.shape}")
-    check_labels(labels)
+    _labels.check_labels(labels)
     return rows, labels
-
-
-def check_labels(labels: np.ndarray) -> None:
-    """No label is missing, in whichever way its dtype says so."""
-    if labels.ndim > 1 and labels.shape[1:] != (1,):
-        raise ValueError(
-            f"y should be a 1d array, got an array of shape {labels.shape} instead; pass one label per row, "
-            "several label columns one at a time"
-        )
-    missing = np.asarray(pd.isna(labels)) | (np.isinf(labels) if labels.dtype.kind == "f" else False)
-    if missing.any():
-        row = int(np.argmax(missing))
-        raise ValueError(
-            f"y must not contain NaN or infinity; drop the rows without a label (first: row {row}, {labels[row]!r})"
-        )
 
 
 def _check_matrix(X: Any, name: str = "X") -> None:
@@ -420,6 +423,10 @@ def check_columns(estimator: Any, X: Any) -> None:
         warnings.warn(doubt, stacklevel=4)
     _check_matrix(X)
     columns = _columns(X)
+    if columns is None and isinstance(X, list | tuple):
+        raise ValueError(
+            f"X is an empty {type(X).__name__}, without columns; pass an array of shape (0, {estimator.n_features_in_})"
+        )
     if columns is not None and columns != estimator.n_features_in_:
         raise ValueError(
             f"X has {columns} features, but {who} is expecting {estimator.n_features_in_} features as input"

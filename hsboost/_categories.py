@@ -159,7 +159,7 @@ def check(known: dict[str, Any] | None, X: Any, name: str, booster: str | None) 
                 f"{name}: column {column!r} holds {here}, and held {there} in fit; convert it to what it was there"
             )
     for column, categories in found.items():
-        now, before = (_type_of(one) for one in (categories, known.get(column)))
+        now, before = (type_of(one) for one in (categories, known.get(column)))
         if now is not None and before is not None and now != before:
             raise ValueError(
                 f"{name}: the categories of column {column!r} are {now} ({next(iter(categories))!r} …), in fit they "
@@ -196,7 +196,7 @@ def aligned(known: dict[str, Any] | None, X: Any) -> Any:
             continue
         levels = dtype.categories
         kept = [one for one in levels if one in seen] or list(seen)[:1]
-        whole = getattr(seen, "dtype", None) if _type_of(seen) == "numbers" else None
+        whole = getattr(seen, "dtype", None) if type_of(seen) == "numbers" else None
         if len(kept) != len(levels) or kept[0] != levels[0] or (whole is not None and levels.dtype != whole):
             kept = pd.Index(kept, dtype=object if whole is None else whole)
             changed[place] = X.iloc[:, place].cat.set_categories(kept)
@@ -206,7 +206,7 @@ def aligned(known: dict[str, Any] | None, X: Any) -> Any:
     return pd.DataFrame(columns, index=X.index).set_axis(X.columns, axis=1)
 
 
-def _type_of(categories: Any) -> str | None:
+def type_of(categories: Any) -> str | None:
     """What the categories are, if they are all of one type."""
     if categories is None or len(categories) == 0:
         return None

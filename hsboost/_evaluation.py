@@ -44,15 +44,16 @@ def read(
     of_classes = class_weights(len(pairs), eval_class_weight)
     sets = []
     for i, (X, labels) in enumerate(pairs):
-        y = _labels.encode_known(X, labels, classes)
-        weight = check.check_weight(weights[i], y.size, f"eval_set[{i}]", f"{name}[{i}]")
-        weight = None if weight is None else check.checked_weight(weight, f"{name}[{i}]")
-        total = weight
+        place, of_rows = _labels.set_name(i, len(pairs)), f"{name}[{i}]"
+        y = _labels.encode_known(X, labels, classes, place)
+        weight = check.check_weight(weights[i], y.size, f"{place}'s X", of_rows)
+        weight = total = None if weight is None else check.checked_stored_weight(weight, of_rows)
         if of_classes[i] is not None:
             where = f"eval_class_weight[{i}]"
             counts = np.bincount(y, minlength=classes.size)
             by_row = _class_weight.by_class(of_classes[i], classes, counts, where, strict=True)[y]
-            total = check.checked_weight(by_row if weight is None else by_row * weight, f"{where} times the weights")
+            total = by_row if weight is None else by_row * weight
+            total = check.checked_stored_weight(total, where if weight is None else f"{where} times {of_rows}")
         sets.append(EvaluationSet(X, y, weight, total, np.array_equal(y, training[1]) and same_data(X, training[0])))
     return sets
 
@@ -82,6 +83,37 @@ def sample_weights(n_sets: int, eval_sample_weight: Any, sample_weight_eval_set:
 def class_weights(n_sets: int, eval_class_weight: Any) -> list[Any]:
     """The class weights of each set."""
     return _entries(eval_class_weight, "eval_class_weight", n_sets, lambda value: isinstance(value, str | Mapping))
+
+
+def names(value: Any, is_training: list[bool]) -> list[str] | None:
+    """LightGBM's ``eval_names``: a text of its own for each set, or None.
+
+    LightGBM leaves out names that are too many, joins sets of one name, and calls the training rows "training": its
+    early stopping passes over a set of that name.
+    """
+    if value is None:
+        return None
+    ordered = isinstance(value, list | tuple | np.ndarray | pd.Index | pd.Series) and np.ndim(value) == 1
+    given = [value] if isinstance(value, str) else list(value) if ordered else None
+    if given is None or not all(isinstance(one, str) for one in given):
+        raise TypeError(f"eval_names must be a list of texts, one for each evaluation set, got {value!r}; pass a list")
+    if not given:
+        return None
+    if not is_training:
+        raise ValueError(f"eval_names={given!r} goes with eval_set, and there is none; pass eval_set=, or leave it out")
+    if len(given) != len(is_training):
+        raise ValueError(
+            f"eval_names must have one name for each evaluation set: expected {len(is_training)}, got {given!r}"
+        )
+    if len(set(given)) < len(given):
+        raise ValueError(f"eval_names={given!r} gives one name to several sets; call each by a name of its own")
+    place = deciding(is_training)
+    if place is not None and given[place] == "training":
+        raise ValueError(
+            f"eval_names={given!r} calls the set that decides when to stop 'training', LightGBM's name for the "
+            "training rows, on which it never stops; give it another name"
+        )
+    return [str(one) for one in given]
 
 
 def _entries(value: Any, name: str, n_sets: int, is_entry: Any) -> list[Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, column_or_1d
 
 from hsboost import _validation as check
+from hsboost._features import native
 
 
 def encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -22,32 +25,131 @@ def encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return classes, encoded.astype(np.int32)
 
 
-def encode_known(X: Any, y: ArrayLike, classes: np.ndarray) -> np.ndarray:
-    """Labels of evaluation rows, all of them known."""
-    check.refuse_mask(y, "eval_set's y")
-    labels = column_or_1d(np.asarray(y))
-    if labels.size != _num_samples(X):
-        raise ValueError(f"eval_set must have one label per row: got {_num_samples(X)} rows and {labels.size} labels")
+def without_weight(label: Any, weights: str) -> ValueError:
+    """The error for a class of two whose rows weigh nothing; ``weights`` is what the weights are called."""
+    label = label.item() if isinstance(label, np.generic) else label
+    return ValueError(
+        f"{weights} leaves the class {label!r} without any weight, and k=None stands for the weight of the positives; "
+        "give some row of that class a weight above 0, or pass k"
+    )
+
+
+def set_name(i: int, n_sets: int) -> str:
+    """What evaluation set ``i`` is called in errors: by its place where there are several."""
+    return "eval_set" if n_sets == 1 else f"eval_set[{i}]"
+
+
+def encode_known(X: Any, y: ArrayLike, classes: np.ndarray, name: str = "eval_set") -> np.ndarray:
+    """Labels of the rows of an evaluation set, called ``name``: all of them known, and at least one."""
+    if y is None:
+        raise ValueError(f"{name}'s y is None; pass the labels, {name}=(X, y)")
+    check.refuse_mask(y, f"{name}'s y")
+    labels = native(np.asarray(y))
+    rows = _num_samples(X)
+    if labels.ndim == 0:
+        raise ValueError(f"{name}'s y must have one label per row of its X, got a single {type(y).__name__}")
+    if labels.shape[:1] != (rows,):
+        raise ValueError(f"{name}'s y must have one label per row of its X: got {rows} rows and {len(labels)} labels")
+    if rows == 0:
+        raise empty_set(name)
+    check_labels(labels, f"{name}'s y")
+    labels = labels.reshape(-1)
     unknown = ~np.isin(labels, classes)
     if unknown.any():
-        raise ValueError(
-            f"eval_set holds the label {labels[unknown][0]!r}, which y does not; known: {classes.tolist()}"
-        )
+        raise unknown_label(labels, unknown, classes, name)
     return np.searchsorted(classes, labels).astype(np.int32)
 
 
+def empty_set(name: str) -> ValueError:
+    """The error for an evaluation set without rows."""
+    return ValueError(f"{name} is empty, its X has 0 rows; pass rows to watch, or leave {name} out")
+
+
+def unknown_label(labels: np.ndarray, unknown: np.ndarray, classes: np.ndarray, name: str) -> ValueError:
+    """The error for labels that the training rows do not have."""
+    row = int(np.argmax(unknown))
+    label = labels[row].item() if isinstance(labels[row], np.generic) else labels[row]
+    return ValueError(
+        f"{name} holds the label {label!r} at row {row}, which y does not; known: {classes.tolist()}; "
+        "leave those rows out, or train with them"
+    )
+
+
+def check_labels(labels: np.ndarray, name: str = "y") -> None:
+    """No label is missing, in whichever way its dtype says so."""
+    if labels.ndim > 1 and labels.shape[1:] != (1,):
+        raise ValueError(
+            f"{name} should be a 1d array, got an array of shape {labels.shape} instead; pass one label per row, "
+            "several label columns one at a time"
+        )
+    if labels.dtype.kind == "c":
+        raise ValueError(f"{name} holds complex numbers; pass labels that can be sorted, such as numbers or texts")
+    missing = np.asarray(pd.isna(labels)) | _is_infinite(labels)
+    if missing.any():
+        row = int(np.argmax(missing))
+        raise ValueError(
+            f"{name} must not contain NaN or infinity; drop the rows without a label "
+            f"(first: row {row}, {labels[row]!r})"
+        )
+
+
+def _is_infinite(labels: np.ndarray) -> Any:
+    if labels.dtype.kind == "f":
+        return np.isinf(labels)
+    if labels.dtype.kind == "O":
+        return np.array([isinstance(one, Real) and one in (np.inf, -np.inf) for one in labels.ravel()]).reshape(
+            labels.shape
+        )
+    return False
+
+
 def evaluation_sets(eval_set: Any, eval_groups: Any) -> list[tuple[Any, Any]]:
-    """eval_set as a list of pairs."""
+    """eval_set as a list of pairs.
+
+    A tuple of two may be one pair whose X is a tuple or list of rows, or two pairs. It is two pairs only where both
+    of its entries hold a matrix first: the first entry of rows is a row, whose own entries are numbers. A list of two
+    is never one pair.
+    """
     if eval_set is None:
         sets = []
-    elif isinstance(eval_set, tuple) and len(eval_set) == 2 and not isinstance(eval_set[0], tuple):
+    elif isinstance(eval_set, list | tuple) and all(_is_pair(one) for one in eval_set):
+        sets = [tuple(pair) for pair in eval_set]
+    elif isinstance(eval_set, tuple) and len(eval_set) == 2 and not _is_pair(eval_set[0]):
         sets = [eval_set]
-    elif isinstance(eval_set, list) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in eval_set):
-        sets = eval_set
+    elif isinstance(eval_set, list | tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in eval_set):
+        sets = list(eval_set)
     else:
-        raise ValueError("eval_set must be a pair (X, y) or a list of such pairs")
+        raise ValueError(
+            f"eval_set must be a pair (X, y) or a list of such pairs, got {_described(eval_set)}; pass [(X, y)]"
+        )
+    for i, (X, _) in enumerate(sets):
+        if X is None or isinstance(X, str | bytes) or np.isscalar(X):
+            raise ValueError(f"{set_name(i, len(sets))}'s X is {X!r}; pass rows with the columns of X")
     if eval_groups is not None and len(sets) != 1:
         raise ValueError(f"eval_groups goes with one eval_set, got {len(sets)}; pass a single pair (X, y)")
     if eval_groups is not None:
         check.check_same_length(np.empty(len(eval_groups)), "eval_groups", _num_samples(sets[0][0]), "eval_set's X")
     return sets
+
+
+def _is_pair(value: Any) -> bool:
+    """Two entries, of which the first is a matrix."""
+    return isinstance(value, list | tuple) and len(value) == 2 and _is_matrix(value[0])
+
+
+def _is_matrix(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return bool(value) and (isinstance(value[0], list | tuple) or np.ndim(value[0]) == 1)
+    shape = getattr(value, "shape", None)
+    return hasattr(value, "__array__") if shape is None else len(shape) == 2
+
+
+def _described(value: Any) -> str:
+    """The kinds of what is in a container."""
+    if not isinstance(value, list | tuple):
+        return f"a {type(value).__name__}"
+    inside = [
+        f"{type(one).__name__} of {len(one)}" if isinstance(one, list | tuple) else type(one).__name__
+        for one in value[:4]
+    ]
+    return f"a {type(value).__name__} of {len(value)} ({', '.join(inside)}{', …' if len(value) > 4 else ''})"

@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hsboost import _boosters, _calibration, _persistence, _ranking
+from hsboost import _validation as check
 from hsboost._segments import Segments
 from hsboost._validation import Budgets
 from hsboost.losses import HypersimplexLoss, Loss, get_loss
@@ -29,6 +30,14 @@ def _has_probabilities(self: Predictor) -> bool:
             "pass calibration='sigmoid' or 'isotonic' to HSClassifier to have them fitted on held-out rows"
         )
     return True
+
+
+def _segments(groups: ArrayLike, n: int) -> Segments | None:
+    """The groups of n rows; None where there are no rows."""
+    if n == 0:
+        check.check_same_length(np.asarray(groups), "groups", 0, "X")
+        return None
+    return Segments.by_label(groups, n, "X")
 
 
 class Predictor(ClassifierMixin, BaseEstimator):
@@ -84,8 +93,10 @@ class Predictor(ClassifierMixin, BaseEstimator):
         """
         scores = self.decision_function(X)
         k = self.k if k is None else k
-        segments = None if groups is None else Segments.by_label(groups, scores.shape[0], "X")
-        budgets = _ranking.budgets(k, self.classes_, segments)
+        segments = None if groups is None else _segments(groups, scores.shape[0])
+        budgets = _ranking.budgets(k, self.classes_, groups is not None)
+        if scores.shape[0] == 0:
+            return self.classes_[:0] if scores.ndim == 1 else np.empty(scores.shape, dtype=np.bool_)
         if scores.ndim == 1:
             return self.classes_[_ranking.top(scores, budgets[0], segments).astype(np.intp)]
         return np.column_stack([_ranking.top(column, b, segments) for column, b in zip(scores.T, budgets, strict=True)])
@@ -107,7 +118,10 @@ class Predictor(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "estimator_")
         if self.calibration is None:
-            probabilities = self.objective_.loss.probabilities(self._raw(self._read(X)))
+            raw = self._raw(self._read(X))
+            if len(raw) == 0:
+                return np.empty((0, self.classes_.size))
+            probabilities = self.objective_.loss.probabilities(raw)
             assert probabilities is not None
             return probabilities
         # In units of the trees, as they were fitted: calibrators compare scores with fixed numbers.
@@ -234,7 +248,9 @@ class Predictor(ClassifierMixin, BaseEstimator):
             return raw - self.threshold_
         if not hasattr(self, "group_thresholds_"):
             raise ValueError("this model was trained without groups and has no group thresholds; leave groups out")
-        segments = Segments.by_label(groups, raw.shape[0], "X")
+        segments = _segments(groups, raw.shape[0])
+        if segments is None:
+            return raw
         cuts = np.array([self.group_thresholds_.get(label, self.threshold_) for label in segments.labels])
         return raw - cuts[segments.codes]
 

@@ -13,9 +13,9 @@ from hsboost._segments import Segments
 from hsboost._validation import Budgets
 
 
-def budgets(k: Budgets, classes: np.ndarray, segments: Segments | None) -> list[Budgets]:
+def budgets(k: Budgets, classes: np.ndarray, grouped: bool) -> list[Budgets]:
     """The budget of each score column; k must say how many, as these rows have no labels."""
-    columns = by_column(check.check_budgets(k), classes, segments is not None)
+    columns = by_column(check.check_budgets(k), classes, grouped)
     for budget in columns:
         leaves: list[Any] = list(budget.values()) if isinstance(budget, Mapping) else [budget]
         if any(leaf is None for leaf in leaves):

@@ -143,6 +143,34 @@ def checked_weight(weight: FloatArray, name: str = "sample_weight") -> FloatArra
     return weight.astype(np.float64, copy=False)
 
 
+def checked_stored_weight(weight: FloatArray, name: str) -> FloatArray:
+    """:func:`checked_weight` of weights that a booster keeps, in float32: some count there, and none is infinite."""
+    weight = checked_weight(weight, name)
+    check_most(weight, name)
+    check_some_weight(float(weight.max()), name)
+    return weight
+
+
+def check_most(weight: FloatArray, name: str) -> None:
+    """No weight is infinite in float32."""
+    most = float(np.finfo(np.float32).max)
+    if weight.size and weight.max() > most:
+        row = int(np.argmax(weight > most))
+        raise ValueError(
+            f"{name} must be at most {most:.3g}, as boosters keep weights in float32, got {weight[row]} at row {row}; "
+            "divide the weights by a constant"
+        )
+
+
+def check_some_weight(greatest: float, name: str) -> None:
+    """The greatest weight is not 0 in float32."""
+    if not np.float32(greatest) > 0.0:
+        raise ValueError(
+            f"{name} must not be below {np.finfo(np.float32).smallest_subnormal:.3g} in every row, as boosters keep "
+            f"weights in float32, got {greatest} at most; multiply the weights by a constant"
+        )
+
+
 def bad_weights(weight: FloatArray, name: str = "sample_weight") -> ValueError:
     """The error for weights that are negative, NaN or infinite."""
     bad = ~(np.isfinite(weight) & (weight >= 0))

@@ -258,6 +258,11 @@ class HSClassifier(Predictor):
         objective = _objective(loss, train_groups)
         objective.offset = self._offset(loss, train_y, train_w, classes.size, init_model)
         objective.unit = training_unit(loss, self.estimator, init_model)
+        if train_w is not None and classes.size == 2 and isinstance(loss, HypersimplexLoss) and loss.k is None:
+            stored = train_w.astype(np.float32)  # as boosters keep it: the greatest numbers are refused below
+            for c in (0, 1):
+                if not stored[train_y == c].any():
+                    raise _labels.without_weight(classes[c], self._weights_named())
         if weight is not None:
             booster = "XGBoost" if _boosters.kind_meant(self.estimator) == "xgboost" else "LightGBM"
             objective.check_weights(float(weight.sum()), booster, self._weights_named())
@@ -314,10 +319,14 @@ class HSClassifier(Predictor):
         weight = check.check_weight(sample_weight, n, "X")
         class_weight = self._chosen_class_weight()
         if class_weight is None:
-            return None if weight is None else check.checked_weight(weight)
+            if weight is not None:
+                check.check_some_weight(float(weight.max()), "sample_weight")
+            return weight
         classes, encoded, counts = np.unique(labels, return_inverse=True, return_counts=True)
         by_row = _class_weight.by_class(class_weight, classes, counts, "class_weight", strict=False)[encoded.ravel()]
-        return check.checked_weight(by_row if weight is None else weight * by_row, self._weights_named())
+        weight = check.checked_weight(by_row if weight is None else weight * by_row, self._weights_named())
+        check.check_some_weight(float(weight.max()), self._weights_named())
+        return weight
 
     def _weights_named(self) -> str:
         """What the weights are in errors."""

@@ -191,3 +191,96 @@ def test_weights_beyond_xgboosts_sums_are_refused(client: Any, loss: str) -> Non
     model = DaskHSClassifier(trees(), loss=loss)
     with pytest.raises(ValueError, match=r"^sample_weight must have a sum of at most 1e\+19 .*got 3e\+2\d; divide the"):
         model.fit(*TRAIN_D, sample_weight=spread(np.full(300, 1e20)))
+
+
+# Evaluation sets as they are passed
+
+
+def at(row: int, value: Any) -> np.ndarray:
+    labels = VALID[1].astype(object)
+    labels[row] = value
+    return labels
+
+
+@pytest.mark.parametrize(
+    "form",
+    [(VALID_D,), [list(VALID_D)], (list(VALID_D),), (VALID_D, OTHER_D), [list(VALID_D), OTHER_D]],
+    ids=["tuple of one", "list of lists", "tuple of lists", "two in a tuple", "two in a list"],
+)
+def test_forms_of_evaluation_sets(client: Any, form: Any) -> None:
+    model = DaskHSClassifier(trees(), k=0.2).fit(*TRAIN_D, eval_set=form)
+    right = precision_at_k(VALID[1] == "yes", model.to_local().decision_function(VALID[0]), 0.2)
+    assert len(model.evals_result_) == len(form)
+    assert model.evals_result_["validation_0"]["precision@0.2"][-1] == pytest.approx(right, abs=1e-6)
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (at(200, None), r"^partition 3: {}'s y must not contain NaN or infinity.*first: row 50, None"),
+        (at(200, np.nan), r"^partition 3: {}'s y must not contain NaN or infinity.*first: row 50, nan"),
+        (at(125, "?"), r"^partition 2: {} holds the label '\?' at row 5, which y does not; known: \['no', 'yes'\]"),
+        (np.column_stack([VALID[1]] * 2), r"{}'s y should be a 1d array, got an array of shape \((120|30|150), 2\)"),
+    ],
+    ids=["None", "nan", "unknown", "two columns"],
+)
+@pytest.mark.parametrize("more", [{}, {"eval_class_weight": "balanced"}])
+def test_labels_of_evaluation_sets(client: Any, several: bool, labels: Any, said: str, more: Any) -> None:
+    name = r"eval_set\[1\]" if several else "eval_set"
+    sets = [OTHER_D, (VALID_D[0], spread(labels))] if several else (VALID_D[0], spread(labels))
+    if several and more:
+        more = {"eval_class_weight": [None, "balanced"]}
+    with pytest.raises(ValueError, match=said.format(name)):
+        DaskHSClassifier(trees()).fit(*TRAIN_D, eval_set=sets, **more)
+
+
+@pytest.mark.parametrize("more", [{}, {"eval_class_weight": "balanced"}, {"eval_sample_weight": "ones"}])
+def test_empty_evaluation_sets(client: Any, more: Any) -> None:
+    rows, labels = da.from_array(VALID[0][:0]), da.from_array(VALID[1][:0])
+    given = {"eval_sample_weight": da.ones(0)} if "eval_sample_weight" in more else more
+    with pytest.raises(ValueError, match=r"^eval_set is empty, its X has 0 rows; pass rows to watch"):
+        DaskHSClassifier(trees()).fit(*TRAIN_D, eval_set=(rows, labels), **given)
+
+
+def test_evaluation_sets_that_are_none(client: Any) -> None:
+    with pytest.raises(ValueError, match=r"^eval_set's X is None; pass rows with the columns of X"):
+        DaskHSClassifier(trees()).fit(*TRAIN_D, eval_set=(None, VALID_D[1]))
+    with pytest.raises(TypeError, match=r"^eval_set's y must be a Dask array or data frame, got NoneType"):
+        DaskHSClassifier(trees()).fit(*TRAIN_D, eval_set=(VALID_D[0], None))
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (1e-320, r"^{} must not be below 1\.4e-45 in every row, .* got 1e-320 at most; multiply"),
+        (1e300, r"^partition \d: {} must be at most 3\.4e\+38, .* got 1e\+300 at row 0; divide the weights"),
+        (0.0, r"^{} must have a positive sum, got 0\.0"),
+    ],
+)
+def test_evaluation_weights_that_float32_cannot_hold(client: Any, weight: float, said: str) -> None:
+    weights, by_class = spread(np.full(300, weight)), {"no": weight, "yes": weight}
+    model = DaskHSClassifier(trees())
+    for argument in ("eval_sample_weight", "sample_weight_eval_set"):
+        with pytest.raises(ValueError, match=said.format(rf"{argument}\[0\]")):
+            model.fit(*TRAIN_D, eval_set=VALID_D, **{argument: weights})
+    with pytest.raises(ValueError, match=said.format(r"eval_class_weight\[0\]")):
+        model.fit(*TRAIN_D, eval_set=VALID_D, eval_class_weight=by_class)
+
+
+@pytest.mark.parametrize("route", ["sample_weight", "sample_weight times class_weight"])
+def test_training_weights_that_leave_nothing(client: Any, route: str) -> None:
+    def fit(no: float, yes: float) -> None:
+        if route == "sample_weight":
+            DaskHSClassifier(trees()).fit(*TRAIN_D, spread(np.where(TRAIN[1] == "yes", yes, no)))
+        else:
+            DaskHSClassifier(trees(), class_weight={"no": no, "yes": yes}).fit(*TRAIN_D)
+
+    with pytest.raises(ValueError, match=rf"^{route} leaves the class 'yes' without any weight, and k=None"):
+        fit(1.0, 0.0)
+    with pytest.raises(ValueError, match=rf"^{route} leaves the class 'no' without any weight, and k=None"):
+        fit(0.0, 1.0)
+    with pytest.raises(ValueError, match=rf"^{route} must have a positive sum, got 0\.0"):
+        fit(0.0, 0.0)
+    with pytest.raises(ValueError, match=rf"^{route} must not be below 1\.4e-45 in every row"):
+        fit(1e-320, 1e-320)

@@ -12,7 +12,7 @@ from _cluster import local_client
 from _versions import need
 from xgboost import XGBClassifier
 
-from hsboost import HSClassifier, PrecisionAtK
+from hsboost import HSClassifier, PrecisionAtK, RecallAtK
 
 da = pytest.importorskip("dask.array", reason="needs dask")
 dd = pytest.importorskip("dask.dataframe", reason="needs dask[dataframe]")
@@ -116,6 +116,36 @@ def test_settings(client: Any) -> None:
         DaskHSClassifier(trees(tweedie_variance_power=1.2)).fit(x, y)
     watched = DaskHSClassifier(trees(eval_metric=PrecisionAtK(0.2).lightgbm)).fit(x, y, eval_set=(x, y))
     assert list(watched.evals_result_["validation_0"]) == ["precision@0.2"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "found"),
+    [
+        ([PrecisionAtK(0.2)], ["precision@0.2"]),
+        (("auc", PrecisionAtK(0.2)), ["auc", "precision@0.2"]),
+        (np.array(["auc", "logloss"]), ["auc", "logloss"]),
+        ([], ["precision@positives"]),
+        (
+            [PrecisionAtK(0.2), RecallAtK(0.2)],
+            r"^eval_metric holds 2 functions \(precision@0\.2, recall@0\.2\); XGBoost",
+        ),
+        ({"auc"}, r"^eval_metric must be a metric's name, a function, or a list of them in order, got \{'auc'\}"),
+        (["auc", 5], r"^eval_metric\[1\] must be a metric's name or a function, got 5"),
+        ("no such metric", "^eval_metric='no such metric' is no metric of XGBoost; correct the name"),
+    ],
+    ids=str,
+)
+def test_metrics_in_containers(client: Any, metric: Any, found: Any) -> None:
+    x, y = cut(X), cut(Y)
+
+    def watched() -> Any:
+        return DaskHSClassifier(trees(eval_metric=metric)).fit(x, y, eval_set=(x, y)).evals_result_["validation_0"]
+
+    if isinstance(found, list):
+        assert list(watched()) == found
+    else:
+        with pytest.raises((ValueError, TypeError), match=found):
+            watched()
 
 
 def test_several_label_columns(client: Any) -> None:

@@ -192,6 +192,43 @@ def test_bagging_by_query_would_train_a_constant_model(name: str) -> None:
     np.testing.assert_array_equal(scores(light(**{name: False})), PLAIN[2])
 
 
+@pytest.mark.parametrize("name", [*same("boosting"), "boosting_type"])
+@pytest.mark.parametrize("value", ["rf", "random_forest", "RF"])
+@pytest.mark.parametrize("sampled", [{}, {"bagging_freq": 1, "bagging_fraction": 0.6}, {"feature_fraction": 0.5}])
+def test_lightgbms_forests_are_refused_under_each_name(name: str, value: str, sampled: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"^{name}='{value}' is LightGBM's random forest.*leave it at 'gbdt'.*XGBCl"):
+        HSClassifier(light(**{name: value}, **sampled)).fit(X, Y)
+
+
+@pytest.mark.parametrize("name", [*same("boosting"), "boosting_type"])
+@pytest.mark.parametrize("value", ["gbdt", "gbrt", "dart", "goss"])
+def test_boosting_of_other_kinds_learns(name: str, value: str) -> None:
+    found = scores(light(**{name: value}))
+    assert found[Y == 1].mean() > found[Y == 0].mean()
+
+
+def test_forests_of_xgboost_learn() -> None:
+    found = scores(XGBClassifier(n_estimators=1, num_parallel_tree=5, subsample=0.6, learning_rate=1.0, n_jobs=1))
+    assert found[Y == 1].mean() > found[Y == 0].mean()
+
+
+@pytest.mark.parametrize(
+    ("make", "main"),
+    [(light, "learning_rate"), (light, "bagging_fraction"), (light, "feature_fraction"),
+     (XGBClassifier, "learning_rate"), (XGBClassifier, "subsample")],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [0, 0.0, -0.5])
+def test_settings_that_silence_every_tree_are_refused(make: Any, main: str, value: float) -> None:
+    for name in same(main) if make is light else [one for one, of in XGBOOST.items() if of == main] + [main]:
+        with pytest.raises(ValueError, match=rf"^{name}={value} makes every tree say nothing; pass a positive number"):
+            HSClassifier(make(**{name: value})).fit(X, Y)
+
+
+def test_a_negative_number_of_trees() -> None:
+    with pytest.raises(ValueError, match=r"^n_estimators=-1 is no number of trees, .*; pass 1 or more"):
+        HSClassifier(XGBClassifier(n_estimators=-1)).fit(X, Y)
+
+
 @pytest.mark.parametrize("booster", ["xgboost", "lightgbm"])
 @pytest.mark.parametrize("name", same("num_class"))
 def test_the_number_of_classes_is_that_of_y(booster: str, name: str) -> None:

@@ -1,7 +1,7 @@
 """A file written by one version of a booster and read by another: the right scores, or an error that names both.
 
-The versions are installed into folders of their own (Python's part only and the library, nothing that they need), and a
-process for each writes a table of models, and reads those of all.
+The versions are installed into folders of their own (Python's part only and the library, nothing that they need). A
+process for each writes a table of models, waits until all have, and reads those of all.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import pickle
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ WORKER = """
 import json, pathlib, sys, warnings
 import numpy as np
 warnings.simplefilter("ignore")
-booster, own, *others = sys.argv[1:]
+booster, own, *folders = sys.argv[1:]
 from hsboost import HSClassifier
 rng = np.random.default_rng(0)
 X = rng.normal(size=(200, 5)).astype(np.float32)
@@ -81,57 +82,65 @@ def table():
     yield "vector leaves", HSClassifier(make(multi_strategy="multi_output_tree", tree_method="hist")), X, y3
 
 folder = pathlib.Path(own)
-if not others:
-    scores = {}
-    for name, model, rows, labels in table():
-        model.fit(rows, labels).save_model(folder / f"{name}.json")
-        scores[name] = model.decision_function(rows).tolist()
-    (folder / "scores").write_text(json.dumps(scores))
-else:
-    found = {}
-    rows_of = {name: rows for name, _, rows, _ in table()}
-    for other in others:
-        expected = json.loads((pathlib.Path(other) / "scores").read_text())
-        for name, scores in expected.items():
-            try:
-                model = HSClassifier.load_model(f"{other}/{name}.json")
-                found[f"{other}/{name}"] = float(np.abs(model.decision_function(rows_of[name]) - scores).max())
-            except ValueError as error:
-                found[f"{other}/{name}"] = str(error)
-    (folder / "found").write_text(json.dumps(found))
+scores, rows_of = {}, {}
+for name, model, rows, labels in table():
+    model.fit(rows, labels).save_model(folder / f"{name}.json")
+    scores[name] = model.decision_function(rows).tolist()
+    rows_of[name] = rows
+(folder / "scores").write_text(json.dumps(scores))
+print("written", flush=True)
+sys.stdin.readline()
+found = {}
+for other in folders:
+    expected = json.loads((pathlib.Path(other) / "scores").read_text())
+    for name, scores in expected.items():
+        try:
+            model = HSClassifier.load_model(f"{other}/{name}.json")
+            found[f"{other}/{name}"] = float(np.abs(model.decision_function(rows_of[name]) - scores).max())
+        except ValueError as error:
+            found[f"{other}/{name}"] = str(error)
+(folder / "found").write_text(json.dumps(found))
 """
 
 
-@pytest.mark.slow  # installs versions of the boosters, and imports each of them twice
+@pytest.mark.slow  # installs versions of the boosters
 @pytest.mark.parametrize("booster", ["xgboost", "lightgbm"])
 def test_every_pair_of_versions(booster: str, tmp_path: Path) -> None:
     here = str(Path(hsboost.__file__).parents[1])
     versions = VERSIONS[booster]
     package = "xgboost-cpu" if booster == "xgboost" else booster
-    for version in versions:
-        (tmp_path / version).mkdir()
-        if version == _native.version(booster):
-            continue  # it is installed
+    with ExitStack() as running:
+
+        def start(*command: str, **more: Any) -> subprocess.Popen[str]:
+            pipe = subprocess.PIPE
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, **more)
+            running.enter_context(process)
+            running.callback(process.kill)
+            return process
+
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--ignore-requires-python", "--target"]
-        command = [*pip, str(tmp_path / f"of {version}"), f"{package}=={version}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"{package} {version} cannot be installed: {done.stderr.strip()[-200:]}")
+        installed = {
+            version: start(*pip, str(tmp_path / f"of {version}"), f"{package}=={version}")
+            for version in versions
+            if version != _native.version(booster)  # it is installed
+        }
+        for version, process in installed.items():
+            _, problem = process.communicate()
+            if process.returncode:
+                pytest.skip(f"{package} {version} cannot be installed: {problem.strip()[-200:]}")
 
-    def work(*arguments: str) -> None:
-        version = Path(arguments[0]).name
-        path = os.pathsep.join([str(tmp_path / f"of {version}"), here])
-        done = subprocess.run(
-            [sys.executable, "-c", WORKER, booster, *arguments],
-            env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
-
-    folders = [str(tmp_path / version) for version in versions]
-    for folder in folders:
-        work(folder)
+        folders = [str(tmp_path / version) for version in versions]
+        workers = []
+        for version, folder in zip(versions, folders, strict=True):
+            Path(folder).mkdir()
+            path = os.pathsep.join([str(tmp_path / f"of {version}"), here])
+            environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+            workers.append(start(sys.executable, "-c", WORKER, booster, folder, *folders, env=environment))
+        wrote = [worker.stdout.readline() for worker in workers if worker.stdout is not None]
+        for worker, line in zip(workers, wrote, strict=True):
+            _, problem = worker.communicate("read\n" if line else None)
+            assert worker.returncode == 0, problem[-2000:]
     for reader in versions:
-        work(str(tmp_path / reader), *folders)
         for place, found in json.loads((tmp_path / reader / "found").read_text()).items():
             writer, name = Path(place).parent.name, Path(place).name
             if name == "vector leaves" and writer < "3.2" <= reader:

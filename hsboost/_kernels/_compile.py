@@ -38,10 +38,14 @@ _OMP_NUM_THREADS = int(_setting) if _setting.isdigit() and int(_setting) > 0 els
 
 
 def njit(function: Any = None, **options: Any) -> Any:
-    """``numba.njit`` for everything in this package: without the GIL, and kept on disk by `_cache`."""
+    """``numba.njit`` for everything in this package: without the GIL, and kept on disk by `_cache`.
+
+    What may be reassociated is part of its callers' code: left as a function, each caller holds a copy of it, optimised
+    once more and so of other bits, and the copy that a process loads first serves all of its callers.
+    """
     if function is None:
         return lambda function: njit(function, **options)
-    return attach(numba.njit(nogil=True, **options)(function))
+    return attach(numba.njit(nogil=True, forceinline=bool(options.get("fastmath")), **options)(function))
 
 
 def as_input(array: np.ndarray, any_layout: bool = False) -> np.ndarray:

@@ -13,8 +13,8 @@ from hsboost import _categories as categories
 from hsboost import _validation as check
 from hsboost._dataset_groups import ROW_FIELD
 from hsboost._validation import Budgets
+from hsboost.dask import _levels, _rows, _training
 from hsboost.dask import _partitions as partitions
-from hsboost.dask import _rows, _training
 from hsboost.dask._predicting import DaskPredictor, head, on_cluster
 from hsboost.dask._training import Training
 from hsboost.estimators import HSClassifier, training_unit
@@ -146,11 +146,21 @@ class DaskHSClassifier(DaskPredictor):
         class_weight = local._chosen_class_weight()
         client = self._cluster()
         _boosters.check_names("xgboost", head(X))
-        persisted = partitions.kept(client, X)
+        persisted = _levels.unified(client, partitions.kept(client, X))
         training = _training.read(client, persisted, y, sample_weight, groups, class_weight)
         budget = training.budget(k)
         evaluation = [
-            self._evaluation(client, training, i, *one, eval_groups, weights[i], f"{name}[{i}]", of_classes[i])
+            self._evaluation(
+                client,
+                training,
+                i,
+                _labels.set_name(i, len(sets)),
+                *one,
+                eval_groups,
+                weights[i],
+                f"{name}[{i}]",
+                of_classes[i],
+            )
             for i, one in enumerate(sets)
         ]
         same = [partitions.is_same(X, one) and partitions.is_same(y, labels) for one, labels in sets]
@@ -164,11 +174,15 @@ class DaskHSClassifier(DaskPredictor):
             if place is None:
                 raise _evaluation.only_training_rows(self.calibration)
             labels, counted = self._of_calibrator(client, evaluation[place])
-        before = self._start(init_model, training.classes, X)
+        before = self._start(client, init_model, training)
 
         loss = local._loss(budget.for_training(True), groups is not None)
         if k is not None and budget.n_columns > 1 and not isinstance(loss, HypersimplexLoss):
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
+        if training.weighted and budget.n_columns == 1 and isinstance(loss, HypersimplexLoss) and loss.k is None:
+            for label, cell in zip(training.classes, training.cells, strict=True):
+                if not cell.sum() > 0.0:
+                    raise _labels.without_weight(label, local._weights_named())
         classes = np.arange(training.classes.size)
         offset = local._offset(
             loss, np.repeat(classes, training.cells.shape[1]), training.cells.ravel(), classes.size, before
@@ -223,6 +237,7 @@ class DaskHSClassifier(DaskPredictor):
         client: Any,
         training: Training,
         i: int,
+        place: str,
         X: Any,
         y: Any,
         groups: Any,
@@ -230,40 +245,46 @@ class DaskHSClassifier(DaskPredictor):
         name: str,
         class_weight: Any,
     ) -> Training:
-        """The rows of evaluation set ``i``, in the numbers of the training rows; ``name`` is that of its weights."""
+        """The rows of evaluation set ``i``, called ``place``, as :class:`Training`; ``name`` is that of its weights."""
         if getattr(X, "ndim", 2) != 2 or (hasattr(X, "shape") and X.shape[1] != training.X.shape[1]):
-            raise ValueError(f"eval_set's X must have the {training.X.shape[1]} columns of X, got shape {X.shape}")
-        _boosters.check_evaluation("xgboost", head(training.X), head(X), "eval_set's X")
+            raise ValueError(f"{place}'s X must have the {training.X.shape[1]} columns of X, got shape {X.shape}")
+        _boosters.check_evaluation("xgboost", head(training.X), head(X), f"{place}'s X")
         X = partitions.kept(client, X)
-        x, labels, index = partitions.pieces(X, "eval_set's X"), None, None
+        x, labels, index = partitions.pieces(X, f"{place}'s X"), None, None
         if categories.of_frame(head(X), "xgboost"):  # the head shows the categories of some rows only
             known = categories.of_frame(head(training.X), "xgboost")
-            partitions.collect(client, partitions.each(_check_categories, x, shared=(known,)))
-        given = client.compute(partitions.aligned(X, y, "eval_set's y", "eval_set's X"))
+            partitions.collect(client, partitions.each(_check_categories, x, shared=(known, f"{place}'s X")))
+            X = _levels.like(client, X, training.X)
+            x = partitions.pieces(X, f"{place}'s X")
+        given = client.compute(partitions.aligned(X, y, f"{place}'s y", f"{place}'s X"))
+        sizes = client.compute(partitions.each(_rows.size, x))
+        if not sum(partitions.collect(client, sizes)):
+            raise _labels.empty_set(place)
         own = [None] * len(x)
         if groups is not None:
-            own = client.compute(partitions.aligned(X, groups, "eval_groups", "eval_set's X"))
+            own = client.compute(partitions.aligned(X, groups, "eval_groups", f"{place}'s X"))
             seen = {
                 one for part in partitions.collect(client, partitions.each(_rows.labels_with, x, own)) for one in part
             }
             labels = [*(training.labels or []), *sorted(seen - set(training.labels or []))]
             index = {label: g for g, label in enumerate(labels)}
-        n_classes, by_class = training.classes.size, None
+        n_classes, by_class, where, product = training.classes.size, None, f"eval_class_weight[{i}]", name
         weights = [None] * len(x)
         if weight is not None:
-            weights = client.compute(partitions.aligned(X, weight, name, "eval_set's X"))
+            weights = client.compute(partitions.aligned(X, weight, name, f"{place}'s X"))
         if class_weight is not None:
-            counts = partitions.Partitions(client, given).sum((n_classes,), _rows.class_counts, training.classes)
-            where = f"eval_class_weight[{i}]"
+            counts = partitions.Partitions(client, given).sum((n_classes,), _rows.class_counts, training.classes, place)
+            product = where if weight is None else f"{where} times {name}"
             by_class = _class_weight.by_class(class_weight, training.classes, counts, where, strict=True)
-        shared = (training.classes, by_class, index, f"eval_set[{i}]", name)
+        shared = (training.classes, by_class, index, place, name, product)
         places = partitions.homes(client, X)
-        sizes = client.compute(partitions.each(_rows.size, x))
         rows = partitions.beside(client, places, _rows.evaluated, sizes, given, weights, own, shared=shared)
         weighted = weight is not None or by_class is not None
         if weighted:
-            total = partitions.Partitions(client, rows).sum((n_classes, 1), _rows.class_cells, n_classes)
-            check.check_total_weight(float(total.sum()), name if by_class is None else f"eval_class_weight[{i}]")
+            parts = partitions.Partitions(client, rows)
+            total = parts.sum((n_classes, 1), _rows.class_cells, n_classes)
+            check.check_total_weight(float(total.sum()), product)
+            check.check_some_weight(float(parts.max((1,), _rows.largest_weight)[0]), product)
         return Training(X, places, rows, training.classes, labels, weighted, training.cells)
 
     def _is_training(self, client: Any, training: Training, evaluation: Training) -> bool:
@@ -285,8 +306,9 @@ class DaskHSClassifier(DaskPredictor):
         _calibration.check_rows(labels, weight, rows.classes.size)
         return labels, weight
 
-    def _start(self, init_model: Any, classes: np.ndarray, X: Any) -> HSClassifier | None:
+    def _start(self, client: Any, init_model: Any, training: Training) -> HSClassifier | None:
         """The model to go on from."""
+        classes, X = training.classes, training.X
         if init_model is None:
             return None
         if not isinstance(init_model, HSClassifier | DaskHSClassifier):
@@ -298,6 +320,12 @@ class DaskHSClassifier(DaskPredictor):
         if not np.array_equal(model.classes_, classes):
             raise ValueError(f"init_model knows the classes {model.classes_.tolist()}, y holds {classes.tolist()}")
         _boosters.check_columns_of("init_model", model, head(X))
+        if categories.of_frame(head(X), "xgboost"):
+            known = categories.of_booster("xgboost", model.booster_)
+            name = "init_model was trained on other columns: X"
+            partitions.collect(
+                client, partitions.each(_check_categories, partitions.pieces(X, "X"), shared=(known, name))
+            )
         return model
 
     def _extra(self, fit_params: dict[str, Any], before: HSClassifier | None) -> dict[str, Any]:
@@ -371,5 +399,5 @@ def _index(training: Training, evaluation: list[Training]) -> dict[Any, int] | N
     return evaluation[-1].numbers
 
 
-def _check_categories(rows: Any, known: Any) -> None:
-    categories.check(known, rows, "eval_set's X", "xgboost")
+def _check_categories(rows: Any, known: Any, name: str) -> None:
+    categories.check(known, rows, name, "xgboost")

@@ -99,8 +99,11 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
         if groups is not None:
             given = client.persist(given)
             seen = partitions.collect(client, partitions.each(_rows.labels_with, x, given))
-            labels = Segments.by_label([label for one in seen for label in one]).labels
-        by_column = _ranking.budgets(k, self.classes_, labels)  # type: ignore[arg-type]
+            found_labels = [label for one in seen for label in one]
+            labels = Segments.by_label(found_labels).labels if found_labels else None
+        by_column = _ranking.budgets(k, self.classes_, groups is not None)
+        if groups is not None and labels is None:  # no rows, and no groups to have a budget
+            given, by_column = [None] * len(x), [0] * len(by_column)
         index = None if labels is None else {label: g for g, label in enumerate(labels)}
         rows = client.persist(partitions.each(_rows.scored, x, given, shared=(self._shared(client), index)))
         n_groups = 1 if labels is None else max(len(labels), 1)
@@ -130,6 +133,8 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
         ]
         parts = partitions.each(_rows.right, x, *given, shared=(self._shared(client),))
         right, total = partitions.Partitions(client, parts).sum((2,), np.asarray)
+        if sample_weight is None and total == 0:
+            raise ValueError("X holds no rows, and accuracy is a share of them; pass at least one row")
         check.check_total_weight(float(total))
         return float(right / total)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import _num_samples, column_or_1d
 
-from hsboost import _boosters, _evaluation
+from hsboost import _boosters, _evaluation, _labels
 from hsboost import _validation as check
 from hsboost._features import native
 from hsboost._order import Rows
@@ -36,7 +36,7 @@ def survey(x: Any, y: Any, weight: Any, groups: Any) -> Seen:
     n = _num_samples(x)
     check.refuse_mask(y, "y")
     labels = np.asarray(y)
-    _boosters.check_labels(labels)
+    _labels.check_labels(labels)
     labels = column_or_1d(native(labels))
     check.check_same_length(labels, "y", n, "X")
     if weight is not None:
@@ -66,12 +66,14 @@ def encode(
     index: dict[Any, int] | None,
     name: str = "sample_weight",
 ) -> Encoded:
-    """Labels of any type as numbers; ``name`` is what the weights are called."""
-    labels = column_or_1d(np.asarray(y))
-    label = np.searchsorted(classes, labels).astype(np.int32)
-    known = classes[np.minimum(label, classes.size - 1)] == labels
-    if not known.all():
-        raise ValueError(f"eval_set holds the label {labels[~known][0]!r}, which y does not; known: {classes.tolist()}")
+    """Labels of any type, all of them known, as numbers; ``name`` is what the weights are called."""
+    label = np.searchsorted(classes, column_or_1d(np.asarray(y))).astype(np.int32)
+    return _encoded(label, weight, groups, by_class, index, name)
+
+
+def _encoded(
+    label: np.ndarray, weight: Any, groups: Any, by_class: np.ndarray | None, index: dict[Any, int] | None, name: str
+) -> Encoded:
     total = None if weight is None else np.asarray(weight, dtype=np.float64)
     if total is not None and not (np.isfinite(total) & (total >= 0)).all():
         raise check.bad_weights(total, name)
@@ -95,11 +97,32 @@ def evaluated(
     index: dict[Any, int] | None,
     place: str,
     name: str,
+    product: str,
 ) -> Encoded:
-    """:func:`encode` for a partition of ``n`` rows of an evaluation set, called ``place``; sample weights are kept."""
-    check.check_same_length(np.asarray(y).reshape(-1), f"{place}'s y", n, "its X")
+    """:func:`encode` for a partition of ``n`` rows of an evaluation set, called ``place``; sample weights are kept.
+
+    ``name`` is what the weights are called, ``product`` what they are together with the weights of classes.
+    """
+    label = known(n, y, classes, place)
     weight = check.check_weight(weight, n, f"{place}'s X", name)
-    return encode(y, weight, groups, classes, by_class, index, name)._replace(own=weight)
+    found = _encoded(label, weight, groups, by_class, index, name)._replace(own=weight)
+    if weight is not None:
+        check.check_most(weight, name)
+    if found.weight is not None:
+        check.check_most(found.weight, product)
+    return found
+
+
+def known(n: int, y: Any, classes: np.ndarray, place: str) -> np.ndarray:
+    """Class numbers of a partition of ``n`` rows of an evaluation set."""
+    if n or np.size(y):
+        return _labels.encode_known(np.empty((n, 0)), y, classes, place)
+    return np.empty(0, np.int32)
+
+
+def largest_weight(rows: Encoded) -> np.ndarray:
+    """The largest weight of one partition."""
+    return np.array([0.0 if rows.weight is None or not rows.label.size else rows.weight.max()])
 
 
 def class_cells(rows: Encoded, n_classes: int) -> np.ndarray:
@@ -107,9 +130,9 @@ def class_cells(rows: Encoded, n_classes: int) -> np.ndarray:
     return np.bincount(rows.label, rows.weight, n_classes)
 
 
-def class_counts(y: Any, classes: np.ndarray) -> np.ndarray:
-    """Rows of each class."""
-    return np.bincount(encode(y, None, None, classes, None, None).label, minlength=classes.size)
+def class_counts(y: Any, classes: np.ndarray, place: str) -> np.ndarray:
+    """Rows of each class, of an evaluation set."""
+    return np.bincount(known(int(np.shape(y)[0]), y, classes, place), minlength=classes.size)
 
 
 def other_labels(rows: Encoded, other: Encoded) -> int:

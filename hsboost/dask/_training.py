@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 from distributed import Client
 
-from hsboost import _boosters, _class_weight, _labels, _order, _stopping
+from hsboost import _boosters, _class_weight, _eval_metric, _labels, _order, _stopping
 from hsboost import _validation as check
 from hsboost._budgets import TrainingBudget
 from hsboost._dataset_groups import ROW_FIELD
@@ -76,7 +76,11 @@ def read(client: Client, X: Any, y: Any, sample_weight: Any, groups: Any, class_
     rows = partitions.beside(client, places, _rows.encode, *given, shared=(classes, by_class, index))
     shape = (classes.size, 1 if labels is None else len(labels))
     cells = partitions.Partitions(client, rows).sum(shape, _rows.cells, *shape)
-    check.check_total_weight(float(cells.sum()))
+    weights = "sample_weight" if class_weight is None else "sample_weight times class_weight"
+    check.check_total_weight(float(cells.sum()), weights)
+    if sample_weight is not None or class_weight is not None:
+        greatest = partitions.Partitions(client, rows).max((1,), _rows.largest_weight)
+        check.check_some_weight(float(greatest[0]), weights)
     return Training(X, places, rows, classes, labels, sample_weight is not None or by_class is not None, cells)
 
 
@@ -126,7 +130,8 @@ def train(
     custom = _metrics(estimator, params, metric) if evaluation else None
     dtrain = matrix(client, estimator, training)
     evals = [(matrix(client, estimator, one, dtrain), f"validation_{i}") for i, one in enumerate(evaluation)]
-    with _stopping.on_one_set("xgboost", estimator, {}, [one.is_training for one in evaluation]):
+    is_training = [one.is_training for one in evaluation]
+    with _boosters.explained(), _stopping.on_one_set("xgboost", estimator, {}, is_training):
         return dict(
             xgboost_dask.train(
                 client,
@@ -146,17 +151,15 @@ def train(
 
 def _metrics(estimator: Any, params: dict[str, Any], metric: PrecisionAtK) -> Any:
     """The metric that is a function, if any; names go into ``params``. Unless the user chose, it is ``metric``."""
-    chosen = metric if estimator.eval_metric is None else _boosters.for_xgboost(estimator.eval_metric)
-    chosen = [chosen] if isinstance(chosen, str) or callable(chosen) else list(chosen)
-    names, functions = [m for m in chosen if isinstance(m, str)], [m for m in chosen if not isinstance(m, str)]
-    if len(functions) > 1:
-        raise ValueError(f"eval_metric holds {len(functions)} functions; XGBoost takes one, and names besides")
+    names, function = _eval_metric.of_xgboost(estimator.eval_metric)
+    if not names and function is None:
+        function = metric
     params.pop("eval_metric", None)
     if names:
         params["eval_metric"] = names
-    elif functions:
+    else:
         params["disable_default_eval_metric"] = True
-    return _Native(functions[0]) if functions else None
+    return None if function is None else _Native(function)
 
 
 class _Native:
