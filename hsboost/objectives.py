@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hsboost import _validation as check
 from hsboost._boosting import step_size
 from hsboost._boosting.accelerator import Accelerator
 from hsboost._boosting.alone import refuse_lightgbm_workers
@@ -453,18 +454,43 @@ def _additive_step(
 ) -> tuple[np.ndarray, np.ndarray, Any]:
     """A sum over rows needs no other worker, but to begin with: how many columns does a worker without rows owe?"""
     n = len(raw)
-    if state is None:
-        shape = np.shape(raw)
-        columns = int(together.max((1,), lambda: [shape[1] if n and len(shape) == 2 else 1])[0])
-        total = together.sum((1,), lambda: [n if sample_weight is None else np.sum(sample_weight, dtype=np.float64)])
-        step_size.check_weights(loss, factor, float(total[0]), "XGBoost")
-        state = columns, together.threads_each()
-    columns, threads = state
-    if n == 0:
-        nothing = np.empty((0,) if columns == 1 else (0, columns), np.float32)
-        return nothing, nothing.copy(), state
-    with at_most(threads):
-        return *loss.boosting_step(labels(), raw, sample_weight, None)[:2], state
+
+    def weight_here() -> float:
+        if sample_weight is None:
+            return float(n)
+        weight = check.check_weight(sample_weight, n, "raw_prediction")
+        assert weight is not None
+        if not (np.isfinite(weight) & (weight >= 0)).all():
+            raise check.bad_weights(weight)
+        return float(np.sum(weight, dtype=np.float64))
+
+    def step(columns: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
+        if n == 0:
+            nothing = np.empty((0,) if columns == 1 else (0, columns), np.float32)
+            return nothing, nothing.copy()
+        with at_most(threads):
+            if sample_weight is not None and not np.any(sample_weight):  # other workers' rows have some weight
+                gradient, hessian = loss.boosting_step(labels(), raw, None, None)[:2]
+                return 0 * gradient, 0 * hessian
+            gradient, hessian = loss.boosting_step(labels(), raw, sample_weight, None)[:2]
+            return gradient, hessian
+
+    if state is not None:
+        return *step(*state), state
+    shape = np.shape(raw)
+    columns = int(together.max((1,), lambda: [shape[1] if n and len(shape) == 2 else 1])[0])
+    total = float(together.sum((1,), lambda: [weight_here()])[0])
+    check.check_total_weight(total)
+    step_size.check_weights(loss, factor, total, "XGBoost")
+    state = columns, together.threads_each()
+    found: list[Any] = []
+
+    def first() -> list[float]:
+        found.extend(step(*state))
+        return [0.0]
+
+    together.sum((1,), first)  # what is wrong with one worker's rows is said on all
+    return found[0], found[1], state
 
 
 #: HypersimplexObjective() with its defaults: k = number of positives, temperature 1, exact Hessian.

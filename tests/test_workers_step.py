@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hsboost import HypersimplexLoss
 from hsboost._solver.segments import Segments
 from hsboost._workers.communicator import Workers
-from hsboost.losses import HypersimplexFYLoss, SquaredLoss
+from hsboost.losses import HypersimplexFYLoss, SquaredLoss, get_loss
+from hsboost.objectives import _additive_step
 
 LOSSES = [
     HypersimplexLoss(),
@@ -235,3 +236,65 @@ def test_a_loss_that_couples_rows_must_say_how_over_workers():
     for end in on_workers(2, lambda workers: step(workers, Coupled(), x, y, w, None, (0.5, 0.5))):
         assert isinstance(end, RuntimeError)
         assert "this is one worker of 2" in str(end)
+
+
+def additive(loss, x, y, w, cut):
+    """A first round and a second one of a loss that is a sum over rows; worker 0 of 2 has the first ``cut`` rows."""
+
+    def work(workers):
+        at = slice(0, cut) if workers.rank == 0 else slice(cut, None)
+        weight = None if w is None else w[at]
+        raw = x[at] if x[at].size else np.empty(0, np.float32)
+        first = _additive_step(loss, lambda: y[at], raw, weight, None, workers, 1.0)
+        second = _additive_step(loss, lambda: y[at], raw, weight, first[2], workers, 1.0)
+        np.testing.assert_array_equal(first[0], second[0])
+        return first
+
+    return on_workers(2, work)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("cut", [0, 15, 40])
+@pytest.mark.parametrize("name", ["log-loss", "focal"])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("weights", ["none", "some", "zero on one worker", "zero in some rows"])
+def test_sums_over_rows_are_those_of_all_rows(cut, name, classes, weights):
+    x, y, w, _ = data(7, n=40, classes=classes, weighted=True)
+    y = y.astype(np.float32)
+    if weights == "zero on one worker":
+        w[:15] = 0
+    elif weights == "zero in some rows":
+        w[::3] = 0
+    w = None if weights == "none" else w
+    loss = get_loss(name)
+    ends = additive(loss, x, y, w, cut)
+    gradient, hessian = loss.boosting_step(y, x, w, None)[:2]
+    np.testing.assert_array_equal(joined(ends, 0, x.shape), gradient)
+    np.testing.assert_array_equal(joined(ends, 1, x.shape), hessian)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("cut", [0, 20, 40])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y, w: w.__setitem__(25, -1), "sample_weight must be finite and >= 0, got -1.0 at row {row}"),
+        (lambda x, y, w: w.__setitem__(25, np.nan), "sample_weight must be finite and >= 0, got nan at row {row}"),
+        (lambda x, y, w: w.__setitem__(25, np.inf), "sample_weight must be finite and >= 0, got inf at row {row}"),
+        (lambda x, y, w: w.__setitem__(slice(None), 0), "sample_weight must have a positive sum, got 0.0"),
+        (lambda x, y, w: w.__setitem__(slice(None), 4e17), "sample_weight must have a sum of at most 1e+19 for XG"),
+        (lambda x, y, w: w.__setitem__(25, 2e19), "sample_weight must have a sum of at most 1e+19 for XGBoost"),
+        (lambda x, y, w: y.__setitem__(25, 7), "y_true must be 0 or 1, got 7.0 at row {row}"),
+        (lambda x, y, w: x.__setitem__(25, np.nan), "raw_prediction must be finite, got nan at row {row}"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_sum_over_rows_is_said_on_all(cut, change, message):
+    """Sums of weights that are too heavy together are refused, too, where each worker's are not."""
+    x, y, w, _ = data(8, n=40, weighted=True)
+    y = y.astype(np.float32)
+    change(x, y, w)
+    worker, row = (0, 25) if cut == 40 else (1, 25 - cut)
+    of_one = f"worker {worker} of 2: " if "row" in message else ""
+    for end in additive(get_loss("log-loss"), x, y, w, cut):
+        assert isinstance(end, ValueError)
+        assert str(end).startswith(of_one + message.format(row=row))
