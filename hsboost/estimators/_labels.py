@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -70,8 +69,8 @@ def unknown_label(labels: np.ndarray, unknown: np.ndarray, classes: np.ndarray, 
     row = int(np.argmax(unknown))
     label = labels[row].item() if isinstance(labels[row], np.generic) else labels[row]
     return ValueError(
-        f"{name} holds the label {label!r} at row {row}, which y does not; known: {classes.tolist()}; "
-        "leave those rows out, or train with them"
+        f"{name} holds the label {label!r} at row {row} (leave such rows out, or train with them), which y does not; "
+        f"known: {classes.tolist()}"
     )
 
 
@@ -97,9 +96,8 @@ def _is_infinite(labels: np.ndarray) -> Any:
     if labels.dtype.kind == "f":
         return np.isinf(labels)
     if labels.dtype.kind == "O":
-        return np.array([isinstance(one, Real) and one in (np.inf, -np.inf) for one in labels.ravel()]).reshape(
-            labels.shape
-        )
+        found = [isinstance(one, float | np.floating) and bool(np.isinf(one)) for one in labels.ravel()]
+        return np.array(found, dtype=np.bool_).reshape(labels.shape)
     return False
 
 
