@@ -306,7 +306,7 @@ X, Y = make_data(60)
         ({}, {"sample_weight": np.where(Y == 1, -1.0, 1.0)}, r"sample_weight must be finite and >= 0, got -1\.0"),
         ({}, {"sample_weight": np.where(Y == 1, np.nan, 1.0)}, r"sample_weight .*NaN|sample_weight must be finite"),
         ({}, {"sample_weight": ["a"] * 60}, r"sample_weight must hold numbers"),
-        ({}, {"eval_set": (X, Y + 5)}, r"eval_set holds the label 6\.0 at row 0 .*, which y does not; known: \[0\.0, 1"),
+        ({}, {"eval_set": (X, Y + 5)}, r"eval_set holds the label 6\.0 at row 0 .*which y does not; known: \[0\.0, 1"),
         ({}, {"eval_set": (X, some("?", Y))}, r"eval_set holds the label '(yes|no)' at row 0 .*which y does not"),
         ({}, {"eval_set": (X, np.where(Y == 1, np.nan, 0.0))}, r"eval_set's y must not contain NaN .*first: row 0"),
         ({}, {"eval_set": "X"}, r"eval_set must be a pair \(X, y\) or a list of such pairs"),
