@@ -17,10 +17,8 @@ import pyarrow as pa
 import pytest
 from _versions import older
 from lightgbm import LGBMClassifier
-from xgboost import XGBClassifier
-from xgboost.core import XGBoostError
 
-from hsboost import HSClassifier, PrecisionAtK
+from hsboost import HSClassifier
 
 pytestmark = pytest.mark.truth
 
@@ -44,18 +42,6 @@ def test_frames_that_an_old_lightgbm_cannot_take(form: str) -> None:
     message = rf"^X: LightGBM before 4.7 takes no {form.replace('arrow', 'pyarrow')} .*pass a pandas DataFrame"
     with pytest.raises(ValueError, match=message):
         model.fit(frame, Y)
-
-
-def test_metrics_that_an_old_xgboost_cannot_mix() -> None:
-    model = HSClassifier(XGBClassifier(n_estimators=2, eval_metric=["auc", PrecisionAtK(0.2)]))
-    if not older("xgboost", "3.1.1"):
-        history = model.fit(X, Y, eval_set=(X[::2], Y[::2])).estimator_.evals_result()
-        assert list(history["validation_0"]) == ["auc", "precision@0.2"]
-        return
-    with pytest.raises(ValueError, match=r"^eval_metric: XGBoost before 3\.1\.1 takes names or a function"):
-        model.fit(X, Y, eval_set=(X[::2], Y[::2]))
-    with pytest.raises(XGBoostError, match="Unknown metric function"):  # a name that it does not know is something else
-        model.set_params(estimator__eval_metric=["auc", "auk"]).fit(X, Y, eval_set=(X[::2], Y[::2]))
 
 
 @pytest.fixture(scope="module")

@@ -144,7 +144,7 @@ def fit(
         with explained(), _stopping.on_one_set(kind(estimator), estimator, extra, is_training):
             estimator.fit(X, y, sample_weight=weight, **extra)
     except Exception as error:
-        reason = _reason(error, estimator, X)
+        reason = _reason(error, X)
         if reason is None:
             raise
         raise ValueError(reason) from error
@@ -152,7 +152,7 @@ def fit(
         estimator.set_params(eval_metric=PrecisionAtK(metric.k))  # without the evaluation rows' groups
 
 
-def _reason(error: Exception, estimator: Any, X: Any) -> str | None:
+def _reason(error: Exception, X: Any) -> str | None:
     """Why a booster could not train, where its own error does not say it."""
     text = str(error)
     if "num_features()) > (0)" in text:
@@ -163,11 +163,6 @@ def _reason(error: Exception, estimator: Any, X: Any) -> str | None:
     if "feature_names_in_" in text and "no setter" in text:
         package = type(X).__module__.partition(".")[0]
         return f"X: LightGBM before 4.7 takes no {package} {type(X).__name__}; upgrade it, or pass a pandas DataFrame"
-    metrics = getattr(estimator, "eval_metric", None)
-    if "Unknown metric function" in text and isinstance(metrics, list) and any(map(callable, metrics)):
-        return (
-            "eval_metric: XGBoost before 3.1.1 takes names or a function, not both in a list; upgrade it, or pass one"
-        )
     return None
 
 
