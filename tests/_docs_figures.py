@@ -34,6 +34,7 @@ from benchmarks.vision.plan import BATCHES
 from datasets.registry import registry
 from hsboost import projection
 from hsboost._kernels import _compile, exact, search, settle
+from hsboost._kernels import threshold as kernels
 from hsboost._solver import segments, threshold
 from hsboost._workers import metrics, order
 from hsboost._workers import search as distributed
@@ -88,7 +89,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             "with a sample of one row in {}, {:,} at most",
             (threshold.SMALL, settle.SAMPLED_FROM, settle.ONE_IN, settle.MOST),
         ),
-        (METHOD, "more than {} rows of any block of {:,} would have", (threshold.ROOM, _compile.BLOCK)),
+        (METHOD, "more than {} rows of any block of {:,} would have", (kernels.ROOM, _compile.BLOCK)),
         (
             METHOD,
             "Groups of up to {:,} rows are solved by one thread each, a run of neighbouring groups of about {:,} "

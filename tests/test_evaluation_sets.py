@@ -236,7 +236,7 @@ BAD = [
     ({"eval_set": [(X, Y), (VALID, Y_VALID)], "eval_class_weight": {1: 2.0}}, r"^eval_class_weight must be a list"),
     (
         SET | {"eval_sample_weight": [W_VALID[:5]]},
-        r"^eval_sample_weight\[0\] must have one entry per row of eval_set\[0\]",
+        r"^eval_sample_weight\[0\] must have one entry per row of eval_set's X",
     ),
     (SET | {"sample_weight_eval_set": [-W_VALID]}, r"^sample_weight_eval_set\[0\] must be finite and >= 0, got -"),
     (SET | {"eval_sample_weight": [W_VALID * np.nan]}, r"^eval_sample_weight\[0\] must be finite and >= 0, got nan"),
@@ -260,7 +260,7 @@ BAD = [
     (SET | {"eval_class_weight": [[1.0, 2.0]]}, r"^eval_class_weight\[0\] must be None, 'balanced' or a dict"),
     (
         SET | {"eval_class_weight": [{0: 0, 1: 0}]},
-        r"^eval_class_weight\[0\] times the weights must have a positive sum",
+        r"^eval_class_weight\[0\] must have a positive sum",
     ),
 ]
 

@@ -105,10 +105,17 @@ def test_temperatures_of_a_few_units_in_the_last_place(method: Any, problem: Any
     for values in (grouped.values[codes == 0], grouped.values[codes == 1], columns.values[:, 0]):
         check(np.ascontiguousarray(values), truth, k, weight)
     np.testing.assert_array_equal([*grouped.cut, columns.cut[0]], [found.cut] * 3)
-    # Derivatives go through the rows strictly inside, and no others.
+    # Derivatives go through the rows strictly inside, and no others. A row that lies on the border itself is on a kink,
+    # where rounding decides, and either side's derivative is one.
     direction = np.arange(1.0, x.size + 1)
-    inside = np.array([0 < value < 1 for value in truth]) & found.active
-    np.testing.assert_array_equal(found.jvp(direction)[~inside & counts], 0.0)
+    strictly = [0 < value < 1 for value in truth]
+    inside = np.array(strictly) & found.active
+    kink = np.zeros(x.size, bool)
+    if any(strictly):
+        j = strictly.index(True)
+        exact_x, exact_t = [Fraction(float(one)) for one in x], Fraction(temperature)
+        kink = np.array([truth[j] + (one - exact_x[j]) / exact_t in (0, 1) for one in exact_x])
+    np.testing.assert_array_equal(found.jvp(direction)[~inside & counts & ~kink], 0.0)
 
 
 @METHODS

@@ -11,7 +11,8 @@ import numpy as np
 from sklearn.preprocessing import LabelEncoder
 
 from hsboost.estimators import _boosters
-from hsboost.estimators._model_file import lightgbm_model, plain, proof, xgboost_model
+from hsboost.estimators._model_file import lightgbm_model, plain, xgboost_model
+from hsboost.estimators._model_file.proof import check_rows, difference, make_rows, scores_of
 from hsboost.estimators._model_file.splits import Splits
 
 _NAMES = {"xgboost": "XGBoost", "lightgbm": "LightGBM"}
@@ -100,8 +101,8 @@ def check(content: Any, n_features: int, n_classes: int, names: list[str] | None
 
 def prove(estimator: Any, splits: Splits, kind: str) -> dict[str, Any]:
     """Rows and their scores, for :func:`check_proof`."""
-    rows = proof.make_rows(splits, single=kind == "xgboost")
-    return {"rows": rows, "scores": proof.scores_of(estimator, rows, splits.n_features).tolist()}
+    rows = make_rows(splits, single=kind == "xgboost")
+    return {"rows": rows, "scores": scores_of(estimator, rows, splits.n_features).tolist()}
 
 
 def check_proof(estimator: Any, content: dict[str, Any], proof: Any, splits: Splits) -> None:
@@ -109,17 +110,17 @@ def check_proof(estimator: Any, content: dict[str, Any], proof: Any, splits: Spl
 
     The same version on the same kind of processor has to give every bit; others, and GPUs, may round differently.
     """
-    rows = proof.check_rows(plain.part(proof, "rows", "the proof"), splits.n_features)
+    rows = check_rows(plain.part(proof, "rows", "the proof"), splits.n_features)
     expected = np.array(plain.part(proof, "scores", "the proof"), dtype=np.float64)
     if not np.isfinite(expected).all():
         raise ValueError("the proof's scores are not finite")
     on_cpu = str(content["settings"].get("device") or "cpu").startswith("cpu")
     same = (content["version"], content["machine"]) == (version(content["kind"]), platform.machine())
     try:
-        found = proof.scores_of(estimator, rows, splits.n_features)
+        found = scores_of(estimator, rows, splits.n_features)
     except Exception as error:
         raise _cannot_read(content, f"gives no scores for it ({_first_line(error)})") from error
-    off = proof.difference(found, expected, splits.scale, exact=same and on_cpu)
+    off = difference(found, expected, splits.scale, exact=same and on_cpu)
     if off is not None:
         raise _cannot_read(content, f"gives other scores than were saved with it (by up to {off:.3g})")
 
