@@ -27,10 +27,10 @@ from _docs_reports import (
 import datasets._convert
 import datasets._sources
 import datasets._splits
-from benchmarks.scaling.network import Network
-from benchmarks.tabular import evaluate, published, resample, rivals
-from benchmarks.tabular.protocols import FAIR, PAPER, QUICK, TUNED
-from benchmarks.vision.plan import BATCHES
+from benchmarks.quality.tabular import evaluate, published, resample, rivals
+from benchmarks.quality.tabular.protocols import FAIR, PAPER, QUICK, TUNED
+from benchmarks.quality.vision.plan import BATCHES
+from benchmarks.trainings.scaling_model import Network
 from datasets.registry import registry
 from hsboost import _order, _segments, _threshold, _worker_metrics, _worker_search, projection
 from hsboost._kernels import _compile, exact, search, settle, threshold

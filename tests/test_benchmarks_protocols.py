@@ -14,10 +14,10 @@ import pytest
 from _commands import command, records
 from scipy import sparse
 
-from benchmarks.tabular import compare, data, evaluate, plan, published, resample, rivals, run
-from benchmarks.tabular.losses import EVERY_LOSS, LOSSES
-from benchmarks.tabular.plan import Request
-from benchmarks.tabular.protocols import CONTENDERS, FAIR, PAPER, TUNED
+from benchmarks.quality.requests import TabularRequest
+from benchmarks.quality.tabular import compare, evaluate, plan, published, resample, rivals, run, splits
+from benchmarks.quality.tabular.losses import EVERY_LOSS, LOSSES
+from benchmarks.quality.tabular.protocols import CONTENDERS, FAIR, PAPER, TUNED
 from datasets.registry import registry
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -122,10 +122,8 @@ def test_paper_protocol_is_for_lightgbm_and_sets_at_hand(folder: Path, tmp_path:
         assert all(word in result.stderr for word in words), result.stderr
 
 
-def request(folder: Path, **more: Any) -> Request:
-    words: dict[str, Any] = dict.fromkeys(("datasets", "boosters", "losses", "seeds", "rows", "rounds", "threads"))
-    words |= {"selection": "auc", "data_dir": folder, "out": folder, "report_only": False, "fresh": False}
-    return Request(**(words | more))
+def request(folder: Path, **more: Any) -> TabularRequest:
+    return TabularRequest(**({"data_dir": folder, "out": folder} | more))
 
 
 def test_sets_in_a_folder_are_trained_only_when_named(folder: Path) -> None:
@@ -145,14 +143,14 @@ def test_sparse_rows_have_a_digest_of_their_own() -> None:
     wide.indices, wide.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
     other.data[3] += 1
     y = np.arange(20) % 2
-    found = [data._digest(SimpleNamespace(X=sparse.csr_matrix(part), y=y)) for part in (X, wide, other)]
+    found = [splits._digest(SimpleNamespace(X=sparse.csr_matrix(part), y=y)) for part in (X, wide, other)]
     assert found[0] == found[1] != found[2]
 
 
 def test_columns_without_entries_in_training_are_left_out() -> None:
     X = sparse.random(30, 12, 0.2, "csr", dtype=np.float32, random_state=1)
     columns = np.array([1, 4, 5, 11])
-    np.testing.assert_array_equal(data.columns_of(X, columns).toarray(), X.toarray()[:, columns])
+    np.testing.assert_array_equal(splits.columns_of(X, columns).toarray(), X.toarray()[:, columns])
 
 
 # ---- the fair protocol -----------------------------------------------------------------------------------
@@ -289,7 +287,7 @@ def test_every_loss_gets_the_same_trials(tuned: Path) -> None:
 def test_a_search_that_was_killed_goes_on_to_the_same_numbers(
     folder: Path, tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchmarks.tabular.boosters import _PreparedLightGBM
+    from benchmarks.quality.tabular.boosters import _PreparedLightGBM
 
     train, calls = _PreparedLightGBM.train, []
 
