@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 import datasets
 from benchmarks.quality.tabular.boosters import BOOSTERS
-from benchmarks.quality.tabular.courses import share_axes, steps
 from benchmarks.quality.tabular.evaluate import auc
+from benchmarks.quality.tabular.plots import share_axes, steps
 from benchmarks.quality.tabular.published import EXPERIMENTS, PublishedHypersimplex, Recipe
 from benchmarks.quality.tabular.settings import Settings
 from benchmarks.suite.plots import GRID, INK, tidy

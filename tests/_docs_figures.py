@@ -27,8 +27,8 @@ from _docs_reports import (
 import datasets._convert
 import datasets._sources
 import datasets._splits
-from benchmarks.quality.tabular import evaluate, published, resample, rivals
-from benchmarks.quality.tabular.protocols import FAIR, PAPER, QUICK, TUNED
+from benchmarks.quality.tabular import evaluate, losses, published, resample
+from benchmarks.quality.tabular.plan import FAIR, PAPER, QUICK, TUNED
 from benchmarks.quality.vision.plan import BATCHES
 from benchmarks.trainings.scaling_model import Network
 from datasets.registry import registry
@@ -192,7 +192,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
         ),
         (PROTOCOLS, "HIGGS (step {:.1f}:", (reports.report("tabular-paper")["paper"]["higgs"]["step"],)),
         (PROTOCOLS, "`focal`: γ = {:.0f}", (default(FocalLoss, "gamma"),)),
-        (PROTOCOLS, "random queries of about {}, which", (rivals.QUERY_ROWS,)),
+        (PROTOCOLS, "random queries of about {}, which", (losses.QUERY_ROWS,)),
         (
             PROTOCOLS,
             "precision at {:.0f}, {:.0f}, {:.0f} % and",

@@ -15,9 +15,9 @@ from _commands import command, records
 from scipy import sparse
 
 from benchmarks.quality.requests import TabularRequest
-from benchmarks.quality.tabular import compare, evaluate, plan, published, resample, rivals, run, splits
+from benchmarks.quality.tabular import compare, evaluate, losses, plan, published, resample, run, splits
 from benchmarks.quality.tabular.losses import EVERY_LOSS, LOSSES
-from benchmarks.quality.tabular.protocols import CONTENDERS, FAIR, PAPER, TUNED
+from benchmarks.quality.tabular.plan import CONTENDERS, FAIR, PAPER, TUNED
 from datasets.registry import registry
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -215,13 +215,13 @@ def test_protocols_are_not_mixed(folder: Path, fair: Path, tmp_path: Path) -> No
 
 def test_classes_are_balanced_and_queries_deal_every_row() -> None:
     y = np.repeat([1, 0], [20, 60])
-    assert rivals.ClassWeighted().on(y).xgboost().params["scale_pos_weight"] == 3.0
-    assert rivals.ClassWeighted(0.5).on(y).lightgbm().params["scale_pos_weight"] == pytest.approx(3**0.5)
-    assert rivals.Ranking().on(y).lightgbm().params["lambdarank_truncation_level"] == 20
+    assert losses.ClassWeighted().on(y).xgboost().params["scale_pos_weight"] == 3.0
+    assert losses.ClassWeighted(0.5).on(y).lightgbm().params["scale_pos_weight"] == pytest.approx(3**0.5)
+    assert losses.Ranking().on(y).lightgbm().params["lambdarank_truncation_level"] == 20
     many = np.tile(y, 100)
-    params = rivals.Ranking(0.5).on(many).xgboost().params
-    assert params["lambdarank_num_pair_per_sample"] == round(0.5 * 0.25 * rivals.QUERY_ROWS)
-    order, sizes = rivals.queries(1003, 250, seed=1)
+    params = losses.Ranking(0.5).on(many).xgboost().params
+    assert params["lambdarank_num_pair_per_sample"] == round(0.5 * 0.25 * losses.QUERY_ROWS)
+    order, sizes = losses.queries(1003, 250, seed=1)
     assert sorted(order) == list(range(1003))
     assert sizes.sum() == 1003
     assert sizes.tolist() == [251, 251, 251, 250]

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from _commands import command, records
+from rich.console import Console
 
 from benchmarks.suite.options import OptionError
 from benchmarks.trainings import scaling_data as data
 from benchmarks.trainings import scaling_model as model
 from benchmarks.trainings import scaling_workers as workers_of
 from benchmarks.trainings.objectives import HYPERSIMPLEX, LOG_LOSS
+from benchmarks.trainings.requests import ScalingRequest
 from benchmarks.trainings.scaling import Plan
 from benchmarks.trainings.scaling_figures import DASK, TRACKER, Cases, requirements
 from benchmarks.trainings.scaling_model import Network, ring_steps
@@ -174,14 +176,27 @@ def test_the_report_states_what_the_prediction_takes_for_granted(cases: Cases) -
         "cpu": "a machine",
     }
     place = {"hardware": {"memory_gib": 1, "system": "Linux"}, "commit": None}
-    text = ScalingReport(shared, place, cases, Network(20.0, 25.0, 8)).to_markdown()
+    text = ScalingReport(
+        shared, place, cases.records, ScalingRequest(latency=20.0, bandwidth=25.0, cores_each=8)
+    ).to_markdown()
     for words in ("20 µs per message", "25 Gbit/s", "8 cores", "100 equal machines", "Predicted, not measured", "ring"):
         assert words in text
     assert "missing" not in text
-    result = ScalingReport(shared, place, Cases(cases.records[:2]), Network())
+    result = ScalingReport(shared, place, cases.records[:2], ScalingRequest())
     assert "No cost model" in result.to_markdown()
     assert "under Dask is missing" in result.to_markdown()
     assert result.to_json()["cost_model"] is None
+
+
+def test_one_worker_alone_is_reported_without_traffic(tmp_path: Path) -> None:
+    shared = {"settings": {"rounds": ROUNDS, "repeats": 2, "threads": CORES, "data": data.MADE_UP}, "params": {}}
+    place = {"hardware": {"memory_gib": 1, "system": "Linux"}, "commit": None}
+    report = ScalingReport(shared | {"versions": {}, "cpu": "a machine"}, place, [case(1_000, 1)], ScalingRequest())
+    console = Console(record=True, width=160)
+    report.publish(tmp_path, console)
+    for text in (console.export_text(), (tmp_path / "table.md").read_text(encoding="utf-8")):
+        assert "A round by rows and workers" in text
+        assert "hands to all-reduce" not in text
 
 
 # ---- real processes --------------------------------------------------------------------------------------------

@@ -14,12 +14,11 @@ from _commands import command, records
 from rich.console import Console
 
 from benchmarks.calls import kernels as kernels_run
-from benchmarks.calls import reference
-from benchmarks.calls.cases import BUDGETS, DISTRIBUTIONS, Case, make_rows
+from benchmarks.calls import truth
+from benchmarks.calls.cases import BUDGETS, DISTRIBUTIONS, LAYOUTS, Case, PartCase, make_rows
 from benchmarks.calls.kernels import cases_of, make_plan
 from benchmarks.calls.kernels_figures import Figures, requirements
 from benchmarks.calls.methods import foretold
-from benchmarks.calls.parts import LAYOUTS, PartCase
 from benchmarks.calls.requests import KernelsRequest
 from benchmarks.rivals import RIVALS
 from benchmarks.suite import options
@@ -49,13 +48,13 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("weights", [False, True])
 def test_the_reference_agrees_with_the_projection(distribution: str, budget: str, weights: bool) -> None:
     rows = make_rows(Case(500, distribution, budget, "float64", weights))
-    nu = reference.threshold(rows.x, rows.w, rows.k)
+    nu = truth.threshold(rows.x, rows.w, rows.k)
     y = project_hypersimplex(rows.x, rows.k, sample_weight=rows.w).values
-    found = reference.check_projection(y, rows.x, rows.w, rows.k, nu)
+    found = truth.check_projection(y, rows.x, rows.w, rows.k, nu)
     assert found.error < 1e-13
     assert found.mass_error is not None
     assert found.mass_error < 1e-11
-    wrong = reference.check_projection(np.roll(y, 1), rows.x, rows.w, rows.k, nu)
+    wrong = truth.check_projection(np.roll(y, 1), rows.x, rows.w, rows.k, nu)
     assert wrong.error > 0.1
 
 
@@ -63,7 +62,7 @@ def test_the_reference_starts_large_problems_from_a_sample() -> None:
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=250_000), rng.uniform(0.5, 2.0, 250_000)
     for weight in (None, w):
-        nu = float(reference.threshold(x, weight, 70_000.0))
+        nu = float(truth.threshold(x, weight, 70_000.0))
         expected = project_hypersimplex(x, 70_000.0, sample_weight=weight).threshold
         assert nu == pytest.approx(expected, abs=1e-12)
 

@@ -201,18 +201,18 @@ def test_windows_line_ends_are_read(finished):
 def test_every_command_says_what_its_records_hold(name, tmp_path):
     if name == "vision":
         pytest.importorskip("torch")
-    run = importlib.import_module(SUBJECTS[name].module)
-    whole = dict.fromkeys(run.FIELDS, 1)
+    run = importlib.import_module(SUBJECTS[name].module).BENCHMARK
+    whole = dict.fromkeys(run.fields, 1)
     if name == "gpu":
         whole |= {"kind": "training", "rows": 1, "repeat": 0, "objectives": {}}
     for lacking in whole:
         record = {field: value for field, value in whole.items() if field != lacking}
         (tmp_path / "runs.jsonl").write_text(f"{seal({'shared': SHARED})}\n{seal(record)}\n")
         with pytest.raises(OptionError, match=r"line 2 of .*it is no record of this benchmark"):
-            RunStore(tmp_path / "runs.jsonl", run.key_of, run.FIELDS)
+            RunStore(tmp_path / "runs.jsonl", run.key_of, run.fields)
     (tmp_path / "runs.jsonl").write_text(f"{seal({'shared': SHARED})}\n{seal(whole)}\n")
-    assert len(RunStore(tmp_path / "runs.jsonl", run.key_of, run.FIELDS).runs) == 1
-    store: RunStore[Any] = RunStore(tmp_path / "new.jsonl", run.key_of, run.FIELDS)
+    assert len(RunStore(tmp_path / "runs.jsonl", run.key_of, run.fields).runs) == 1
+    store: RunStore[Any] = RunStore(tmp_path / "new.jsonl", run.key_of, run.fields)
     store.begin(SHARED)
     with pytest.raises(KeyError, match="the record lacks"):
         store.append({"other": 1})

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from time import perf_counter
 from typing import Any
 
 import numba
 import numpy as np
-from rich.console import Console
 
-from benchmarks.calls.cases import BUDGETS, DISTRIBUTIONS, DTYPES, Case
+from benchmarks.calls.cases import BUDGETS, DISTRIBUTIONS, DTYPES, FEWEST_SCORES, LAYOUTS, Case, PartCase
 from benchmarks.calls.kernels_report import KernelsReport
-from benchmarks.calls.methods import FAR_SLOWER, STEPS, Method, foretold, possible, rival_method
-from benchmarks.calls.parts import FEWEST_SCORES, LAYOUTS, PartCase
-from benchmarks.calls.problems import Parts, Single
+from benchmarks.calls.methods import FAR_SLOWER, STEPS, Method, foretold, possible, rival_method, threading_layer
 from benchmarks.calls.requests import KernelsRequest
-from benchmarks.calls.stream import threading_layer
+from benchmarks.calls.truth import Parts, Single
 from benchmarks.rivals import RIVALS, DidNotConverge
 from benchmarks.suite import environment, measure, options
 from benchmarks.suite.run import Benchmark, Telling, Work
@@ -57,11 +54,6 @@ class Plan:
 
     cases: list[Case | PartCase]
     settings: Settings
-
-
-def key_of(record: Record) -> str:
-    """Name a run: its case."""
-    return str(record["case"])
 
 
 def make_plan(request: KernelsRequest) -> Plan:
@@ -137,18 +129,12 @@ def prepare(request: KernelsRequest) -> Work[str]:
 
 def shared_facts(settings: Settings, layer: str) -> Record:
     """Gather what decides figures and is the same for every case."""
-    versions = environment.versions()
+    sources = ("cases", "methods", "truth", "kernels")
+    paths = (*(f"calls/{name}.py" for name in sources), "suite/measure.py", "rivals")
+    facts = environment.shared_facts(settings, paths, numba_threading_layer=layer, **environment.waiting())
     for name in settings.rivals:
-        versions |= RIVALS[name].versions()
-    sources = ("cases", "parts", "methods", "problems", "reference", "kernels", "stream")
-    return {
-        "settings": asdict(settings) | {"rivals": list(settings.rivals)},
-        "protocol": environment.protocol(*(f"calls/{name}.py" for name in sources), "suite/measure.py", "rivals"),
-        "versions": versions,
-        "openmp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "numba_threading_layer": layer,
-        "cpu": environment.hardware()["cpu"],
-    }
+        facts["versions"] |= RIVALS[name].versions()
+    return facts
 
 
 class _Bench:
@@ -263,11 +249,5 @@ def _same_bits(call: Callable[[], Any]) -> bool | None:
     return all(bool(np.array_equal(a.view(f"i{a.itemsize}"), b.view(f"i{b.itemsize}"))) for a, b in pairs)
 
 
-def report(shared: Record, place: Record, records: list[Record], request: KernelsRequest) -> KernelsReport:
-    """Gather the report."""
-    return KernelsReport(shared, place, records)
-
-
-def main(request: KernelsRequest, console: Console | None = None) -> int:
-    """Carry out the command; returns the exit code, or raises OptionError."""
-    return Benchmark(key_of, FIELDS, prepare, report).run(request, console)
+BENCHMARK = Benchmark(itemgetter("case"), FIELDS, prepare, KernelsReport)
+main = BENCHMARK.run

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.calls.cases import BUDGETS, DISTRIBUTIONS, LINE
+from benchmarks.calls.cases import BUDGETS, DISTRIBUTIONS, LAYOUTS, LINE
 from benchmarks.calls.figures import ratio, timing
 from benchmarks.calls.methods import LABELS, ONE, STEPS
-from benchmarks.calls.parts import LAYOUTS
 from benchmarks.rivals import RIVALS
 from benchmarks.suite.measure import Spread
 from benchmarks.suite.requirements import Requirement
@@ -121,6 +120,7 @@ def requirements(figures: Figures) -> list[Requirement]:
     """List everything required with what was measured, all on normal scores at half without weights."""
     big64, big32 = figures.at(BIG, "float64"), figures.at(BIG, "float32")
     in_place = "projection_into"
+    double, cold, warm = ("float64", "projection"), ("float32", "step_cold"), ("float32", "step_warm")
     return [
         _against_floor("projection, 1e7 float64, cold: copies of the array", big64, "projection", "copy", 3.5),
         _against_rival("slower: the fastest rival, 1e7 float64, at equal or better accuracy of ours", big64, None, 8.0),
@@ -131,14 +131,11 @@ def requirements(figures: Figures) -> list[Requirement]:
         _against_rival("slower: the same, both into an array that exists", big64, True, 30.0, in_place),
         _against_floor("loss step, 1e7 float32, warm: streams", big32, "step_warm", "stream", 3.0),
         _against_floor("loss step, 1e7 float32, cold: streams", big32, "step_cold", "stream", 5.0),
-        *[_small(figures, *which) for which in (*_EACH, ("float32", "step_warm"))],
-        *[_growth(figures, *which) for which in (_EACH[0], ("float32", "step_cold"), ("float32", "step_warm"))],
-        *[_memory(figures, *which) for which in (_EACH[0], ("float32", "step_cold"))],
+        *[_small(figures, *which) for which in (double, ("float32", "projection"), warm)],
+        *[_growth(figures, *which) for which in (double, cold, warm)],
+        *[_memory(figures, *which) for which in (double, cold)],
         _same_bits(figures),
     ]
-
-
-_EACH = (("float64", "projection"), ("float32", "projection"))
 
 
 def _missing(*sizes: float) -> str:

@@ -9,13 +9,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.calls.cases import DESCRIPTIONS
+from benchmarks.calls.cases import CLASSES, DESCRIPTIONS, FEW_GROUPS, LAYOUT_LABELS, ROWS_OF_SMALL_GROUPS
 from benchmarks.calls.figures import ratio, timing
 from benchmarks.calls.kernels_figures import FLOORS, Figures, error, extra_bytes, fastest_rival, requirements
 from benchmarks.calls.methods import FAR_SLOWER, LABELS, ONE, OURS, PROJECTIONS, STEPS
-from benchmarks.calls.parts import CLASSES, FEW_GROUPS, ROWS_OF_SMALL_GROUPS
-from benchmarks.calls.parts import LABELS as LAYOUTS
-from benchmarks.calls.problems import MOST_CHECKED
+from benchmarks.calls.truth import MOST_CHECKED
 from benchmarks.rivals import RIVALS
 from benchmarks.suite import plots
 from benchmarks.suite.report import Report
@@ -56,16 +54,13 @@ class KernelsReport(Report):
     picture = ("kernels.png", "time per row against rows")
     closing = "Spreads, every case, memory and how to read the figures: table.md."
 
-    def __init__(self, shared: Record, place: Record, records: list[Record]) -> None:
-        super().__init__(shared, place)
-        self.figures = Figures(records)
+    def gather(self) -> None:
+        self.figures = Figures(self.records)
 
     def requirements(self) -> list[Requirement]:
-        """Speed beside floors and rivals, growth, memory, the same bits."""
         return requirements(self.figures)
 
     def summary(self) -> dict[str, Any]:
-        """Every case."""
         return {"cases": self.figures.to_json()}
 
     def shown(self, brief: bool) -> list[tuple[Table, bool]]:
@@ -91,7 +86,6 @@ class KernelsReport(Report):
         ]
 
     def notes(self) -> list[str]:
-        """How the figures were made and how to read them."""
         shared, figures = self.shared, self.figures
         settings = shared["settings"]
         shapes = sorted({record["distribution"] for record in figures.records}, key=list(DESCRIPTIONS).index)
@@ -202,7 +196,7 @@ def _by_shape(records: list[Record]) -> Table:
 
 #: Of the tables of groups and classes.
 _PART: Columns = [
-    Column("parts", lambda r: LAYOUTS[r["layout"]]),
+    Column("parts", lambda r: LAYOUT_LABELS[r["layout"]]),
     Column("dtype", lambda r: r["dtype"] + (", weighted" if r["weights"] else "")),
     Column("n", lambda r: count(r["n"])),
 ]
@@ -260,7 +254,9 @@ def _accuracy(title: str, every: list[Record]) -> Table:
             worst, record = max(found, key=lambda pair: pair[0])
             masses = [e for _, r in found if (e := r["methods"][method].get("mass_error")) is not None]
             mass = Cell(f"{max(masses):.1e}") if masses else NONE
-            where = [LAYOUTS[record["layout"]]] if "layout" in record else [record["distribution"], record["budget"]]
+            where = (
+                [LAYOUT_LABELS[record["layout"]]] if "layout" in record else [record["distribution"], record["budget"]]
+            )
             place = Cell(", ".join([*where, count(record["n"])]))
             rows.append([Cell(dtype), Cell(LABELS[method]), Cell(f"{worst:.1e}"), place, mass])
     header = ["dtype", "method", "largest error of a row", "where", "largest |Σ w y − k|"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 
 import numpy as np
-from rich.console import Console
 
 from benchmarks.calls import genz
 from benchmarks.calls.losses_cases import (
@@ -46,11 +45,6 @@ class Settings:
     threads: int
 
 
-def key_of(record: Record) -> str:
-    """Name a run: its case."""
-    return str(record["case"])
-
-
 def prepare(request: LossesRequest) -> Work[str]:
     """Check every option and list the cases, small ones first."""
     options.at_least(1, repeats=request.repeats, threads=request.threads)
@@ -66,14 +60,9 @@ def prepare(request: LossesRequest) -> Work[str]:
     def make(key: str, store: RunStore[str], tell: Telling) -> Record:
         return run_case(by_key[key], settings, lambda doing: tell(f"{key}: {doing}"))
 
-    sources = (f"calls/{name}.py" for name in ("losses_cases", "genz", "losses"))
-    shared = {
-        "settings": asdict(settings) | {"classes": {name: list(n) for name, n in CLASSES.items()}, "scores": SCORES},
-        "protocol": environment.protocol(*sources, "suite/measure.py"),
-        "versions": environment.versions(),
-        "openmp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "cpu": environment.hardware()["cpu"],
-    }
+    sources = (*(f"calls/{name}.py" for name in ("losses_cases", "genz", "losses")), "suite/measure.py")
+    shared = environment.shared_facts(settings, sources, **environment.waiting())
+    shared["settings"] |= {"classes": {name: list(n) for name, n in CLASSES.items()}, "scores": SCORES}
     return Work(list(by_key), shared, make, "case", around=lambda keys: measure.pinned(settings.threads))
 
 
@@ -134,11 +123,5 @@ def _leaves(gradient: np.ndarray) -> np.ndarray:
     return np.asarray(gradient.reshape(-1, size, gradient.shape[1]).sum(axis=1))
 
 
-def report(shared: Record, place: Record, records: list[Record], request: LossesRequest) -> LossesReport:
-    """Gather the report."""
-    return LossesReport(shared, place, records)
-
-
-def main(request: LossesRequest, console: Console | None = None) -> int:
-    """Carry out the command; returns the exit code, or raises OptionError."""
-    return Benchmark(key_of, FIELDS, prepare, report).run(request, console)
+BENCHMARK = Benchmark(itemgetter("case"), FIELDS, prepare, LossesReport)
+main = BENCHMARK.run

@@ -104,12 +104,10 @@ class LossesReport(Report):
     picture = ("losses.png", "time per row against classes")
     closing = "Spreads and how to read the figures: table.md."
 
-    def __init__(self, shared: Record, place: Record, records: list[Record]) -> None:
-        super().__init__(shared, place)
-        self.figures = Figures(records)
+    def gather(self) -> None:
+        self.figures = Figures(self.records)
 
     def requirements(self) -> list[Requirement]:
-        """EXACT's cost, error and growth."""
         return requirements(self.figures)
 
     def tables(self) -> list[Table]:
@@ -117,7 +115,6 @@ class LossesReport(Report):
         return [_exact(self.figures), _softmax(self.figures), _sampled(self.figures)]
 
     def summary(self) -> dict[str, Any]:
-        """The fit and every case."""
         fit = self.figures.fit()
         cases = []
         for record in self.figures.records:
@@ -130,7 +127,6 @@ class LossesReport(Report):
         return {"exact_fit": None if fit is None else fit._asdict(), "cases": cases}
 
     def notes(self) -> list[str]:
-        """How the figures were made and how to read them."""
         settings = self.shared["settings"]
         return [
             f"{len(self.figures.records)} cases, threads: {settings['threads']}; medians of {settings['repeats']} "

@@ -8,6 +8,8 @@ import importlib.util
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,26 @@ def protocol(*sources: str) -> str:
         for path in sorted((ROOT / name).glob("*.py")) if (ROOT / name).is_dir() else [ROOT / name]:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def shared_facts(
+    settings: Any, sources: Iterable[str], packages: tuple[str, ...] = PACKAGES, **more: Any
+) -> dict[str, Any]:
+    """Gather what decides figures and is the same for every run: the first line of runs.jsonl.
+
+    ``settings`` is a dataclass, ``sources`` those of `protocol`, ``packages`` those of `versions`.
+    """
+    return {
+        "settings": asdict(settings),
+        "protocol": protocol(*sources),
+        "versions": versions(packages),
+        "cpu": hardware()["cpu"],
+    } | more
+
+
+def waiting() -> dict[str, Any]:
+    """Say how threads that wait do so, where that may decide a time."""
+    return {"openmp_wait_policy": os.environ.get("OMP_WAIT_POLICY")}
 
 
 def let_waiting_threads_sleep() -> None:

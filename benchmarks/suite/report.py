@@ -25,9 +25,10 @@ WIDE = 170
 class Report:
     """A benchmark's report: what was found, as tables, notes, pictures and plain data.
 
-    ``shared`` are the facts that all runs have in common, ``place`` is where the report is drawn. A benchmark gives the
-    ``title``, the ``facts`` of ``shared`` that results.json begins with, a ``picture`` (file, caption) if there is one,
-    the ``closing`` line on the terminal, and overrides what it has to say.
+    ``shared`` are the facts that all runs have in common, ``place`` is where the report is drawn, ``records`` are the
+    finished runs, ``request`` is what was asked for, by which a report may choose. A benchmark gives the ``title``, the
+    ``facts`` of ``shared`` that results.json begins with, a ``picture`` (file, caption) if there is one, the
+    ``closing`` line on the terminal, and overrides what it has to say.
     """
 
     title: str
@@ -35,8 +36,12 @@ class Report:
     picture: ClassVar[tuple[str, str] | None] = None
     closing: str = ""
 
-    def __init__(self, shared: Record, place: Record) -> None:
-        self.shared, self.place = shared, place
+    def __init__(self, shared: Record, place: Record, records: list[Record], request: Any = None) -> None:
+        self.shared, self.place, self.records, self.request = shared, place, records, request
+        self.gather()
+
+    def gather(self) -> None:
+        """Make figures of the records."""
 
     def requirements(self) -> list[Requirement]:
         """What is required, with what was measured."""

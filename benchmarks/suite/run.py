@@ -67,8 +67,7 @@ class Benchmark(Generic[Asked, Key]):
     """What a command is made of.
 
     ``key_of`` names a run from its record, ``fields`` are the entries that a record has; ``prepare`` checks a request
-    and says what is to be made; ``report`` gathers the report from the shared facts, the place where it is drawn, the
-    finished records and the request.
+    and says what is to be made; ``report`` makes the report of it (a subclass of `Report`, or a function).
     """
 
     key_of: Callable[[Record], Key]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gc
 import importlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from benchmarks.calls import gpu_machine as machine
 from benchmarks.calls.gpu import run_case
@@ -122,16 +121,12 @@ def _sizes(option: str, text: str | None, default: tuple[int, ...]) -> list[int]
 
 def shared_facts(settings: Settings) -> Record:
     """Gather what decides figures and is the same for everything measured."""
-    return {
-        "settings": asdict(settings),
-        "protocol": environment.protocol(
-            *("calls/gpu.py", "calls/gpu_machine.py", "suite/measure.py"),
-            *("trainings/gpu.py", "trainings/boosters.py", "trainings/data.py"),
-        ),
-        "versions": environment.versions((*environment.PACKAGES, *machine.PACKAGES)),
-        "gpu": machine.describe(),
-        "cpu": environment.hardware()["cpu"],
-    }
+    sources = (
+        *("calls/gpu.py", "calls/gpu_machine.py", "suite/measure.py"),
+        *("trainings/gpu.py", "trainings/boosters.py", "trainings/data.py"),
+    )
+    packages = (*environment.PACKAGES, *machine.PACKAGES)
+    return environment.shared_facts(settings, sources, packages, gpu=machine.describe())
 
 
 def prepare(request: GpuRequest) -> Work[Key]:
@@ -196,11 +191,5 @@ def wait_for_device() -> None:
         importlib.import_module("cupy").cuda.runtime.deviceSynchronize()
 
 
-def report(shared: Record, place: Record, records: list[Record], request: GpuRequest) -> GpuReport:
-    """Gather the report."""
-    return GpuReport(shared, place, records)
-
-
-def main(request: GpuRequest, console: Console | None = None) -> int:
-    """Carry out the command; returns the exit code, or raises OptionError."""
-    return Benchmark(key_of, FIELDS, prepare, report).run(request, console)
+BENCHMARK = Benchmark(key_of, FIELDS, prepare, GpuReport)
+main = BENCHMARK.run

@@ -36,16 +36,14 @@ class GpuReport(Report):
     facts = ("settings", "versions", "gpu")
     picture = ("gpu.png", "kernels and trainings")
 
-    def __init__(self, shared: Record, place: Record, records: list[Record]) -> None:
-        super().__init__(shared, place)
-        sizes = [record for record in records if record["kind"] == "kernels"]
+    def gather(self) -> None:
+        sizes = [record for record in self.records if record["kind"] == "kernels"]
         self.kernels = sorted(sizes, key=lambda record: (record["dtype"], record["n"]))
-        self.trainings = Trainings((record for record in records if record["kind"] == "training"), ["xgboost"])
+        self.trainings = Trainings((record for record in self.records if record["kind"] == "training"), ["xgboost"])
         self.closing = f"{self.notes()[0]} How to read the figures: table.md."
         self.rows = [(case, name) for case in self.trainings.cases for name in LABELS]
 
     def requirements(self) -> list[Requirement]:
-        """The projection beside a copy, training beside built-in log loss, gradients beside the processor's."""
         projection, same_gradients = kernels.requirements(self.kernels)
         claim = "XGBoost on the GPU, 1e7 x 28: HyperSimplex against built-in log loss"
         ratios = self.trainings.ratios(REQUIRED, ON_GPU, LOG_LOSS)
@@ -67,7 +65,6 @@ class GpuReport(Report):
         return [*(kernels.table(self.kernels, dtype) for dtype in DTYPES), trainings]
 
     def summary(self) -> dict[str, Any]:
-        """Every size of the kernels, every number of rows and objective."""
         found = self.trainings
         trainings = [
             {
@@ -84,7 +81,6 @@ class GpuReport(Report):
         return {"kernels": kernels.to_json(self.kernels), "trainings": trainings}
 
     def notes(self) -> list[str]:
-        """How the figures were made and how to read them."""
         settings, gpu = self.shared["settings"], self.shared["gpu"]
         facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in gpu.items() if name != "name")
         return [

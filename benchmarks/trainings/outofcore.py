@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from benchmarks.suite import environment, options
 from benchmarks.suite.options import OptionError
@@ -50,9 +49,7 @@ class Settings:
     threads: int
 
 
-def key_of(record: Record) -> Key:
-    """Name a case: way, objective, columns."""
-    return record["way"], record["objective"], record["columns"]
+key_of = itemgetter("way", "objective", "columns")
 
 
 def make_settings(request: OutOfCoreRequest) -> Settings:
@@ -92,13 +89,8 @@ def prepare(request: OutOfCoreRequest) -> Work[Key]:
         return found | ({"objective_bytes_per_row": case_of.objective_bytes_per_row()} if key == KEYS[0] else {})
 
     sources = (f"trainings/{name}.py" for name in ("outofcore_batches", "outofcore_case", "objectives"))
-    shared = {
-        "settings": asdict(settings),
-        "params": LARGE_PARAMS,
-        "protocol": environment.protocol(*sources, "suite/measure.py"),
-        "versions": environment.versions((*environment.PACKAGES, "pyarrow")),
-        "cpu": environment.hardware()["cpu"],
-    }
+    packages = (*environment.PACKAGES, "pyarrow")
+    shared = environment.shared_facts(settings, (*sources, "suite/measure.py"), packages, params=LARGE_PARAMS)
     return Work(KEYS, shared, make, "case")
 
 
@@ -119,12 +111,7 @@ class OutOfCoreReport(Report):
     title = "Training out of core"
     facts = ("settings", "params", "versions")
 
-    def __init__(self, shared: Record, place: Record, records: list[Record]) -> None:
-        super().__init__(shared, place)
-        self.records = records
-
     def requirements(self) -> list[Requirement]:
-        """The peak out of core."""
         return requirements(self.records)
 
     def tables(self) -> list[Table]:
@@ -159,11 +146,9 @@ class OutOfCoreReport(Report):
         return [(table, False) for table in reversed(self.tables())]
 
     def summary(self) -> dict[str, Any]:
-        """The cases."""
         return {"runs": self.records}
 
     def notes(self) -> list[str]:
-        """How the figures were made and how to read them."""
         settings = self.shared["settings"]
         return [
             f"{settings['rows']:,} flights of 2001 (flights3m) from Parquet, a row group at a time, through the "
@@ -184,11 +169,5 @@ def _share(record: Record, form: str, of: str) -> str | None:
     return None if record["peak_bytes"] is None else form.format(record["peak_bytes"] / record[of])
 
 
-def report(shared: Record, place: Record, records: list[Record], request: OutOfCoreRequest) -> OutOfCoreReport:
-    """Gather the report."""
-    return OutOfCoreReport(shared, place, records)
-
-
-def main(request: OutOfCoreRequest, console: Console | None = None) -> int:
-    """Carry out the command; returns the exit code, or raises OptionError."""
-    return Benchmark(key_of, FIELDS, prepare, report).run(request, console)
+BENCHMARK = Benchmark(key_of, FIELDS, prepare, OutOfCoreReport)
+main = BENCHMARK.run

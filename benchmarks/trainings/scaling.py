@@ -6,10 +6,9 @@ import contextlib
 import importlib.util
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-
-from rich.console import Console
 
 from benchmarks.suite import environment, options
 from benchmarks.suite.options import OptionError
@@ -18,9 +17,8 @@ from benchmarks.suite.store import Record, RunStore
 from benchmarks.trainings import scaling_data as data
 from benchmarks.trainings import scaling_workers as workers_of
 from benchmarks.trainings.requests import ScalingRequest
-from benchmarks.trainings.scaling_figures import DASK, DASK_ROWS, DASK_WORKERS, TRACKER, Cases, Key
-from benchmarks.trainings.scaling_model import Network
-from benchmarks.trainings.scaling_report import ScalingReport
+from benchmarks.trainings.scaling_figures import DASK, DASK_ROWS, DASK_WORKERS, TRACKER, Key
+from benchmarks.trainings.scaling_report import ScalingReport, network_of
 
 ROWS, WORKERS = (100_000, 1_000_000, 10_000_000), (1, 2, 4)
 SMALL_ROWS, SMALL_WORKERS, SMALL_ROUNDS = (2_000, 4_000), (1, 2), 4
@@ -62,11 +60,6 @@ class Plan:
         return max(1, self.cores // workers)
 
 
-def key_of(record: Record) -> Key:
-    """Name a case: engine, rows, workers."""
-    return record["engine"], record["rows"], record["workers"]
-
-
 def make_plan(request: ScalingRequest) -> Plan:
     """Check every option and fill in the defaults; raises OptionError naming option, value and choices."""
     options.at_least(2, rounds=request.rounds)
@@ -89,15 +82,6 @@ def _workers(text: str) -> list[int]:
     return sorted({int(word) for word in words})
 
 
-def network_of(request: ScalingRequest) -> Network:
-    """Read the network of the prediction; raises OptionError for one that cannot be."""
-    options.at_least(0, latency=request.latency)
-    options.at_least(1, cores_each=request.cores_each)
-    if not request.bandwidth > 0:
-        raise OptionError(f"--bandwidth: must be above 0 Gbit/s, got {request.bandwidth:g}")
-    return Network(request.latency, request.bandwidth, request.cores_each)
-
-
 def dask_is_here() -> bool:
     """Whether the case under Dask can run."""
     return all(importlib.util.find_spec(name) is not None for name in ("dask", "distributed"))
@@ -105,6 +89,7 @@ def dask_is_here() -> bool:
 
 def prepare(request: ScalingRequest) -> Work[Key]:
     """Check every option and list the cases."""
+    network_of(request)
     plan = make_plan(request)
     source = data.source_at_hand(request.data_dir)
     tables: list[data.Table] = []
@@ -129,24 +114,12 @@ def prepare(request: ScalingRequest) -> Work[Key]:
             "trainings": trainings,
         }
 
-    shared = {
-        "settings": asdict(Settings(plan.rounds, plan.repeats, plan.cores, source)),
-        "params": workers_of.PARAMS,
-        "protocol": environment.protocol(
-            *(f"trainings/scaling_{name}.py" for name in ("data", "watch", "workers")), "trainings/objectives.py"
-        ),
-        "versions": environment.versions((*environment.PACKAGES, "dask", "distributed")),
-        "cpu": environment.hardware()["cpu"],
-    }
+    settings = Settings(plan.rounds, plan.repeats, plan.cores, source)
+    sources = (*(f"trainings/scaling_{name}.py" for name in ("data", "watch", "workers")), "trainings/objectives.py")
+    packages = (*environment.PACKAGES, "dask", "distributed")
+    shared = environment.shared_facts(settings, sources, packages, params=workers_of.PARAMS)
     return Work(plan.keys(), shared, make, "case", 2 * (1 + plan.repeats), table)
 
 
-def report(shared: Record, place: Record, records: list[Record], request: ScalingRequest) -> ScalingReport:
-    """Gather the report."""
-    return ScalingReport(shared, place, Cases(records), network_of(request))
-
-
-def main(request: ScalingRequest, console: Console | None = None) -> int:
-    """Carry out the command; returns the exit code, or raises OptionError."""
-    network_of(request)
-    return Benchmark(key_of, FIELDS, prepare, report).run(request, console)
+BENCHMARK = Benchmark(itemgetter("engine", "rows", "workers"), FIELDS, prepare, ScalingReport)
+main = BENCHMARK.run

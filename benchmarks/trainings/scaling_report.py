@@ -10,18 +10,30 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.suite import plots
+from benchmarks.suite import options, plots
 from benchmarks.suite.report import Report
 from benchmarks.suite.requirements import Requirement
 from benchmarks.suite.store import Record
 from benchmarks.suite.tables import Cell, Column, Table, table_of, with_range, written
 from benchmarks.trainings import scaling_model as model
 from benchmarks.trainings.objectives import HYPERSIMPLEX, LOG_LOSS
+from benchmarks.trainings.requests import ScalingRequest
 from benchmarks.trainings.scaling_data import FLIGHTS, MOST
 from benchmarks.trainings.scaling_figures import DASK, TRACKER, Cases, requirements
 from benchmarks.trainings.scaling_model import FAR_ROWS, FAR_WORKERS, Fit, Network, Prediction
 
 Columns = list[Column[Record]]
+
+
+def network_of(request: ScalingRequest) -> Network:
+    """Read the network of the prediction; raises OptionError for one that cannot be."""
+    options.at_least(0, latency=request.latency)
+    options.at_least(1, cores_each=request.cores_each)
+    if not request.bandwidth > 0:
+        raise options.OptionError(f"--bandwidth: must be above 0 Gbit/s, got {request.bandwidth:g}")
+    return Network(request.latency, request.bandwidth, request.cores_each)
+
+
 LABELS: Columns = [
     Column("through", lambda r: r["engine"]),
     Column("rows", lambda r: f"{r['rows']:,}"),
@@ -30,21 +42,19 @@ LABELS: Columns = [
 
 
 class ScalingReport(Report):
-    """What a round costs on several workers, and the ``network`` that a cluster's round is predicted for."""
+    """What a round costs on several workers, and what it would cost on the cluster that the request describes."""
 
     title = "Scaling benchmark: rows by workers"
     facts = ("settings", "params", "versions")
     picture = ("scaling.png", "ms a round")
     closing = "Ranges and how to read the figures: table.md."
 
-    def __init__(self, shared: Record, place: Record, cases: Cases, network: Network) -> None:
-        super().__init__(shared, place)
-        self.cases, self.network = cases, network
-        self.fitted = model.fit(cases, shared["settings"]["threads"])
-        self.predicted = None if self.fitted is None else model.predict(self.fitted, network)
+    def gather(self) -> None:
+        self.cases, self.network = Cases(self.records), network_of(self.request)
+        self.fitted = model.fit(self.cases, self.shared["settings"]["threads"])
+        self.predicted = None if self.fitted is None else model.predict(self.fitted, self.network)
 
     def requirements(self) -> list[Requirement]:
-        """Traffic, and the overhead under Dask."""
         return requirements(self.cases)
 
     def tables(self) -> list[Table]:
@@ -59,7 +69,6 @@ class ScalingReport(Report):
         return self.model_notes()
 
     def summary(self) -> dict[str, Any]:
-        """Every case, and the cost model."""
         cases = self.cases
         return {"rows": cases.to_json(), "cost_model": self._model_json(), "runs": cases.records}
 
@@ -76,7 +85,6 @@ class ScalingReport(Report):
         }
 
     def notes(self) -> list[str]:
-        """How the figures were made and how to read them."""
         settings = self.shared["settings"]
         if settings["data"] == FLIGHTS:
             rows = f"Flights of 2001 (flights3m, 8 columns, airports as codes); beyond {MOST:,} rows they are repeated."

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from operator import itemgetter
 from time import perf_counter
 from typing import Any
-
-from rich.console import Console
 
 from benchmarks.suite import environment, measure, options
 from benchmarks.suite.run import Benchmark, Telling, Work
@@ -39,11 +37,6 @@ class Settings:
     columns: int = COLUMNS
 
 
-def key_of(record: Record) -> Key:
-    """Name a turn."""
-    return record["booster"], record["rows"], record["repeat"]
-
-
 def prepare(request: TrainingRequest) -> Work[Key]:
     """Check every option and list the turns."""
     options.at_least(1, rounds=request.rounds, repeats=request.repeats)
@@ -54,16 +47,10 @@ def prepare(request: TrainingRequest) -> Work[Key]:
     boosters = options.choose("--boosters", "booster", request.boosters, BOOSTERS)
     keys = [(booster, n, repeat) for n in rows for booster in boosters for repeat in range(request.repeats)]
     settings = Settings(request.rounds, threads)
-    shared = {
-        "settings": asdict(settings),
-        "boosters": {name: booster.params(threads) for name, booster in BOOSTERS.items()},
-        "protocol": environment.protocol(
-            *(f"trainings/{name}.py" for name in ("boosters", "data", "objectives", "training")), "suite/measure.py"
-        ),
-        "versions": environment.versions(),
-        "openmp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "cpu": environment.hardware()["cpu"],
-    }
+    sources = (f"trainings/{name}.py" for name in ("boosters", "data", "objectives", "training"))
+    params = {name: booster.params(threads) for name, booster in BOOSTERS.items()}
+    paths = (*sources, "suite/measure.py")
+    shared = environment.shared_facts(settings, paths, boosters=params, **environment.waiting())
     return Work(keys, shared, Turns(settings), "turn", len(OBJECTIVES), lambda keys: measure.pinned(threads))
 
 
@@ -124,11 +111,5 @@ def train_once(booster: Booster, data: Any, objective: Objective, settings: Sett
     }
 
 
-def report(shared: Record, place: Record, records: list[Record], request: TrainingRequest) -> TrainingReport:
-    """Gather the report."""
-    return TrainingReport(shared, place, records)
-
-
-def main(request: TrainingRequest, console: Console | None = None) -> int:
-    """Carry out the command; returns the exit code, or raises OptionError."""
-    return Benchmark(key_of, FIELDS, prepare, report).run(request, console)
+BENCHMARK = Benchmark(itemgetter("booster", "rows", "repeat"), FIELDS, prepare, TrainingReport)
+main = BENCHMARK.run

@@ -13,7 +13,6 @@ from benchmarks.suite import plots
 from benchmarks.suite.measure import spread
 from benchmarks.suite.report import Report
 from benchmarks.suite.requirements import Requirement, ratio_within
-from benchmarks.suite.store import Record
 from benchmarks.suite.tables import Cell, Column, Table, table_of, with_range, written
 from benchmarks.trainings.boosters import BOOSTERS
 from benchmarks.trainings.figures import Case, Trainings
@@ -31,13 +30,11 @@ class TrainingReport(Report):
     picture = ("training.png", "seconds of training")
     closing = "Ranges and how to read the figures: table.md."
 
-    def __init__(self, shared: Record, place: Record, records: list[Record]) -> None:
-        super().__init__(shared, place)
-        self.trainings = Trainings(records, BOOSTERS)
+    def gather(self) -> None:
+        self.trainings = Trainings(self.records, BOOSTERS)
         self.rows = [(case, name) for case in self.trainings.cases for name in OBJECTIVES]
 
     def requirements(self) -> list[Requirement]:
-        """Both boosters, at a million rows."""
         return requirements(self.trainings)
 
     def tables(self) -> list[Table]:
@@ -69,7 +66,6 @@ class TrainingReport(Report):
         return int(max(found)) if found else None
 
     def summary(self) -> dict[str, Any]:
-        """Every case and objective, and the turns."""
         found = self.trainings
         rows = [
             {
@@ -90,7 +86,6 @@ class TrainingReport(Report):
         return {"rows": rows, "runs": found.records}
 
     def notes(self) -> list[str]:
-        """How the figures were made and how to read them."""
         settings = self.shared["settings"]
         return [
             f"{settings['rounds']} rounds on {settings['columns']} numeric columns drawn like the Higgs data, "

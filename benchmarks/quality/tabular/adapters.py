@@ -123,7 +123,27 @@ class LogLoss(Loss):
         return np.asarray(expit(raw), dtype=np.float64)
 
 
-class Hypersimplex(Loss):
+class Custom(Loss):
+    """A loss that is trained through an objective of hsboost's."""
+
+    @abstractmethod
+    def objective(self) -> Callable[..., Any]:
+        """Return a fresh objective."""
+
+    def lightgbm(self) -> Objective:
+        return Objective({}, self.objective())
+
+    def xgboost(self) -> Objective:
+        # The nominal objective decides what predict returns: squared error has the identity link, so raw scores. A
+        # custom objective gets no fitted intercept, and the loss needs none: its gradients sum to zero, or it starts
+        # from its best constant.
+        return Objective({"objective": "reg:squarederror", "base_score": 0.0}, self.objective())
+
+    def describe(self) -> dict[str, Any]:
+        return super().describe() | {"function": repr(self.objective())}
+
+
+class Hypersimplex(Custom):
     """hsboost's loss, or its convex sibling, with the library's defaults unless told: k is the training prevalence.
 
     ``budget`` multiplies the odds of that prevalence; ``k`` is then the share of rows that comes of it.
@@ -142,15 +162,6 @@ class Hypersimplex(Loss):
             # Its gradient is alive outside the band, where the usual floor would make steps far too long.
             self.space = MappingProxyType({**self.space, "hessian_floor": Range(1e-3, 1.0, 1.0, log=True)})
 
-    def lightgbm(self) -> Objective:
-        return Objective({}, self._objective())
-
-    def xgboost(self) -> Objective:
-        # The nominal objective decides what predict returns: squared error has the identity link, so raw
-        # scores. A custom objective gets no fitted intercept, and the loss needs none: its gradients sum to
-        # zero.
-        return Objective({"objective": "reg:squarederror", "base_score": 0.0}, self._objective())
-
     def on(self, y_train: IntArray) -> Loss:
         if self._budget == 1.0:
             return self
@@ -160,10 +171,7 @@ class Hypersimplex(Loss):
     def tuned(self, **own: float) -> Loss:
         return super().tuned(**own) if set(own) - set(self.space) else Hypersimplex(self._convex, **own)
 
-    def describe(self) -> dict[str, Any]:
-        return super().describe() | {"function": repr(self._objective())}
-
-    def _objective(self) -> Callable[..., Any]:
+    def objective(self) -> Callable[..., Any]:
         from hsboost import HypersimplexObjective
         from hsboost.losses import get_loss
 
@@ -172,7 +180,7 @@ class Hypersimplex(Loss):
         return HypersimplexObjective(k=self._k, **self._parameters)
 
 
-class Registered(Loss):
+class Registered(Custom):
     """A loss of hsboost's registry, through the one objective adapter, with the library's defaults unless told."""
 
     def __init__(
@@ -183,25 +191,15 @@ class Registered(Loss):
         space: Mapping[str, Range] | None = None,
         **parameters: Any,
     ) -> None:
-        self.name, self.label = name, label
-        self.space = space or {}
+        self.name, self.label, self.space = name, label, space or {}
         self._registered, self._parameters = registered or name, parameters
-
-    def lightgbm(self) -> Objective:
-        return Objective({}, self._objective())
-
-    def xgboost(self) -> Objective:
-        return Objective({"objective": "reg:squarederror", "base_score": 0.0}, self._objective())
 
     def tuned(self, **own: float) -> Loss:
         if set(own) - set(self.space):
             return super().tuned(**own)
         return Registered(self.name, self.label, self._registered, self.space, **(self._parameters | own))
 
-    def describe(self) -> dict[str, Any]:
-        return super().describe() | {"function": repr(self._objective())}
-
-    def _objective(self) -> FromIntercept:
+    def objective(self) -> Callable[..., Any]:
         from hsboost.losses import get_loss
 
         return FromIntercept(get_loss(self._registered, **self._parameters))

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks.quality.tabular.adapters import FloatArray, Loss, Objective, Range
+from benchmarks.quality.tabular.losses import queries
 from benchmarks.quality.tabular.published import recipe
-from benchmarks.quality.tabular.rivals import queries
 from benchmarks.quality.tabular.settings import Settings
 
 METRIC = "selection"

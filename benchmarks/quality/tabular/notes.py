@@ -6,10 +6,17 @@ from collections.abc import Iterable
 
 from benchmarks.quality.tabular.boosters import BOOSTERS
 from benchmarks.quality.tabular.evaluate import ECE_BINS
-from benchmarks.quality.tabular.losses import BASELINE, DEFAULT_LOSSES, EVERY_LOSS, Hypersimplex
-from benchmarks.quality.tabular.protocols import PAPER, Protocol
+from benchmarks.quality.tabular.losses import (
+    BASELINE,
+    DEFAULT_LOSSES,
+    EVERY_LOSS,
+    QUERY_ROWS,
+    ClassWeighted,
+    Hypersimplex,
+    Ranking,
+)
+from benchmarks.quality.tabular.plan import PAPER, Protocol
 from benchmarks.quality.tabular.resample import SAMPLES
-from benchmarks.quality.tabular.rivals import QUERY_ROWS, ClassWeighted, Ranking
 from benchmarks.quality.tabular.statistics import Statistics
 from benchmarks.suite.store import Record
 from benchmarks.suite.tables import Cell

@@ -1,25 +1,81 @@
-"""From the options typed to a checked plan, and the facts that runs of one plan share."""
+"""What is trained under each protocol, and from the options typed to a checked plan."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.quality.requests import TabularRequest
 from benchmarks.quality.tabular import evaluate
 from benchmarks.quality.tabular.boosters import BOOSTERS
-from benchmarks.quality.tabular.losses import EVERY_LOSS
-from benchmarks.quality.tabular.protocols import PAPER, PROTOCOLS, Protocol, losses_of
-from benchmarks.quality.tabular.published import EXPERIMENTS, KDD12, TEMPERATURE, paper_sets
+from benchmarks.quality.tabular.evaluate import ECE, METRICS, Metric
+from benchmarks.quality.tabular.losses import DEFAULT_LOSSES, EVERY_LOSS, LOSSES
+from benchmarks.quality.tabular.published import EXPERIMENTS, KDD12, TEMPERATURE, PublishedHypersimplex, paper_sets
 from benchmarks.quality.tabular.settings import Key, Settings
 from benchmarks.suite import environment
 from benchmarks.suite.options import OptionError, at_least, choose
 from benchmarks.suite.store import Record
 
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol's name, its title in reports, and what it takes where the command line says nothing.
+
+    ``rows`` None is all rows; ``rounds`` None is the published script's number. ``corrected`` asks for tests that know
+    how the seeds' splits overlap, with Holm's correction; ``trials`` is the default number of tuning trials.
+    """
+
+    name: str
+    title: str
+    losses: tuple[str, ...]
+    boosters: tuple[str, ...] = ("lightgbm", "xgboost")
+    metrics: tuple[Metric, ...] = METRICS
+    seeds: int = 3
+    rows: int | None = 50_000
+    rounds: int | None = 200
+    encoding: Literal["categorical", "as_numbers"] = "categorical"
+    corrected: bool = False
+    trials: int = 0
+    tune_seconds: float = 0.0
+
+
+#: Log loss, what the paper's scripts train in its place, this package's two, and the strongest easy rivals.
+CONTENDERS = (*DEFAULT_LOSSES, "hypersimplex-fy", "weighted-log-loss", "focal", "lambdarank")
+
+QUICK = Protocol("quick", "a quick look", DEFAULT_LOSSES, seeds=5)
+PAPER = Protocol(
+    "paper",
+    "the paper's table, by its published scripts",
+    ("l2", "log-loss", PublishedHypersimplex.name),
+    boosters=("lightgbm",),
+    seeds=1,
+    rows=None,
+    rounds=None,
+    encoding="as_numbers",
+)
+FAIR = Protocol("fair", "a fair comparison", CONTENDERS, metrics=(*METRICS, ECE), corrected=True)
+TUNED = Protocol(
+    "tuned",
+    "a fair comparison, every loss tuned",
+    CONTENDERS,
+    metrics=(*METRICS, ECE),
+    corrected=True,
+    trials=20,
+    tune_seconds=300.0,
+)
+PROTOCOLS = {protocol.name: protocol for protocol in (QUICK, PAPER, FAIR, TUNED)}
+
+
+def losses_of(protocol: Protocol) -> list[str]:
+    """Name the losses that the protocol can train."""
+    return [*LOSSES, PublishedHypersimplex.name] if protocol is PAPER else list(LOSSES)
+
+
 ALL = "all"
 #: Sources of which a change changes figures.
-MODULES = ("adapters", "boosters", "evaluate", "losses", "published", "resample", "rivals", "tuning")
+MODULES = ("adapters", "boosters", "evaluate", "losses", "published", "resample", "tuning")
 
 
 @dataclass(frozen=True)
@@ -119,13 +175,9 @@ def shared_facts(settings: Settings) -> Record:
         trees = {"lightgbm": EXPERIMENTS, "lightgbm for kdd12": KDD12, "temperature": TEMPERATURE}
     else:
         trees = {name: booster.params(settings, "") for name, booster in BOOSTERS.items()}
-    return {
-        # The folder's name alone: reports are shown around, and where it lies is nobody's business.
-        "settings": asdict(settings) | {"data_dir": settings.data_dir and Path(settings.data_dir).name},
-        "boosters": trees,
-        "losses": {name: EVERY_LOSS[name].describe() for name in losses_of(PROTOCOLS[settings.protocol])},
-        "protocol": environment.protocol(*(f"quality/tabular/{name}.py" for name in MODULES)),
-        "versions": environment.versions(),
-        "openmp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "cpu": environment.hardware()["cpu"],
-    }
+    sources = (f"quality/tabular/{name}.py" for name in MODULES)
+    losses = {name: EVERY_LOSS[name].describe() for name in losses_of(PROTOCOLS[settings.protocol])}
+    facts = environment.shared_facts(settings, sources, boosters=trees, losses=losses, **environment.waiting())
+    # The folder's name alone: reports are shown around, and where it lies is private.
+    facts["settings"]["data_dir"] = settings.data_dir and Path(settings.data_dir).name
+    return facts

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quality.requests import TabularRequest
 from benchmarks.quality.tabular import paper, plots
 from benchmarks.quality.tabular.boosters import BOOSTERS
 from benchmarks.quality.tabular.evaluate import Metric
 from benchmarks.quality.tabular.losses import BASELINE, DEFAULT_LOSSES, EVERY_LOSS
 from benchmarks.quality.tabular.notes import data_lines, heading, notes
-from benchmarks.quality.tabular.protocols import PAPER, PROTOCOLS, QUICK
+from benchmarks.quality.tabular.plan import ALL, PAPER, PROTOCOLS, QUICK
+from benchmarks.quality.tabular.settings import key_of
 from benchmarks.quality.tabular.statistics import Case, Difference, Estimate, Statistics, estimate
+from benchmarks.suite.options import choose
 from benchmarks.suite.report import WIDE, Report, made_with
 from benchmarks.suite.store import Record
 from benchmarks.suite.tables import NONE, Cell, Column, Table, table_of
@@ -30,16 +33,15 @@ class TabularReport(Report):
 
     facts = ("settings", "boosters", "losses", "versions")
 
-    def __init__(self, shared: Record, place: Record, runs: list[Record]) -> None:
-        super().__init__(shared, place)
-        self.protocol = protocol = PROTOCOLS[shared["settings"].get("protocol", QUICK.name)]
+    def gather(self) -> None:
+        self.protocol = protocol = PROTOCOLS[self.shared["settings"].get("protocol", QUICK.name)]
+        runs = _chosen(self.request, self.records) if self.request.report_only else self.records
         self.statistics = Statistics(runs, list(BOOSTERS), list(EVERY_LOSS), protocol.metrics, protocol.corrected)
         few = set(self.statistics.losses) <= set(DEFAULT_LOSSES)
         subject = "L2, log loss and HyperSimplex" if few else f"{len(self.statistics.losses)} losses"
         self.title = f"Tabular benchmark: {protocol.title if protocol is not QUICK else subject}"
 
     def summary(self) -> dict[str, Any]:
-        """The statistics and the runs."""
         statistics = self.statistics
         return {
             "seeds": sorted({run["seed"] for run in statistics.runs}),
@@ -50,15 +52,12 @@ class TabularReport(Report):
         }
 
     def notes(self) -> list[str]:
-        """How the figures were made and how to read them, the caveats included."""
         return notes(self.statistics, self.shared["settings"], self.protocol)
 
     def opening(self) -> list[str]:
-        """The notes, and a line on each data set."""
         return [*super().opening(), "## Data", "", *(f"* {line}" for line in data_lines(self.statistics)), ""]
 
     def made_with(self) -> list[str]:
-        """The last section, which says how threads wait."""
         return made_with(self.shared, self.place, f" (waiting: {self.shared['openmp_wait_policy'] or 'default'})")
 
     def spoken(self, brief: bool) -> list[str]:
@@ -88,6 +87,21 @@ class TabularReport(Report):
         if self.shared["settings"].get("trials"):
             layout.append(_tuning_table(statistics))
         return layout
+
+
+def _chosen(request: TabularRequest, runs: list[Record]) -> list[Record]:
+    """The finished runs of the data sets, boosters and losses that ``--report-only`` was asked for."""
+    every = [key_of(run) for run in runs]
+    for position, (option, what, text) in enumerate(
+        (
+            ("--datasets", "data set", request.datasets),
+            ("--boosters", "booster", request.boosters),
+            ("--losses", "loss", None if request.losses == ALL else request.losses),
+        )
+    ):
+        wanted = choose(option, what, text, dict.fromkeys(str(key[position]) for key in every))
+        runs = [run for run in runs if key_of(run)[position] in wanted]
+    return runs
 
 
 def _loss(name: str) -> Cell:

@@ -8,19 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from benchmarks.quality.requests import TabularRequest
 from benchmarks.quality.tabular import evaluate, resample, tuning
 from benchmarks.quality.tabular.boosters import BOOSTERS, Prepared
 from benchmarks.quality.tabular.losses import EVERY_LOSS, Loss
-from benchmarks.quality.tabular.plan import ALL, make_plan, shared_facts
-from benchmarks.quality.tabular.protocols import PROTOCOLS
+from benchmarks.quality.tabular.plan import PROTOCOLS, make_plan, shared_facts
 from benchmarks.quality.tabular.published import PublishedHypersimplex, published_k, recipe
 from benchmarks.quality.tabular.report import TabularReport
 from benchmarks.quality.tabular.settings import Key, Settings, key_of
 from benchmarks.quality.tabular.splits import Splits
-from benchmarks.suite.options import choose
 from benchmarks.suite.run import Benchmark, Telling, Work
 from benchmarks.suite.store import Record, RunStore
 
@@ -139,26 +136,5 @@ def run_once(
     )
 
 
-def _chosen(request: TabularRequest, runs: list[Record]) -> list[Record]:
-    """The finished runs of the data sets, boosters and losses that ``--report-only`` was asked for."""
-    every = [key_of(run) for run in runs]
-    for position, (option, what, text) in enumerate(
-        (
-            ("--datasets", "data set", request.datasets),
-            ("--boosters", "booster", request.boosters),
-            ("--losses", "loss", None if request.losses == ALL else request.losses),
-        )
-    ):
-        wanted = choose(option, what, text, dict.fromkeys(str(key[position]) for key in every))
-        runs = [run for run in runs if key_of(run)[position] in wanted]
-    return runs
-
-
-def report(shared: Record, place: Record, records: list[Record], request: TabularRequest) -> TabularReport:
-    """Gather the report."""
-    return TabularReport(shared, place, _chosen(request, records) if request.report_only else records)
-
-
-def main(request: TabularRequest, console: Console | None = None) -> int:
-    """Carry out the command; returns the exit code, or raises OptionError."""
-    return Benchmark(key_of, FIELDS, prepare, report).run(request, console)
+BENCHMARK = Benchmark(key_of, FIELDS, prepare, TabularReport)
+main = BENCHMARK.run

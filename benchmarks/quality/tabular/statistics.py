@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
 
+from benchmarks.quality.paired import Cells
 from benchmarks.quality.tabular import compare
 from benchmarks.quality.tabular.compare import CONFIDENCE
 from benchmarks.quality.tabular.evaluate import METRICS, Metric
@@ -94,10 +96,7 @@ class Statistics:
         self.cases: list[Case] = list(dict.fromkeys((run["dataset"], run["booster"]) for run in self.runs))
         present = {run["loss"] for run in self.runs}
         self.losses = [loss for loss in loss_order if loss in present]
-        self._by_loss: dict[tuple[str, str, str], dict[int, Record]] = {}
-        for run in self.runs:
-            key = (run["dataset"], run["booster"], run["loss"])
-            self._by_loss.setdefault(key, {})[run["seed"]] = run
+        self._cells = Cells(self.runs, ("dataset", "booster", "loss"))
         self.metrics, self.corrected = tuple(metrics), corrected
         self._same_test = set(self.fixed_splits()) if corrected else set[str]()
         self._tested = {metric.key: self._corrected(metric) for metric in self.metrics} if corrected else {}
@@ -114,7 +113,7 @@ class Statistics:
 
     def runs_of(self, case: Case, loss: str) -> list[Record]:
         """The runs of one loss, by seed; empty where it was not trained."""
-        return list(self._by_loss.get((*case, loss), {}).values())
+        return list(self._cells.runs(*case, loss).values())
 
     def estimate(self, case: Case, loss: str, key: str) -> Estimate | None:
         """Mean and deviation of a figure; None where the loss has no runs or does not define the figure."""
@@ -215,16 +214,12 @@ class Statistics:
         found: dict[tuple[Case, str], tuple[float, float, float]] = {}
         for case in self.cases:
             for loss in self.rivals:
-                ours, base = self._by_loss.get((*case, loss), {}), self._by_loss.get((*case, BASELINE), {})
-                seeds = [seed for seed in ours if seed in base]
-                if not seeds:
+                pairs = self._cells.pairs((*case, loss), (*case, BASELINE), lambda run: run)
+                if not pairs:
                     continue
-                gaps = [ours[seed][metric.key] - base[seed][metric.key] for seed in seeds]
-                drawn = [
-                    np.subtract(ours[seed]["bootstrap"][metric.key], base[seed]["bootstrap"][metric.key])
-                    for seed in seeds
-                ]
-                rows = ours[seeds[0]]["data"]["rows"]
+                gaps = [ours[metric.key] - base[metric.key] for ours, base in pairs]
+                drawn = [np.subtract(*(run["bootstrap"][metric.key] for run in pair)) for pair in pairs]
+                rows = pairs[0][0]["data"]["rows"]
                 error, freedom = compare.standard_error(
                     gaps, drawn, case[0] in self._same_test, rows["train"], rows["test"]
                 )
@@ -239,6 +234,4 @@ class Statistics:
         return tested
 
     def _pairs(self, case: Case, loss: str, key: str) -> list[tuple[float, float]]:
-        ours = self._by_loss.get((*case, loss), {})
-        base = self._by_loss.get((*case, BASELINE), {})
-        return [(ours[seed][key], base[seed][key]) for seed in ours if seed in base]
+        return self._cells.pairs((*case, loss), (*case, BASELINE), itemgetter(key))

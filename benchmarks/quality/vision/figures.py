@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.quality.paired import Cells
 from benchmarks.quality.vision.plan import ALL_LOSSES
 from benchmarks.suite.store import Record
 
@@ -61,7 +62,7 @@ class Figures:
         self.datasets = list(dict.fromkeys(record["dataset"] for record in self.records))
         present = {record["loss"] for record in self.records}
         self.losses = [loss for loss in ALL_LOSSES if loss in present]
-        self._by_case = {(r["dataset"], r["batch"], r["loss"], r["seed"]): r for r in self.records}
+        self._cells = Cells(self.records, ("dataset", "batch", "loss"))
 
     def batches(self, dataset: str) -> list[int]:
         """Batch sizes of a data set's runs, increasing."""
@@ -69,8 +70,7 @@ class Figures:
 
     def runs(self, dataset: str, batch: int, loss: str) -> dict[int, Record]:
         """Runs by seed."""
-        found = {key[3]: run for key, run in self._by_case.items() if key[:3] == (dataset, batch, loss)}
-        return dict(sorted(found.items()))
+        return self._cells.runs(dataset, batch, loss)
 
     def values(self, dataset: str, batch: int, loss: str, figure: str) -> dict[int, float]:
         """A figure by seed."""
@@ -79,8 +79,8 @@ class Figures:
 
     def gaps(self, dataset: str, batch: int, loss: str, rival: str, figure: str) -> list[float]:
         """A loss minus a rival, seed by seed."""
-        ours, theirs = (self.values(dataset, batch, name, figure) for name in (loss, rival))
-        return [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
+        pairs = self._cells.pairs((dataset, batch, loss), (dataset, batch, rival), lambda run: figure_of(run, figure))
+        return [ours - theirs for ours, theirs in pairs]
 
     def paired(self, dataset: str, batch: int, loss: str, rival: str, figure: str) -> Paired | None:
         """The paired tests; None without common seeds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TypeVar
 
 from benchmarks.quality.requests import VisionRequest
@@ -120,13 +120,6 @@ def shared_facts(settings: Settings) -> Record:
     """Gather what decides figures and is the same for every run: the first line of runs.jsonl."""
     import torch
 
-    processor = environment.hardware()["cpu"]
-    return {
-        "settings": asdict(settings),
-        "protocol": environment.protocol(
-            *(f"quality/vision/{name}.py" for name in ("augment", "losses", "network", "train"))
-        ),
-        "versions": environment.versions(("torch", "numpy", "numba", "scipy")),
-        "cpu": processor,
-        "device": torch.cuda.get_device_name() if settings.device == "cuda" else processor,
-    }
+    sources = (f"quality/vision/{name}.py" for name in ("augment", "losses", "network", "train"))
+    facts = environment.shared_facts(settings, sources, ("torch", "numpy", "numba", "scipy"))
+    return facts | {"device": torch.cuda.get_device_name() if settings.device == "cuda" else facts["cpu"]}

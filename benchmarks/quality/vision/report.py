@@ -13,7 +13,6 @@ from benchmarks.quality.vision.losses import DESCRIBED
 from benchmarks.quality.vision.published import SOURCE, differences, published
 from benchmarks.suite import plots
 from benchmarks.suite.report import Report
-from benchmarks.suite.store import Record
 from benchmarks.suite.tables import NONE, Cell, Table
 
 STYLES = {
@@ -36,9 +35,8 @@ class VisionReport(Report):
     facts = ("settings", "versions", "device")
     closing = "Deviations, p-values and how to read the figures: table.md."
 
-    def __init__(self, shared: Record, place: Record, records: list[Record]) -> None:
-        super().__init__(shared, place)
-        self.figures = Figures(records)
+    def gather(self) -> None:
+        self.figures = Figures(self.records)
         self.data = {record["dataset"]: record["data"] for record in self.figures.records}
 
     def tables(self) -> list[Table]:
@@ -49,7 +47,6 @@ class VisionReport(Report):
         return [*found, _trends(figures), _seconds(figures)]
 
     def summary(self) -> dict[str, Any]:
-        """Every cell's figures, and the trends."""
         figures = self.figures
         trends = [
             {"dataset": dataset, "loss": loss, "figure": figure} | found._asdict()
@@ -62,13 +59,11 @@ class VisionReport(Report):
         return {"data": self.data, "cells": figures.to_json(), "gap_to_cross_entropy_by_batch": trends}
 
     def opening(self) -> list[str]:
-        """The notes, and the pictures of every data set."""
         names = [f"{dataset}_{kind}.png" for dataset in self.figures.datasets for kind in ("epochs", "batches")]
         pictures = [(f"![{name.removesuffix('.png').replace('_', ' ')}]({name})", "") for name in names]
         return [*super().opening(), *(line for pair in pictures for line in pair)]
 
     def notes(self) -> list[str]:
-        """How the figures were made and how to read them."""
         settings, figures = self.shared["settings"], self.figures
         seeds = len({record["seed"] for record in figures.records})
         lines = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
+from typing import Any
 
 from rich.console import Console
 
@@ -20,11 +22,6 @@ from datasets.vision import Images, load_images
 KEPT = "unfinished"
 #: Entries that every record has.
 FIELDS = ("run", "dataset", "batch", "loss", "seed", "data", "curves", "aligned")
-
-
-def key_of(record: Record) -> str:
-    """Name a run: data set, batch size, loss, seed."""
-    return str(record["run"])
 
 
 def prepare(request: VisionRequest) -> Work[str]:
@@ -99,11 +96,13 @@ def configured(settings: Settings) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = convolutions
 
 
-def report(shared: Record, place: Record, records: list[Record], request: VisionRequest) -> Report:
-    """Gather the report."""
+def _report(*facts: Any) -> Report:
     from benchmarks.quality.vision.report import VisionReport
 
-    return VisionReport(shared, place, records)
+    return VisionReport(*facts)
+
+
+BENCHMARK = Benchmark(itemgetter("run"), FIELDS, prepare, _report)
 
 
 def main(request: VisionRequest, console: Console | None = None) -> int:
@@ -113,4 +112,4 @@ def main(request: VisionRequest, console: Console | None = None) -> int:
         from benchmarks.calls import layer
 
         return layer.main(request.layer_rows, request.repeats, request.threads, request.folder, console)
-    return Benchmark(key_of, FIELDS, prepare, report).run(request, console)
+    return BENCHMARK.run(request, console)
