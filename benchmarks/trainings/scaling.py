@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 
+from rich.console import Console
+
 from benchmarks.suite import environment, options
 from benchmarks.suite.options import OptionError
 from benchmarks.suite.run import Benchmark, Telling, Work
@@ -89,7 +91,6 @@ def dask_is_here() -> bool:
 
 def prepare(request: ScalingRequest) -> Work[Key]:
     """Check every option and list the cases."""
-    network_of(request)
     plan = make_plan(request)
     source = data.source_at_hand(request.data_dir)
     tables: list[data.Table] = []
@@ -122,4 +123,9 @@ def prepare(request: ScalingRequest) -> Work[Key]:
 
 
 BENCHMARK = Benchmark(itemgetter("engine", "rows", "workers"), FIELDS, prepare, ScalingReport)
-main = BENCHMARK.run
+
+
+def main(request: ScalingRequest, console: Console | None = None) -> int:
+    """Carry out the command; the network is checked first, because only the report needs it."""
+    network_of(request)
+    return BENCHMARK.run(request, console)
