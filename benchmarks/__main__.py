@@ -1,23 +1,29 @@
 """Command line: ``python -m benchmarks <subject>``.
 
-A subject's options stand in its ``command.py``, which imports nothing heavy; a new subject joins the list below.
+A subject's options are the fields of its request; a new subject joins the list below.
 """
 
 from __future__ import annotations
 
 import typer
 
-from benchmarks import environment
-from benchmarks.gpu.command import gpu
-from benchmarks.kernels.command import kernels
-from benchmarks.losses.command import losses
-from benchmarks.outofcore.command import outofcore
-from benchmarks.scaling.command import scaling
-from benchmarks.tabular.command import tabular
-from benchmarks.training.command import training
-from benchmarks.vision.command import vision
+from benchmarks.calls.requests import KernelsRequest, LossesRequest
+from benchmarks.quality.requests import TabularRequest, VisionRequest
+from benchmarks.suite import environment
+from benchmarks.suite.options import Request, command
+from benchmarks.trainings.requests import GpuRequest, OutOfCoreRequest, ScalingRequest, TrainingRequest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+SUBJECTS: dict[str, type[Request]] = {
+    "tabular": TabularRequest,
+    "kernels": KernelsRequest,
+    "training": TrainingRequest,
+    "losses": LossesRequest,
+    "vision": VisionRequest,
+    "scaling": ScalingRequest,
+    "outofcore": OutOfCoreRequest,
+    "gpu": GpuRequest,
+}
 
 
 @app.callback()
@@ -26,8 +32,8 @@ def main() -> None:
     environment.let_waiting_threads_sleep()  # before any command imports a booster
 
 
-for command in (tabular, kernels, training, losses, vision, scaling, outofcore, gpu):
-    app.command()(command)
+for name, request in SUBJECTS.items():
+    app.command()(command(name, request))
 
 if __name__ == "__main__":
     app(prog_name="python -m benchmarks")

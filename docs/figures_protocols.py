@@ -12,12 +12,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import datasets
-from benchmarks.tabular.boosters import BOOSTERS
-from benchmarks.tabular.courses import share_axes, steps
-from benchmarks.tabular.evaluate import auc
-from benchmarks.tabular.published import EXPERIMENTS, PublishedHypersimplex, Recipe
-from benchmarks.tabular.settings import Settings
-from benchmarks.tabular.style import GRID, INK, tidy
+from benchmarks.quality.tabular.boosters import BOOSTERS
+from benchmarks.quality.tabular.evaluate import auc
+from benchmarks.quality.tabular.plots import share_axes, steps
+from benchmarks.quality.tabular.published import EXPERIMENTS, PublishedHypersimplex, Recipe
+from benchmarks.quality.tabular.settings import Settings
+from benchmarks.suite.plots import GRID, INK, tidy
 
 OUT = Path("docs/img/protocols/linear_region.png")
 #: Training rows and gradient factor of each line.

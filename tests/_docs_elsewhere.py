@@ -24,7 +24,8 @@ _FIGURES = "page: python docs/figures_protocols.py"
 _LAYER = "page: python -m benchmarks vision --layer"
 _SMALL = "page: python -m benchmarks vision --small"
 _NETWORK = (
-    "file: benchmarks/vision/network.py | four 3 x 3 convolutions with batch norm, two poolings, two dense layers"
+    "file: benchmarks/quality/vision/network.py | four 3 x 3 convolutions with batch norm, two poolings, two dense "
+    "layers"
 )
 _SERVERS = "test: test_downloads_servers.py::test_what_a_server_does"
 _VERSIONS = "test: test_persistence_versions.py::test_every_pair_of_versions"
@@ -167,11 +168,11 @@ VOUCHED = [
     (TORCH, "98 ms | 931 ms | 9.5 |", _LAYER),
     (TORCH, "153 ms | 945 ms | 6.2 |", _LAYER),
     (TORCH, "(four 3 × 3 convolutions", _NETWORK),
-    (TORCH, "of 64 channels with batch norm", "file: benchmarks/vision/plan.py | 16 if small else 64"),
-    (TORCH, "Adam 1e-4)", "file: benchmarks/vision/plan.py | 1e-3 if small else 1e-4"),
-    (TORCH, "16 channels, 12 epochs, a few", "file: benchmarks/vision/plan.py | 12 if small else 600"),
-    (TORCH, "with five seeds of 600 epochs", "file: benchmarks/vision/plan.py | 12 if small else 600"),
-    (TORCH, "this says nothing about 600 epochs", "file: benchmarks/vision/plan.py | 12 if small else 600"),
+    (TORCH, "of 64 channels with batch norm", "file: benchmarks/quality/vision/plan.py | 16 if small else 64"),
+    (TORCH, "Adam 1e-4)", "file: benchmarks/quality/vision/plan.py | 1e-3 if small else 1e-4"),
+    (TORCH, "16 channels, 12 epochs, a few", "file: benchmarks/quality/vision/plan.py | 12 if small else 600"),
+    (TORCH, "with five seeds of 600 epochs", "file: benchmarks/quality/vision/plan.py | 12 if small else 600"),
+    (TORCH, "this says nothing about 600 epochs", "file: benchmarks/quality/vision/plan.py | 12 if small else 600"),
     (DATASETS, "then sends the rest (206, same ETag", _SERVERS),
     (DATASETS, "(206 with another validator or total)", _SERVERS),
     (DATASETS, "with all of it (200), with a part", _SERVERS),

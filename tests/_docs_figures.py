@@ -27,10 +27,10 @@ from _docs_reports import (
 import datasets._convert
 import datasets._sources
 import datasets._splits
-from benchmarks.scaling.network import Network
-from benchmarks.tabular import evaluate, published, resample, rivals
-from benchmarks.tabular.protocols import FAIR, PAPER, QUICK, TUNED
-from benchmarks.vision.plan import BATCHES
+from benchmarks.quality.tabular import evaluate, losses, published, resample
+from benchmarks.quality.tabular.plan import FAIR, PAPER, QUICK, TUNED
+from benchmarks.quality.vision.plan import BATCHES
+from benchmarks.trainings.scaling_model import Network
 from datasets.registry import registry
 from hsboost import projection
 from hsboost._kernels import _compile, exact, search, settle
@@ -196,7 +196,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
         ),
         (PROTOCOLS, "HIGGS (step {:.1f}:", (reports.report("tabular-paper")["paper"]["higgs"]["step"],)),
         (PROTOCOLS, "`focal`: γ = {:.0f}", (default(FocalLoss, "gamma"),)),
-        (PROTOCOLS, "random queries of about {}, which", (rivals.QUERY_ROWS,)),
+        (PROTOCOLS, "random queries of about {}, which", (losses.QUERY_ROWS,)),
         (
             PROTOCOLS,
             "precision at {:.0f}, {:.0f}, {:.0f} % and",

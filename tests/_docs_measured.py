@@ -7,7 +7,7 @@ from typing import Any
 import _docs_reports as reports
 from _docs_reports import README, SCALING, TEN, TORCH, memory, plain, ratio, seconds, times, training, vision, vision_p
 
-from benchmarks.tabular.protocols import FAIR, QUICK
+from benchmarks.quality.tabular.plan import FAIR, QUICK
 
 
 def measured() -> list[tuple[str, str, tuple[Any, ...]]]:

@@ -23,7 +23,7 @@ from _docs_reports import (
 from sklearn.datasets import load_diabetes
 
 import datasets
-from benchmarks.tabular import published
+from benchmarks.quality.tabular import published
 from datasets._encode import FOLDS
 from hsboost._boosting import step_size
 from hsboost._kernels import search

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from _commands import command, records
 
-from benchmarks.errors import OptionError
-from benchmarks.store import RunStore
-from benchmarks.tabular import evaluate, run
-from benchmarks.tabular.keys import key_of
-from benchmarks.tabular.losses import DEFAULT_LOSSES, LOSSES
+from benchmarks.quality.tabular import evaluate, run
+from benchmarks.quality.tabular.losses import DEFAULT_LOSSES, LOSSES
+from benchmarks.quality.tabular.settings import key_of
+from benchmarks.suite.options import OptionError
+from benchmarks.suite.store import RunStore
 from datasets._sealed import seal, unseal
 
 PNG = b"\x89PNG\r\n\x1a\n"

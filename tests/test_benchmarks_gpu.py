@@ -8,18 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
+from _commands import command
 from rich.console import Console
-from typer.testing import CliRunner
 
-from benchmarks.errors import OptionError
-from benchmarks.gpu import machine, plan, promises, report, run
-from benchmarks.gpu.aggregate import Figures, median, ratio
-from benchmarks.gpu.command import gpu
-from benchmarks.gpu.kernels import COPY, LABELS, PROJECTION, STEP_WARM, STREAM
-from benchmarks.gpu.training import FLOOR, LOG_LOSS, OBJECTIVES, ON_GPU, ON_HOST
-from benchmarks.output import Table
-from benchmarks.store import RunStore
+from benchmarks.calls import gpu_machine as machine
+from benchmarks.calls.gpu import COPY, LABELS, PROJECTION, STEP_WARM, STREAM, median, ratio
+from benchmarks.suite.options import OptionError
+from benchmarks.suite.store import RunStore
+from benchmarks.suite.tables import Table
+from benchmarks.trainings import gpu as run
+from benchmarks.trainings.gpu_report import FLOOR, LOG_LOSS, ON_GPU, ON_HOST, REQUIRED, GpuReport
+from benchmarks.trainings.requests import GpuRequest
 
 PNG = b"\x89PNG\r\n\x1a\n"
 MADE_UP_GPU = {"name": "made up", "memory_gib": 80.0, "compute_capability": "9.0"}
@@ -30,19 +29,14 @@ def _made_up_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "describe", lambda: MADE_UP_GPU)
 
 
-def request(out: Path, **more: Any) -> plan.Request:
-    given = {
-        "sizes": "1e8",
-        "rows": "1e7",
-        "rounds": 4,
-        "repeats": 2,
-        "threads": 1,
-        "large": False,
-        "out": out,
-        "report_only": False,
-        "fresh": False,
-    }
-    return plan.Request(**(given | more))
+def request(out: Path, **more: Any) -> GpuRequest:
+    given = {"sizes": "1e8", "rows": "1e7", "rounds": 4, "repeats": 2, "threads": 1, "out": out}
+    return GpuRequest(**(given | more))
+
+
+def gpu_report(records: list[dict[str, Any]], out: Path = Path()) -> GpuReport:
+    shared = run.shared_facts(run.make_plan(request(out)).settings)
+    return GpuReport(shared, {"hardware": {"memory_gib": 1, "system": "s"}, "commit": None}, records)
 
 
 def kernel(n: int, dtype: str, difference: float = 0.0, **seconds: float) -> dict[str, Any]:
@@ -82,33 +76,33 @@ RECORDS = [
 
 
 def test_promises_are_checked_against_medians_and_ratios_within_a_turn() -> None:
-    found = promises.targets(Figures(RECORDS))
+    found = gpu_report(RECORDS).requirements()
     assert [target.measured for target in found] == [pytest.approx(1.8), pytest.approx(1.15), 1.0]
     assert [target.verdict for target in found] == ["met", "met", "met"]
     assert "800 GB/s" in found[0].note
     assert "2 + 1" in found[0].note
     slow = [kernel(100_000_000, "float32", 1e-3, **{COPY: 1e-3, PROJECTION: 2.5e-3})]
-    assert [target.verdict for target in promises.targets(Figures(slow))] == ["not met", "not measured", "not met"]
-    assert [target.verdict for target in promises.targets(Figures([]))] == ["not measured"] * 3
+    assert [target.verdict for target in gpu_report(slow).requirements()] == ["not met", "not measured", "not met"]
+    assert [target.verdict for target in gpu_report([]).requirements()] == ["not measured"] * 3
 
 
 def test_figures() -> None:
-    figures = Figures(RECORDS)
-    record = figures.at(100_000_000, "float32")
-    assert record is not None
+    found = gpu_report(RECORDS)
+    record = found.kernels[0]
+    assert (record["n"], record["dtype"]) == (100_000_000, "float32")
     assert median(record, PROJECTION) == pytest.approx(1.8e-3)
     assert ratio(record, STEP_WARM) == pytest.approx(2.5)
     assert ratio(RECORDS[1], STEP_WARM) is None
-    assert figures.at(5, "float32") is None
-    assert figures.ratios(10_000_000, ON_GPU, ON_HOST) == pytest.approx([0.55, 0.6])
-    assert figures.calls(10_000_000, ON_GPU) == pytest.approx(0.02)
-    assert figures.calls(10_000_000, LOG_LOSS) is None
+    assert gpu_report([kernel(5, "float32", **{COPY: 1e-3, PROJECTION: 1e-3})]).requirements()[0].measured is None
+    assert found.trainings.ratios(REQUIRED, ON_GPU, ON_HOST) == pytest.approx([0.55, 0.6])
+    assert found.trainings.call_seconds(REQUIRED, ON_GPU) == pytest.approx(0.02)
+    assert found.trainings.call_seconds(REQUIRED, LOG_LOSS) is None
 
 
-def stored(out: Path) -> RunStore[plan.Key]:
+def stored(out: Path) -> RunStore[run.Key]:
     """A folder with every unit of the plan of `request`, as if a GPU had been there."""
-    store: RunStore[plan.Key] = RunStore(out / "runs.jsonl", run.key_of)
-    store.begin(plan.shared_facts(plan.make_plan(request(out)).settings))
+    store: RunStore[run.Key] = RunStore(out / "runs.jsonl", run.key_of)
+    store.begin(run.shared_facts(run.make_plan(request(out)).settings))
     for record in RECORDS:
         store.append(record)
     return store
@@ -121,7 +115,7 @@ def test_the_report_names_the_gpu_and_agrees_with_the_runs(tmp_path: Path) -> No
     assert "made up" in console.export_text()
     result = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert result["gpu"] == MADE_UP_GPU
-    assert [row["objective"] for row in result["trainings"]] == list(OBJECTIVES)
+    assert [row["objective"] for row in result["trainings"]] == list(run.OBJECTIVES)
     assert result["trainings"][0]["ratio_to_log_loss"]["median"] == pytest.approx(1.15)
     assert result["kernels"][0]["ratio_to_floor"] == {PROJECTION: pytest.approx(1.8), STEP_WARM: pytest.approx(2.5)}
     page = (tmp_path / "table.md").read_text(encoding="utf-8")
@@ -133,13 +127,11 @@ def test_the_report_names_the_gpu_and_agrees_with_the_runs(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("kind", ["kernels", "training"])
 def test_half_a_benchmark_is_reported_too(kind: str, tmp_path: Path) -> None:
-    figures = Figures([record for record in RECORDS if record["kind"] == kind])
-    shared = plan.shared_facts(plan.make_plan(request(tmp_path)).settings)
-    result = report.Result(shared, {"hardware": {"memory_gib": 1, "system": "s"}, "commit": None}, figures)
-    tables: list[Table] = report.tables(result)
+    found = gpu_report([record for record in RECORDS if record["kind"] == kind])
+    tables: list[Table] = [table for table in found.tables() if table.rows]
     assert any("training" in table.title for table in tables) == (kind == "training")
     assert any("Kernels" in table.title for table in tables) == (kind == "kernels")
-    assert len(report.to_markdown(result)) > 1000
+    assert len(found.to_markdown()) > 1000
 
 
 def test_what_is_finished_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +160,7 @@ def test_what_is_finished_is_not_measured_again(tmp_path: Path, monkeypatch: pyt
     stop[0] = False
     done.clear()
     assert run.main(request(tmp_path), Console(quiet=True)) == 0
-    names = list(OBJECTIVES)
+    names = list(run.OBJECTIVES)
     assert done == names[1:] + names[:1]  # the second turn only, in its own order
     assert (tmp_path / "table.md").exists()
     with pytest.raises(OptionError, match="other settings"):
@@ -176,11 +168,11 @@ def test_what_is_finished_is_not_measured_again(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_plan(tmp_path: Path) -> None:
-    made = plan.make_plan(request(tmp_path, sizes=None, rows=None, large=True))
+    made = run.make_plan(request(tmp_path, sizes=None, rows=None, large=True))
     assert made.sizes == [10**6, 10**7, 10**8]
     assert made.rows == [10**6, 10**7, 5 * 10**7]
     assert len(made.keys()) == 2 * 3 + 2 * 3
-    assert plan.make_plan(request(tmp_path, sizes="none")).sizes == []
+    assert run.make_plan(request(tmp_path, sizes="none")).sizes == []
 
 
 @pytest.mark.parametrize(
@@ -196,15 +188,13 @@ def test_the_plan(tmp_path: Path) -> None:
 )
 def test_wrong_options_are_named(wrong: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=message):
-        plan.make_plan(request(tmp_path, **wrong))
+        run.make_plan(request(tmp_path, **wrong))
 
 
 def test_without_a_gpu_one_line_and_exit_code_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hsboost.cuda.missing", lambda: "CuPy finds no CUDA device")
-    app = typer.Typer()
-    app.command()(gpu)
     out = tmp_path / "not made"
-    result = CliRunner().invoke(app, ["--out", str(out)])
+    result = command("gpu", out)
     assert result.exit_code == 2
     message = "error: this benchmark needs a CUDA GPU and hsboost[gpu]: CuPy finds no CUDA device"
     assert result.output.strip() == message

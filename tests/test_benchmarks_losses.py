@@ -12,12 +12,11 @@ import pytest
 from _commands import command, records
 from scipy.special import ndtri
 
-from benchmarks.losses import genz
-from benchmarks.losses.aggregate import Figures, ratio
-from benchmarks.losses.cases import Case, make_rows, slow_probabilities
-from benchmarks.losses.methods import exact_probabilities
-from benchmarks.losses.promises import targets
-from benchmarks.tabular.losses import DEFAULT_LOSSES, LOSSES
+from benchmarks.calls import genz
+from benchmarks.calls.figures import ratio
+from benchmarks.calls.losses_cases import Case, exact_probabilities, make_rows, slow_probabilities
+from benchmarks.calls.losses_report import Figures, requirements
+from benchmarks.quality.tabular.losses import DEFAULT_LOSSES, LOSSES
 from hsboost.losses import get_loss
 
 QUICK = ("--classes", "3,16", "--repeats", "1", "--scale", "0.01")
@@ -93,10 +92,10 @@ def test_fit_and_targets() -> None:
     assert fit.scale == pytest.approx(2e-8)
     assert fit.r2 == pytest.approx(1)
     assert ratio(figures.records[0], "genz", "exact") == pytest.approx(30)
-    assert [target.verdict for target in targets(figures)] == ["met"] * 4
+    assert [target.verdict for target in requirements(figures)] == ["met"] * 4
     assert Figures([record(16, 1.0)]).fit() is None
     slow = Figures([record(c, (40 * c) ** 1.2) for c in (16, 64, 1000)])
-    assert [target.verdict for target in targets(slow)] == ["met", "met", "not met", "met"]
+    assert [target.verdict for target in requirements(slow)] == ["met", "met", "not met", "met"]
 
 
 def test_compiled_genz_agrees_with_the_slow_one_and_the_truth() -> None:

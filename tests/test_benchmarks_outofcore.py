@@ -16,8 +16,10 @@ import pytest
 import xgboost as xgb
 from _commands import command, records
 
-from benchmarks.outofcore import batches, report, work
-from benchmarks.outofcore.plan import KEYS, MOST_ROWS
+from benchmarks.trainings import outofcore_batches as batches
+from benchmarks.trainings import outofcore_case as work
+from benchmarks.trainings.objectives import large_params
+from benchmarks.trainings.outofcore import KEYS, MOST_ROWS, requirements
 from datasets import stream
 from hsboost import HypersimplexObjective
 
@@ -88,7 +90,7 @@ def test_slices_put_together_are_the_crossed_rows(folder: Path, columns: int, mo
 
 def test_the_model_from_disk_is_the_model_from_memory(folder: Path, tmp_path: Path) -> None:
     """Fewer distinct values than bins: the cut points are the values themselves."""
-    params = work.PARAMS | {"nthread": 1, "objective": "reg:squarederror"}
+    params = large_params(work.HYPERSIMPLEX, 1)
     rows = flights(folder)
     X = np.concatenate([rows.matrix(number) for number in range(len(rows.starts) - 1)])
     found = []
@@ -164,7 +166,7 @@ def test_the_promise_is_about_three_million_wide_rows() -> None:
             "raw_bytes": rows * 256,
             "matrix": "ExtMemQuantileDMatrix",
         }
-        (target,) = report.targets(report.Result({}, {}, [record]))
+        (target,) = requirements([record])
         return target.verdict
 
     assert verdict(MOST_ROWS, MOST_ROWS * 127) == "met"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.kernels.methods import Method, rival_method
-from benchmarks.kernels.parts import CLASSES, LAYOUTS, PartCase, make_parts
-from benchmarks.kernels.plan import part_cases_of
-from benchmarks.kernels.problems import Parts
-from benchmarks.kernels.stream import gather
+from benchmarks.calls.cases import CLASSES, LAYOUTS, PartCase, make_parts
+from benchmarks.calls.kernels import part_cases_of
+from benchmarks.calls.methods import Method, gather, rival_method
+from benchmarks.calls.truth import Parts
 from benchmarks.rivals import RIVALS
 from hsboost import project_hypersimplex
 

@@ -14,10 +14,10 @@ import pytest
 from _commands import command, records
 from scipy import sparse
 
-from benchmarks.tabular import compare, data, evaluate, plan, published, resample, rivals, run
-from benchmarks.tabular.losses import EVERY_LOSS, LOSSES
-from benchmarks.tabular.plan import Request
-from benchmarks.tabular.protocols import CONTENDERS, FAIR, PAPER, TUNED
+from benchmarks.quality.requests import TabularRequest
+from benchmarks.quality.tabular import compare, evaluate, losses, plan, published, resample, run, splits
+from benchmarks.quality.tabular.losses import EVERY_LOSS, LOSSES
+from benchmarks.quality.tabular.plan import CONTENDERS, FAIR, PAPER, TUNED
 from datasets.registry import registry
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -122,10 +122,8 @@ def test_paper_protocol_is_for_lightgbm_and_sets_at_hand(folder: Path, tmp_path:
         assert all(word in result.stderr for word in words), result.stderr
 
 
-def request(folder: Path, **more: Any) -> Request:
-    words: dict[str, Any] = dict.fromkeys(("datasets", "boosters", "losses", "seeds", "rows", "rounds", "threads"))
-    words |= {"selection": "auc", "data_dir": folder, "out": folder, "report_only": False, "fresh": False}
-    return Request(**(words | more))
+def request(folder: Path, **more: Any) -> TabularRequest:
+    return TabularRequest(**({"data_dir": folder, "out": folder} | more))
 
 
 def test_sets_in_a_folder_are_trained_only_when_named(folder: Path) -> None:
@@ -145,14 +143,14 @@ def test_sparse_rows_have_a_digest_of_their_own() -> None:
     wide.indices, wide.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
     other.data[3] += 1
     y = np.arange(20) % 2
-    found = [data._digest(SimpleNamespace(X=sparse.csr_matrix(part), y=y)) for part in (X, wide, other)]
+    found = [splits._digest(SimpleNamespace(X=sparse.csr_matrix(part), y=y)) for part in (X, wide, other)]
     assert found[0] == found[1] != found[2]
 
 
 def test_columns_without_entries_in_training_are_left_out() -> None:
     X = sparse.random(30, 12, 0.2, "csr", dtype=np.float32, random_state=1)
     columns = np.array([1, 4, 5, 11])
-    np.testing.assert_array_equal(data.columns_of(X, columns).toarray(), X.toarray()[:, columns])
+    np.testing.assert_array_equal(splits.columns_of(X, columns).toarray(), X.toarray()[:, columns])
 
 
 # ---- the fair protocol -----------------------------------------------------------------------------------
@@ -217,13 +215,13 @@ def test_protocols_are_not_mixed(folder: Path, fair: Path, tmp_path: Path) -> No
 
 def test_classes_are_balanced_and_queries_deal_every_row() -> None:
     y = np.repeat([1, 0], [20, 60])
-    assert rivals.ClassWeighted().on(y).xgboost().params["scale_pos_weight"] == 3.0
-    assert rivals.ClassWeighted(0.5).on(y).lightgbm().params["scale_pos_weight"] == pytest.approx(3**0.5)
-    assert rivals.Ranking().on(y).lightgbm().params["lambdarank_truncation_level"] == 20
+    assert losses.ClassWeighted().on(y).xgboost().params["scale_pos_weight"] == 3.0
+    assert losses.ClassWeighted(0.5).on(y).lightgbm().params["scale_pos_weight"] == pytest.approx(3**0.5)
+    assert losses.Ranking().on(y).lightgbm().params["lambdarank_truncation_level"] == 20
     many = np.tile(y, 100)
-    params = rivals.Ranking(0.5).on(many).xgboost().params
-    assert params["lambdarank_num_pair_per_sample"] == round(0.5 * 0.25 * rivals.QUERY_ROWS)
-    order, sizes = rivals.queries(1003, 250, seed=1)
+    params = losses.Ranking(0.5).on(many).xgboost().params
+    assert params["lambdarank_num_pair_per_sample"] == round(0.5 * 0.25 * losses.QUERY_ROWS)
+    order, sizes = losses.queries(1003, 250, seed=1)
     assert sorted(order) == list(range(1003))
     assert sizes.sum() == 1003
     assert sizes.tolist() == [251, 251, 251, 250]
@@ -289,7 +287,7 @@ def test_every_loss_gets_the_same_trials(tuned: Path) -> None:
 def test_a_search_that_was_killed_goes_on_to_the_same_numbers(
     folder: Path, tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchmarks.tabular.boosters import _PreparedLightGBM
+    from benchmarks.quality.tabular.boosters import _PreparedLightGBM
 
     train, calls = _PreparedLightGBM.train, []
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 
-from benchmarks.tabular import compare, evaluate, published, resample
+from benchmarks.quality.tabular import compare, evaluate, published, resample
 from datasets.registry import registry
 from hsboost import HypersimplexObjective
 

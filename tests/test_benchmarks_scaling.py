@@ -12,13 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 from _commands import command, records
+from rich.console import Console
 
-from benchmarks.errors import OptionError
-from benchmarks.scaling import data, model, processes, promises, report
-from benchmarks.scaling.aggregate import Cases
-from benchmarks.scaling.network import Network, ring_steps
-from benchmarks.scaling.plan import DASK, TRACKER, Plan
-from benchmarks.scaling.work import HYPERSIMPLEX, LOG_LOSS, Job
+from benchmarks.suite.options import OptionError
+from benchmarks.trainings import scaling_data as data
+from benchmarks.trainings import scaling_model as model
+from benchmarks.trainings import scaling_workers as workers_of
+from benchmarks.trainings.objectives import HYPERSIMPLEX, LOG_LOSS
+from benchmarks.trainings.requests import ScalingRequest
+from benchmarks.trainings.scaling import Plan
+from benchmarks.trainings.scaling_figures import DASK, TRACKER, Cases, requirements
+from benchmarks.trainings.scaling_model import Network, ring_steps
+from benchmarks.trainings.scaling_report import ScalingReport
+from benchmarks.trainings.scaling_workers import Job
 
 CORES, ROUNDS = 4, 4
 
@@ -154,12 +160,12 @@ def test_prices_are_not_negative_and_too_few_cases_give_no_model(cases: Cases) -
 
 
 def test_promises_are_checked_against_every_case(cases: Cases) -> None:
-    found = promises.targets(cases)
+    found = requirements(cases)
     assert [target.measured for target in found[:2]] == [4.0, 4048.0]
     assert [target.verdict for target in found] == ["met", "met", "met"]
     slow = Cases([case(1_000_000, 2, calls=4), case(1_000_000, 2, DASK, slower=1.2)])
-    assert [target.verdict for target in promises.targets(slow)] == ["not met", "met", "not met"]
-    assert [t.verdict for t in promises.targets(Cases([case(1_000, 1)]))] == ["not measured"] * 3
+    assert [target.verdict for target in requirements(slow)] == ["not met", "met", "not met"]
+    assert [t.verdict for t in requirements(Cases([case(1_000, 1)]))] == ["not measured"] * 3
 
 
 def test_the_report_states_what_the_prediction_takes_for_granted(cases: Cases) -> None:
@@ -170,14 +176,27 @@ def test_the_report_states_what_the_prediction_takes_for_granted(cases: Cases) -
         "cpu": "a machine",
     }
     place = {"hardware": {"memory_gib": 1, "system": "Linux"}, "commit": None}
-    text = report.to_markdown(report.Result(shared, place, cases, Network(20.0, 25.0, 8)))
+    text = ScalingReport(
+        shared, place, cases.records, ScalingRequest(latency=20.0, bandwidth=25.0, cores_each=8)
+    ).to_markdown()
     for words in ("20 µs per message", "25 Gbit/s", "8 cores", "100 equal machines", "Predicted, not measured", "ring"):
         assert words in text
     assert "missing" not in text
-    result = report.Result(shared, place, Cases(cases.records[:2]), Network())
-    assert "No cost model" in report.to_markdown(result)
-    assert "under Dask is missing" in report.to_markdown(result)
+    result = ScalingReport(shared, place, cases.records[:2], ScalingRequest())
+    assert "No cost model" in result.to_markdown()
+    assert "under Dask is missing" in result.to_markdown()
     assert result.to_json()["cost_model"] is None
+
+
+def test_one_worker_alone_is_reported_without_traffic(tmp_path: Path) -> None:
+    shared = {"settings": {"rounds": ROUNDS, "repeats": 2, "threads": CORES, "data": data.MADE_UP}, "params": {}}
+    place = {"hardware": {"memory_gib": 1, "system": "Linux"}, "commit": None}
+    report = ScalingReport(shared | {"versions": {}, "cpu": "a machine"}, place, [case(1_000, 1)], ScalingRequest())
+    console = Console(record=True, width=160)
+    report.publish(tmp_path, console)
+    for text in (console.export_text(), (tmp_path / "table.md").read_text(encoding="utf-8")):
+        assert "A round by rows and workers" in text
+        assert "hands to all-reduce" not in text
 
 
 # ---- real processes --------------------------------------------------------------------------------------------
@@ -196,7 +215,7 @@ def can_listen() -> None:
 def test_a_small_run_resumes_and_redraws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
     monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("benchmarks.scaling.plan.dask_is_here", lambda: False)
+    monkeypatch.setattr("benchmarks.trainings.scaling.dask_is_here", lambda: False)
     options = ["--rows", "400,800", "--workers", "2", "--rounds", "3", "--repeats", "1"]
     out = tmp_path / "out"
     result = command("scaling", out, *options)
@@ -225,7 +244,7 @@ def test_a_small_run_resumes_and_redraws(tmp_path: Path, monkeypatch: pytest.Mon
         made.append(job.rows)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(processes, "train", interrupted)
+    monkeypatch.setattr(workers_of, "train_on_processes", interrupted)
     stopped = command("scaling", out, *options)
     assert stopped.exit_code == 130
     assert "1 of 2 cases are kept" in stopped.output
@@ -238,16 +257,14 @@ def test_a_worker_that_fails_is_named_and_none_is_left(tmp_path: Path) -> None:
     table = data.write_table(data.MADE_UP, 300, None, tmp_path)
     table.labels.unlink()
     with pytest.raises(RuntimeError, match=r"worker \d failed:(.|\n)*labels\.npy"):
-        processes.train(Job(table, 300, 2, 1, 2, 1), lambda: None)
+        workers_of.train_on_processes(Job(table, 300, 2, 1, 2, 1), lambda: None)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="needs dask and distributed")
 def test_the_case_under_dask_notes_the_same_things(tmp_path: Path) -> None:
-    from benchmarks.scaling import cluster
-
     table = data.write_table(data.MADE_UP, 600, None, tmp_path)
     told: list[int] = []
-    found = cluster.train(Job(table, 600, 2, 1, 3, 1), lambda: told.append(1))
+    found = workers_of.train_under_dask(Job(table, 600, 2, 1, 3, 1), lambda: told.append(1))
     assert [(t["rank"], t["objective_name"]) for t in found] == [
         (rank, name) for rank in (0, 1) for name in (HYPERSIMPLEX, LOG_LOSS)
     ]

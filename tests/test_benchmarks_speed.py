@@ -13,16 +13,16 @@ import pytest
 from _commands import command, records
 from rich.console import Console
 
-from benchmarks import options
-from benchmarks.errors import OptionError
-from benchmarks.kernels import promises, reference
-from benchmarks.kernels import run as kernels_run
-from benchmarks.kernels.aggregate import Figures
-from benchmarks.kernels.cases import BUDGETS, DISTRIBUTIONS, Case, make_rows
-from benchmarks.kernels.methods import foretold
-from benchmarks.kernels.parts import LAYOUTS, PartCase
-from benchmarks.kernels.plan import Chosen, Request, cases_of, make_plan
+from benchmarks.calls import kernels as kernels_run
+from benchmarks.calls import truth
+from benchmarks.calls.cases import BUDGETS, DISTRIBUTIONS, LAYOUTS, Case, PartCase, make_rows
+from benchmarks.calls.kernels import cases_of, make_plan
+from benchmarks.calls.kernels_figures import Figures, requirements
+from benchmarks.calls.methods import foretold
+from benchmarks.calls.requests import KernelsRequest
 from benchmarks.rivals import RIVALS
+from benchmarks.suite import options
+from benchmarks.suite.options import OptionError
 from hsboost import project_hypersimplex
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -48,13 +48,13 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("weights", [False, True])
 def test_the_reference_agrees_with_the_projection(distribution: str, budget: str, weights: bool) -> None:
     rows = make_rows(Case(500, distribution, budget, "float64", weights))
-    nu = reference.threshold(rows.x, rows.w, rows.k)
+    nu = truth.threshold(rows.x, rows.w, rows.k)
     y = project_hypersimplex(rows.x, rows.k, sample_weight=rows.w).values
-    found = reference.check_projection(y, rows.x, rows.w, rows.k, nu)
+    found = truth.check_projection(y, rows.x, rows.w, rows.k, nu)
     assert found.error < 1e-13
     assert found.mass_error is not None
     assert found.mass_error < 1e-11
-    wrong = reference.check_projection(np.roll(y, 1), rows.x, rows.w, rows.k, nu)
+    wrong = truth.check_projection(np.roll(y, 1), rows.x, rows.w, rows.k, nu)
     assert wrong.error > 0.1
 
 
@@ -62,7 +62,7 @@ def test_the_reference_starts_large_problems_from_a_sample() -> None:
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=250_000), rng.uniform(0.5, 2.0, 250_000)
     for weight in (None, w):
-        nu = float(reference.threshold(x, weight, 70_000.0))
+        nu = float(truth.threshold(x, weight, 70_000.0))
         expected = project_hypersimplex(x, 70_000.0, sample_weight=weight).threshold
         assert nu == pytest.approx(expected, abs=1e-12)
 
@@ -171,13 +171,13 @@ def test_the_cost_of_parts_is_reported(kernels: Path) -> None:
 
 
 def test_the_plan_is_a_line_and_a_cross_or_everything() -> None:
-    everything = Chosen(["float64", "float32"], list(DISTRIBUTIONS), list(BUDGETS))
-    full = cases_of([1000, 1_000_000], everything, True)
+    everything = ["float64", "float32"], list(DISTRIBUTIONS), list(BUDGETS)
+    full = cases_of([1000, 1_000_000], *everything, True)
     assert len(full) == len(set(full)) == 2 * 2 * 5 * 3 * 2
-    plain = cases_of([1000, 1_000_000, 10_000_000], everything, False)
+    plain = cases_of([1000, 1_000_000, 10_000_000], *everything, False)
     assert {case.n for case in plain if case.distribution != "normal"} == {1_000_000}
     assert {(case.n, case.dtype) for case in plain if case.weights} == {
-        (n, dtype) for n in (1000, 1_000_000) for dtype in everything.dtypes
+        (n, dtype) for n in (1000, 1_000_000) for dtype in everything[0]
     }
     assert [case.n for case in plain] == sorted(case.n for case in plain)
 
@@ -267,7 +267,7 @@ def test_kernel_promises_are_computed_from_the_runs() -> None:
         100_000_000, "float64", {"projection": [1.0]},
         projection={"peak_bytes": 900_000_000, "output_bytes": 800_000_000},
     )  # fmt: skip
-    found = promises.targets(Figures([big, steps, small, middle, huge]))
+    found = requirements(Figures([big, steps, small, middle, huge]))
     verdicts = [(target.measured, target.verdict) for target in found]
     assert verdicts == [
         (3.0, "met"),  # copies
@@ -290,7 +290,7 @@ def test_a_rival_that_is_more_accurate_keeps_us_from_claiming_speed() -> None:
         10_000_000, "float64", {"projection": [1.0], "jaxopt": [99.0]},
         projection={"error": 1e-6}, jaxopt={"error": 1e-15},
     )  # fmt: skip
-    target = promises.targets(Figures([record]))[1]
+    target = requirements(Figures([record]))[1]
     assert target.verdict == "not met"
     assert "99×, but less accurate" in target.note
 
@@ -338,8 +338,5 @@ def test_reports_fit_narrow_terminals(kernels: Path, tmp_path: Path) -> None:
     assert "Targets" in console.export_text()
 
 
-def _report_request(out: Path) -> Request:
-    return Request(
-        sizes=None, dtypes=None, distributions=None, budgets=None, rivals=None, repeats=1, rival_seconds=1.0,
-        threads=None, full=False, large=False, out=out, report_only=True, fresh=False,
-    )  # fmt: skip
+def _report_request(out: Path) -> KernelsRequest:
+    return KernelsRequest(repeats=1, rival_seconds=1.0, out=out, report_only=True)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.errors import OptionError
-from benchmarks.tabular import tuning
-from benchmarks.tabular.settings import Settings
+from benchmarks.quality.tabular import tuning
+from benchmarks.quality.tabular.settings import Settings
+from benchmarks.suite.options import OptionError
 
 pytestmark = pytest.mark.truth
 KEY = ("mine", "lightgbm", "hypersimplex", 0)
@@ -76,9 +76,9 @@ def test_a_damaged_database_is_named(content, tmp_path):
 
 def test_a_damaged_state_of_a_network_is_left_alone(tmp_path, monkeypatch):
     pytest.importorskip("torch")
-    from benchmarks.vision import train
-    from benchmarks.vision.plan import Case
-    from benchmarks.vision.plan import Settings as VisionSettings
+    from benchmarks.quality.vision import train
+    from benchmarks.quality.vision.plan import Case
+    from benchmarks.quality.vision.plan import Settings as VisionSettings
     from datasets.vision import load_images
 
     settings = VisionSettings(2, 60, 4, 1e-3, 0.1, 1.5, False, "float32", "cpu", 1)

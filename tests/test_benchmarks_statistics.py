@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.tabular import aggregate, evaluate
-from benchmarks.tabular.adapters import from_probability
-from benchmarks.tabular.aggregate import Statistics
-from benchmarks.tabular.losses import LOSSES
+from benchmarks.quality.tabular import evaluate, statistics
+from benchmarks.quality.tabular.adapters import from_probability
+from benchmarks.quality.tabular.losses import LOSSES
+from benchmarks.quality.tabular.statistics import Statistics
 
 
 @pytest.mark.parametrize("decimals", [1, 12])
@@ -70,14 +70,14 @@ def test_difference_is_the_paired_t_interval() -> None:
 
     rng = np.random.default_rng(7)
     ours, base = rng.normal(size=6) + 5, rng.normal(size=6)
-    gap = aggregate.difference(ours, base, higher_is_better=True)
+    gap = statistics.difference(ours, base, higher_is_better=True)
     interval = stats.ttest_rel(ours, base).confidence_interval(0.95)
     assert (gap.low, gap.high) == pytest.approx((interval.low, interval.high))
     assert gap.verdict == "better"
-    assert aggregate.difference(ours, base, higher_is_better=False).verdict == "worse"
-    assert aggregate.difference(base, base, higher_is_better=True).verdict == "within noise"
-    assert aggregate.difference(base + 0.1, base, higher_is_better=True).verdict == "within noise"
-    assert aggregate.difference([1.0], [0.0], higher_is_better=True).verdict == "one seed"
+    assert statistics.difference(ours, base, higher_is_better=False).verdict == "worse"
+    assert statistics.difference(base, base, higher_is_better=True).verdict == "within noise"
+    assert statistics.difference(base + 0.1, base, higher_is_better=True).verdict == "within noise"
+    assert statistics.difference([1.0], [0.0], higher_is_better=True).verdict == "one seed"
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from benchmarks import resume
-from benchmarks.errors import OptionError
-from benchmarks.resume import Work, carry_out
-from benchmarks.store import Record, RunStore
+from benchmarks.__main__ import SUBJECTS
+from benchmarks.suite import run as suite_run
+from benchmarks.suite.options import OptionError, Request
+from benchmarks.suite.run import Telling, Work, carry_out
+from benchmarks.suite.store import Record, RunStore
 from datasets._lock import exclusive
 from datasets._sealed import seal, unseal
 
@@ -26,13 +26,6 @@ pytestmark = pytest.mark.truth
 SHARED = {"settings": {"rounds": 3}, "cpu": "any"}
 FIELDS = ("case", "seconds")
 REMEDY = "use --fresh to start over, or choose another --out"
-
-
-@dataclass(frozen=True)
-class Request:
-    out: Path
-    report_only: bool = False
-    fresh: bool = False
 
 
 class Command:
@@ -45,11 +38,10 @@ class Command:
         self.console = Console(record=True, width=200)
 
     def run(self) -> int:
-        def make(missing: list[str], store: RunStore[str]) -> None:
-            for case in missing:
-                self.on_case(case)
-                self.made.append(case)
-                store.append({"case": case, "seconds": [0.125, 2.0], "methods": {"a": {"error": 1e-17}}})
+        def make(case: str, store: RunStore[str], tell: Telling) -> Record:
+            self.on_case(case)
+            self.made.append(case)
+            return {"case": case, "seconds": [0.125, 2.0], "methods": {"a": {"error": 1e-17}}}
 
         def report(store: RunStore[str], records: list[Record]) -> None:
             self.reported.extend(records)
@@ -205,25 +197,22 @@ def test_windows_line_ends_are_read(finished):
     assert read(finished).runs == expected
 
 
-COMMANDS = ("tabular", "training", "kernels", "losses", "scaling", "outofcore", "vision", "gpu")
-
-
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", SUBJECTS)
 def test_every_command_says_what_its_records_hold(name, tmp_path):
     if name == "vision":
         pytest.importorskip("torch")
-    run = importlib.import_module(f"benchmarks.{name}.run")
-    whole = dict.fromkeys(run.FIELDS, 1)
+    run = importlib.import_module(SUBJECTS[name].module).BENCHMARK
+    whole = dict.fromkeys(run.fields, 1)
     if name == "gpu":
         whole |= {"kind": "training", "rows": 1, "repeat": 0, "objectives": {}}
     for lacking in whole:
         record = {field: value for field, value in whole.items() if field != lacking}
         (tmp_path / "runs.jsonl").write_text(f"{seal({'shared': SHARED})}\n{seal(record)}\n")
         with pytest.raises(OptionError, match=r"line 2 of .*it is no record of this benchmark"):
-            RunStore(tmp_path / "runs.jsonl", run.key_of, run.FIELDS)
+            RunStore(tmp_path / "runs.jsonl", run.key_of, run.fields)
     (tmp_path / "runs.jsonl").write_text(f"{seal({'shared': SHARED})}\n{seal(whole)}\n")
-    assert len(RunStore(tmp_path / "runs.jsonl", run.key_of, run.FIELDS).runs) == 1
-    store: RunStore[Any] = RunStore(tmp_path / "new.jsonl", run.key_of, run.FIELDS)
+    assert len(RunStore(tmp_path / "runs.jsonl", run.key_of, run.fields).runs) == 1
+    store: RunStore[Any] = RunStore(tmp_path / "new.jsonl", run.key_of, run.fields)
     store.begin(SHARED)
     with pytest.raises(KeyError, match="the record lacks"):
         store.append({"other": 1})
@@ -308,6 +297,6 @@ def test_a_full_disk_is_named_and_finished_runs_are_kept(tmp_path, monkeypatch):
     assert again.run() == 0
     assert again.made == ["case 3", "case 4", "case 5"]
     # Any other error is a bug and keeps its traceback.
-    monkeypatch.setattr(resume, "RunStore", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    monkeypatch.setattr(suite_run, "RunStore", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
     with pytest.raises(OSError, match="Input/output error"):
         Command(Request(tmp_path)).run()

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from _commands import command, records
 
-from benchmarks import measure
-from benchmarks.targets import Target
-from benchmarks.training import promises
-from benchmarks.training import run as training_run
-from benchmarks.training.aggregate import Trainings
-from benchmarks.training.data import COLUMNS, make_data
-from benchmarks.training.objectives import OBJECTIVES, Stopwatch, squared_error
+from benchmarks.suite import measure
+from benchmarks.suite.requirements import Requirement
+from benchmarks.trainings import training as training_run
+from benchmarks.trainings.boosters import BOOSTERS
+from benchmarks.trainings.data import COLUMNS, make_data
+from benchmarks.trainings.figures import Trainings
+from benchmarks.trainings.objectives import OBJECTIVES, Stopwatch, squared_error
+from benchmarks.trainings.training_report import requirements
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TRAINING = ("--rows", "400", "--rounds", "3", "--repeats", "2", "--threads", "1")
@@ -45,15 +46,15 @@ def test_training_promises_pair_ratios_within_a_repeat() -> None:
         turn(1, hypersimplex=2.1, trivial=2.0, log_loss=2.0),
         turn(2, hypersimplex=9.9, trivial=9.0, log_loss=9.0),
     ]
-    found = promises.targets(Trainings(turns))
+    found = requirements(Trainings(turns, BOOSTERS))
     assert [target.measured for target in found] == [pytest.approx(1.05), pytest.approx(1.1), None, None]
     assert [target.verdict for target in found[1:]] == ["met", "not measured", "not measured"]
 
 
 def test_a_target_knows_its_direction() -> None:
-    assert Target("fast", 2.0, 3.0).verdict == "met"
-    assert Target("faster", 2.0, 3.0, at_least=True).verdict == "not met"
-    assert Target("unknown", None, 3.0).to_json()["verdict"] == "not measured"
+    assert Requirement("fast", 2.0, 3.0).verdict == "met"
+    assert Requirement("faster", 2.0, 3.0, at_least=True).verdict == "not met"
+    assert Requirement("unknown", None, 3.0).to_json()["verdict"] == "not measured"
 
 
 # ---- training --------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xgboost as xgb
 
-from benchmarks.gpu import machine
-from benchmarks.gpu.kernels import LABELS, run_case
-from benchmarks.gpu.training import OBJECTIVES, train_once
+from benchmarks.calls import gpu_machine as machine
+from benchmarks.calls.gpu import LABELS, run_case
+from benchmarks.trainings.gpu import OBJECTIVES, train_once
 from hsboost import HSClassifier, HypersimplexObjective, cuda
 from hsboost.cuda import _selection
 from hsboost.losses import HypersimplexFYLoss

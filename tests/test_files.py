@@ -75,7 +75,7 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
 
 KILLED = """
 import os, sys
-from hsboost import files
+from hsboost.estimators._model_file import files
 def write(file):
     file.write("half")
     file.flush()

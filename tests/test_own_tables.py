@@ -17,7 +17,7 @@ import xgboost as xgb
 from _commands import command, records
 
 import datasets
-from benchmarks.tabular.data import neutral
+from benchmarks.quality.tabular.splits import neutral
 from datasets import DatasetError, load
 
 pytestmark = pytest.mark.truth

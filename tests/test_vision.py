@@ -16,14 +16,15 @@ from datasets.vision import load_images
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[torch]'")
 
-from benchmarks.vision import layer, train  # noqa: E402
-from benchmarks.vision.aggregate import Figures, paired, trend  # noqa: E402
-from benchmarks.vision.augment import augmented, scaling  # noqa: E402
-from benchmarks.vision.losses import make_loss  # noqa: E402
-from benchmarks.vision.network import network  # noqa: E402
-from benchmarks.vision.plan import ALL_LOSSES, BATCHES, LOSSES, Case, Settings  # noqa: E402
-from benchmarks.vision.plots import over_batches  # noqa: E402
-from benchmarks.vision.published import differences, published  # noqa: E402
+from benchmarks.calls import layer  # noqa: E402
+from benchmarks.quality.vision import train  # noqa: E402
+from benchmarks.quality.vision.augment import augmented, scaling  # noqa: E402
+from benchmarks.quality.vision.figures import Figures, paired, trend  # noqa: E402
+from benchmarks.quality.vision.losses import make_loss  # noqa: E402
+from benchmarks.quality.vision.network import network  # noqa: E402
+from benchmarks.quality.vision.plan import ALL_LOSSES, BATCHES, LOSSES, Case, Settings  # noqa: E402
+from benchmarks.quality.vision.published import differences, published  # noqa: E402
+from benchmarks.quality.vision.report import over_batches  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,39 @@
+"""What names a run, and what decides its figures apart from that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.suite.store import Record
+
+#: Data set, booster, loss, seed.
+Key = tuple[str, str, str, int]
+
+
+def key_of(record: Record) -> Key:
+    """Name a run."""
+    return record["dataset"], record["booster"], record["loss"], record["seed"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The protocol shared by every run of one table.
+
+    ``rows`` caps each split (None: all rows); ``rounds`` caps boosting (None: as the data set's published script);
+    training ends after ``patience`` rounds without a better ``selection`` metric on validation; ``data_dir`` is
+    where local data are looked for (None: what is shipped); ``encoding`` is the loaders' treatment of categories;
+    ``threads`` is given to the boosters; ``trials`` and ``tune_seconds`` are each loss's budget for tuning (0: none).
+    """
+
+    rows: int | None
+    rounds: int | None
+    selection: str
+    data_dir: str | None
+    threads: int
+    learning_rate: float = 0.1
+    patience: int = 30
+    encoding: Literal["categorical", "as_numbers"] = "categorical"
+    protocol: str = "quick"
+    trials: int = 0
+    tune_seconds: float = 0.0

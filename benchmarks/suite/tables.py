@@ -1,0 +1,108 @@
+"""Tables, laid out once and written as Markdown or printed with rich."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table's cell; ``strong`` is printed in bold, ``brief`` stands in for the text on narrow terminals."""
+
+    text: str
+    strong: bool = False
+    brief: str | None = None
+
+    def shown(self, brief: bool) -> str:
+        """Return the text, or its brief form where one is asked for and there is one."""
+        return self.brief if brief and self.brief is not None else self.text
+
+
+NONE = Cell("–")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready for either renderer; the first ``labels`` columns are words, the others figures."""
+
+    title: str
+    header: list[Cell]
+    rows: list[list[Cell]]
+    labels: int = 2
+
+
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """A column's heading (``brief`` on narrow terminals) and what it shows of a row; None is shown as a dash."""
+
+    heading: str
+    show: Callable[[Row], Cell | str | None]
+    brief: str | None = None
+
+    def cell(self, row: Row) -> Cell:
+        """Show a row."""
+        found = self.show(row)
+        return NONE if found is None else found if isinstance(found, Cell) else Cell(found)
+
+
+def table_of(title: str, columns: list[Column[Row]], rows: Iterable[Row], labels: int = 2) -> Table:
+    """Lay out a table with a line for each row."""
+    header = [Cell(column.heading, brief=column.brief) for column in columns]
+    return Table(title, header, [[column.cell(row) for column in columns] for row in rows], labels)
+
+
+def with_range(values: list[float], digits: int = 3) -> Cell:
+    """The median with the least and the greatest in brackets."""
+    import numpy as np
+
+    middle = f"{np.median(values):.{digits}f}"
+    return Cell(f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})", brief=middle)
+
+
+def written(form: str, value: float | None, scale: float = 1.0) -> str | None:
+    """A number times ``scale`` in the given form; None, which is shown as a dash, for None."""
+    return None if value is None else form.format(value * scale)
+
+
+def seconds(value: float, units: tuple[tuple[str, float], ...] = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))) -> str:
+    """Three digits in the largest of the units that is not larger than the value, or in nanoseconds."""
+    for unit, size in units:
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-9:.3g} ns"
+
+
+def count(n: int) -> str:
+    """A count as one digit and a power of ten where that is exact, else in full."""
+    digits = f"{n:.0e}".replace("e+0", "e")
+    return digits if float(digits) == n else f"{n:,}"
+
+
+def markdown_table(table: Table) -> Iterable[str]:
+    """Write the table's lines in Markdown, without its title."""
+    yield "| " + " | ".join(cell.text for cell in table.header) + " |"
+    yield "|" + "".join("---|" if i < table.labels else "---:|" for i in range(len(table.header)))
+    for row in table.rows:
+        yield "| " + " | ".join(f"**{cell.text}**" if cell.strong else cell.text for cell in row) + " |"
+
+
+def print_table(table: Table, console: Console, brief: bool = False) -> None:
+    """Print the table, which has rows, with rich; ``brief`` asks for the cells' short forms."""
+    shown = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for i, cell in enumerate(table.header):
+        shown.add_column(cell.shown(brief), justify="left" if i < table.labels else "right", no_wrap=brief)
+    for row, following in zip(table.rows, [*table.rows[1:], None], strict=True):
+        # A rule between groups: where the last label but one changes.
+        here, there = ([cell.text for cell in r[: table.labels - 1]] if r else None for r in (row, following))
+        cells = [Text(cell.shown(brief), style="bold green" if cell.strong else "") for cell in row]
+        shown.add_row(*cells, end_section=here != there)
+    console.print(shown)

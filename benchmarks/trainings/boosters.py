@@ -1,0 +1,114 @@
+"""The boosters: data binned once, outside the timing, and the same trees' settings for every objective."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.trainings.objectives import Objective, Stopwatch
+
+LEARNING_RATE = 0.1
+
+
+class Booster(ABC):
+    """A boosting library. Its trees keep no least curvature in a leaf, so that all losses grow trees of one size."""
+
+    name: str
+    label: str
+
+    @abstractmethod
+    def params(self, threads: int) -> dict[str, Any]:
+        """Return the trees' settings; what is not named is the booster's default."""
+
+    @abstractmethod
+    def prepare(self, X: np.ndarray, y: np.ndarray, threads: int) -> Any:
+        """Bin the rows; the result serves every training on them."""
+
+    @abstractmethod
+    def trainer(
+        self, data: Any, objective: Objective, watch: Stopwatch | None, rounds: int, threads: int
+    ) -> Callable[[], Any]:
+        """Return the call that is timed; it gives the model."""
+
+    @abstractmethod
+    def leaves(self, model: Any) -> float:
+        """Mean number of leaves of a tree: what makes two trainings comparable."""
+
+
+class XGBoost(Booster):
+    """``xgb.train`` on a QuantileDMatrix: histogram trees, depth-wise."""
+
+    name = "xgboost"
+    label = "XGBoost"
+
+    def params(self, threads: int) -> dict[str, Any]:
+        return {
+            "tree_method": "hist",
+            "learning_rate": LEARNING_RATE,
+            "max_depth": 6,
+            "min_child_weight": 0.0,
+            # Stated, because a built-in loss would otherwise spend a round on estimating it.
+            "base_score": 0.5,
+            "nthread": threads,
+            "seed": 0,
+            "verbosity": 1,
+        }
+
+    def prepare(self, X: np.ndarray, y: np.ndarray, threads: int) -> Any:
+        import xgboost as xgb
+
+        return xgb.QuantileDMatrix(X, y, nthread=threads)
+
+    def trainer(
+        self, data: Any, objective: Objective, watch: Stopwatch | None, rounds: int, threads: int
+    ) -> Callable[[], Any]:
+        import xgboost as xgb
+
+        params = self.params(threads) | {"objective": objective.xgboost}
+        return lambda: xgb.train(params, data, num_boost_round=rounds, obj=watch)
+
+    def leaves(self, model: Any) -> float:
+        return float(np.mean([tree.count("leaf=") for tree in model.get_dump()]))
+
+
+class LightGBM(Booster):
+    """``lgb.train`` on one Dataset: leaf-wise trees."""
+
+    name = "lightgbm"
+    label = "LightGBM"
+
+    def params(self, threads: int) -> dict[str, Any]:
+        return {
+            "learning_rate": LEARNING_RATE,
+            "num_leaves": 31,
+            "min_sum_hessian_in_leaf": 0.0,
+            "num_threads": threads,
+            # Otherwise LightGBM tries both histogram layouts against a stopwatch at the start of every training.
+            "force_row_wise": True,
+            "seed": 0,
+            "verbosity": -1,
+        }
+
+    def prepare(self, X: np.ndarray, y: np.ndarray, threads: int) -> Any:
+        import lightgbm as lgb
+
+        # The raw rows stay with it: a Dataset that gave them up refuses some second trainings.
+        return lgb.Dataset(X, y, params=self.params(threads), free_raw_data=False).construct()
+
+    def trainer(
+        self, data: Any, objective: Objective, watch: Stopwatch | None, rounds: int, threads: int
+    ) -> Callable[[], Any]:
+        import lightgbm as lgb
+
+        chosen: Any = watch if watch is not None else objective.lightgbm
+        params = self.params(threads) | {"objective": chosen, "metric": "None"}
+        return lambda: lgb.train(params, data, num_boost_round=rounds)
+
+    def leaves(self, model: Any) -> float:
+        return float(np.mean([tree["num_leaves"] for tree in model.dump_model()["tree_info"]]))
+
+
+BOOSTERS: dict[str, Booster] = {booster.name: booster for booster in (XGBoost(), LightGBM())}

@@ -1,0 +1,115 @@
+"""What one worker measures while it trains: rounds, the part inside the objective and its reductions, memory.
+
+Kept in the process, because objective and callback travel to Dask's workers as copies; `take` hands it out.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from xgboost import collective
+
+from benchmarks.suite import measure
+from benchmarks.suite.store import Record
+
+_kept: list[Record] = []
+_waited = 0.0
+_watched = False
+
+
+class Watched:
+    """A HyperSimplex objective that notes its time, the time in reductions and what was sent, call by call."""
+
+    def __init__(self, objective: Any) -> None:
+        self.objective = objective
+
+    def __call__(self, predictions: np.ndarray, dataset: Any) -> tuple[np.ndarray, np.ndarray]:
+        found = _kept[-1]
+        states: list[Any] = []
+        self.objective.on_round = states.append
+        before, start = _waited, perf_counter()
+        result = self.objective(predictions, dataset)
+        found["objective"].append(perf_counter() - start)
+        found["reductions"].append(_waited - before)
+        # Alone there is nobody to send to, and a state that knows of no traffic.
+        found["traffic"].append([int(v) for v in getattr(states[0], "traffic", (0, 0, 0))])
+        return result
+
+
+class Clock(xgb.callback.TrainingCallback):
+    """Notes when each round ends, and the worker's peak memory."""
+
+    def __init__(self, objective: str, repeat: int) -> None:
+        self.objective, self.repeat = objective, repeat
+        self._last = 0.0
+
+    def before_training(self, model: Any) -> Any:
+        """Open a training's notes."""
+        watch_reductions()
+        gc.collect()
+        # Where memory cannot be reset, the peak is that of the process's life.
+        measure.reset_peak()
+        _kept.append(
+            {"objective_name": self.objective, "repeat": self.repeat, "rank": collective.get_rank()}
+            | {name: [] for name in ("rounds", "objective", "reductions", "traffic")}
+        )
+        self._last = perf_counter()
+        return model
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        """Note a round."""
+        now = perf_counter()
+        _kept[-1]["rounds"].append(now - self._last)
+        self._last = now
+        return False
+
+    def after_training(self, model: Any) -> Any:
+        """Close a training's notes."""
+        _kept[-1]["peak_bytes"] = peak_bytes()
+        return model
+
+
+def take() -> list[Record]:
+    """Hand out what this process has noted since the last time."""
+    found = list(_kept)
+    _kept.clear()
+    return found
+
+
+def watch_reductions() -> None:
+    """Put a stopwatch around what the objective calls of `xgboost.collective` (XGBoost's own trees do not)."""
+    global _watched
+    if not _watched:
+        collective.allreduce, collective.broadcast = _timed(collective.allreduce), _timed(collective.broadcast)
+        _watched = True
+
+
+def _timed(function: Callable[..., Any]) -> Callable[..., Any]:
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        global _waited
+        start = perf_counter()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _waited += perf_counter() - start
+
+    return timed
+
+
+def peak_bytes() -> int | None:
+    """Peak resident memory of this process, since the last reset where the system has one."""
+    found = measure.resident("VmHWM")
+    if found is not None:
+        return found
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
