@@ -22,7 +22,7 @@ from dask.dataframe.utils import UNKNOWN_CATEGORIES  # noqa: E402
 
 from hsboost.dask import DaskHSClassifier  # noqa: E402
 
-pytestmark = pytest.mark.truth
+pytestmark = pytest.mark.slow  # a cluster of processes
 
 N = 200
 LEVELS = ["x", "y", "z"]

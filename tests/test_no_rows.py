@@ -13,8 +13,6 @@ from scipy.sparse import csc_array, csr_array
 
 from hsboost import HSClassifier
 
-pytestmark = pytest.mark.truth
-
 DATA = {2: binary(120), 3: multi(120)}
 NAMES = np.array(["a", "b", "c"])
 GROUPS = np.arange(120) % 3
