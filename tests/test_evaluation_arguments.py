@@ -14,8 +14,6 @@ from test_estimator_fit_arguments import values
 from hsboost import HSClassifier, precision_at_k
 from hsboost.estimators import _labels
 
-pytestmark = pytest.mark.truth
-
 X, Y = binary(160)
 X3, Y3 = multi(160)
 VALID, Y_VALID = binary(120, seed=4)
