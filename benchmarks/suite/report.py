@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ PIPED_WIDTH = 120
 WIDE = 170
 
 
-class Report:
+class Report(ABC):
     """A benchmark's report: what was found, as tables, notes, pictures and plain data.
 
     ``shared`` are the facts that all runs have in common, ``place`` is where the report is drawn, ``records`` are the
@@ -40,24 +41,24 @@ class Report:
         self.shared, self.place, self.records, self.request = shared, place, records, request
         self.gather()
 
-    def gather(self) -> None:
+    def gather(self) -> None:  # noqa: B027 - a report may show its records as they are
         """Make figures of the records."""
 
     def requirements(self) -> list[Requirement]:
         """What is required, with what was measured."""
         return []
 
+    @abstractmethod
     def tables(self) -> list[Table]:
         """The tables in the file's order, without that of the requirements; those without rows are left out."""
-        raise NotImplementedError
 
+    @abstractmethod
     def notes(self) -> list[str]:
         """Plain sentences on how the figures were made and how to read them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def summary(self) -> dict[str, Any]:
         """The figures for results.json."""
-        raise NotImplementedError
 
     def draw(self, out: Path) -> list[str]:
         """Write the pictures and return their files' names."""

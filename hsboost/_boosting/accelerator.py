@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Accelerator:
-    """A wish for a device and, once there was a round on a GPU, what stays there until the next.
+    """The requested device and, once there was a round on a GPU, what stays there until the next.
 
     Parameters
     ----------

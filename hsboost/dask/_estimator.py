@@ -147,7 +147,7 @@ class DaskHSClassifier(DaskPredictor):
         client = self._cluster()
         _boosters.check_names("xgboost", head(X))
         persisted = _levels.unified(client, partitions.kept(client, X))
-        training = _training.read(client, persisted, y, sample_weight, groups, class_weight)
+        training = _training.read(client, persisted, y, sample_weight, groups, class_weight, local._weights_named())
         budget = training.budget(k)
         evaluation = [
             self._evaluation(
@@ -204,7 +204,9 @@ class DaskHSClassifier(DaskPredictor):
         extra = self._extra(fit_params, before)
         found = _training.train(client, estimator, objective, training, evaluation, metric, extra)
 
+        weights_named = local._weights_named()
         local = self._assembled(local, estimator, found["booster"], training, X)
+        _boosters.warn_without_split(local.estimator_, float(training.cells.sum()) / training.n_rows, weights_named)
         local.objective_ = final
         _boosters.exchange_objective(local.estimator_, final)
         _training.find_thresholds(client, local, training, budget)
@@ -285,7 +287,7 @@ class DaskHSClassifier(DaskPredictor):
             total = parts.sum((n_classes, 1), _rows.class_cells, n_classes)
             check.check_total_weight(float(total.sum()), product)
             check.check_some_weight(float(parts.max((1,), _rows.largest_weight)[0]), product)
-        return Training(X, places, rows, training.classes, labels, weighted, training.cells)
+        return Training(X, places, rows, training.classes, labels, weighted, training.cells, training.n_rows)
 
     def _is_training(self, client: Any, training: Training, evaluation: Training) -> bool:
         """Whether an evaluation set holds the values of the training rows, in partitions of the same length."""

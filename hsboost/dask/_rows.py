@@ -116,7 +116,7 @@ def evaluated(
 def known(n: int, y: Any, classes: np.ndarray, place: str) -> np.ndarray:
     """Class numbers of a partition of ``n`` rows of an evaluation set."""
     if n or np.size(y):
-        return _labels.encode_known(np.empty((n, 0)), y, classes, place)
+        return _labels.encode_known(n, y, classes, place)
     return np.empty(0, np.int32)
 
 

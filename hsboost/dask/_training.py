@@ -35,6 +35,7 @@ class Training(NamedTuple):
     labels: list[Any] | None
     weighted: bool
     cells: np.ndarray  # weight by class and group, (C, G)
+    n_rows: int  # as the cells: of the training rows
     is_training: bool = False  # of an evaluation set: it is the training rows
 
     @property
@@ -49,8 +50,11 @@ class Training(NamedTuple):
         return TrainingBudget(k, self.classes, np.repeat(np.arange(n_classes), n_groups), self.cells.ravel(), segments)
 
 
-def read(client: Client, X: Any, y: Any, sample_weight: Any, groups: Any, class_weight: Any) -> Training:
-    """Classes, groups and weights of all rows (X is persisted); the labels are encoded and kept beside them."""
+def read(client: Client, X: Any, y: Any, sample_weight: Any, groups: Any, class_weight: Any, weights: str) -> Training:
+    """Classes, groups and weights of all rows (X is persisted); the labels are encoded and kept beside them.
+
+    ``weights`` is what the weights, of rows and classes together, are called in errors.
+    """
     x = partitions.pieces(X, "X")
     none = [None] * len(x)
     given = [
@@ -77,12 +81,12 @@ def read(client: Client, X: Any, y: Any, sample_weight: Any, groups: Any, class_
     rows = partitions.beside(client, places, _rows.encode, *given, shared=(classes, by_class, index))
     shape = (classes.size, 1 if labels is None else len(labels))
     cells = partitions.Partitions(client, rows).sum(shape, _rows.cells, *shape)
-    weights = "sample_weight" if class_weight is None else "sample_weight times class_weight"
     check.check_total_weight(float(cells.sum()), weights)
-    if sample_weight is not None or class_weight is not None:
+    weighted = sample_weight is not None or by_class is not None
+    if weighted:
         greatest = partitions.Partitions(client, rows).max((1,), _rows.largest_weight)
         check.check_some_weight(float(greatest[0]), weights)
-    return Training(X, places, rows, classes, labels, sample_weight is not None or by_class is not None, cells)
+    return Training(X, places, rows, classes, labels, weighted, cells, int(counts.sum()))
 
 
 def matrix(client: Client, estimator: Any, training: Training, reference: Any = None) -> Any:

@@ -199,6 +199,12 @@ class HSClassifier(Predictor):
         ValueError, TypeError
             For dates, texts or complex numbers in X; for two columns of one name; for an evaluation set whose columns
             (names, order, number) or categories are not those of X; for arguments and settings without effect.
+
+        Warns
+        -----
+        UserWarning
+            Where no tree has a split and all rows get the same score, as with XGBoost and weights that sum to one
+            (its ``min_child_weight`` is 1); where ``eval_set`` holds the training rows only.
         """
         if workers() is not None:
             raise RuntimeError(
@@ -272,6 +278,8 @@ class HSClassifier(Predictor):
         metric = PrecisionAtK(budget.for_evaluation(eval_groups is not None), eval_groups)
         before = None if init_model is None else _boosters.start(self._checked_start(init_model, classes, estimator))
         _boosters.fit(estimator, train_X, train_y, train_w, evaluation, metric, before, fit_params)
+        average = 1.0 if train_w is None else float(train_w.mean())
+        _boosters.warn_without_split(estimator, average, self._weights_named())
 
         fitted.classes_, fitted.estimator_ = classes, estimator
         fitted.training_history_ = history.finished()

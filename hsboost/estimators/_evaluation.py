@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, issparse
+from sklearn.utils.validation import _num_samples
 
 from hsboost import _validation as check
 from hsboost.estimators import _class_weight, _labels
@@ -45,7 +46,7 @@ def read(
     sets = []
     for i, (X, labels) in enumerate(pairs):
         place, of_rows = _labels.set_name(i, len(pairs)), f"{name}[{i}]"
-        y = _labels.encode_known(X, labels, classes, place)
+        y = _labels.encode_known(_num_samples(X), labels, classes, place)
         weight = check.check_weight(weights[i], y.size, f"{place}'s X", of_rows)
         weight = total = None if weight is None else check.checked_stored_weight(weight, of_rows)
         if of_classes[i] is not None:

@@ -38,13 +38,12 @@ def set_name(i: int, n_sets: int) -> str:
     return "eval_set" if n_sets == 1 else f"eval_set[{i}]"
 
 
-def encode_known(X: Any, y: ArrayLike, classes: np.ndarray, name: str = "eval_set") -> np.ndarray:
-    """Labels of the rows of an evaluation set, called ``name``: all of them known, and at least one."""
+def encode_known(rows: int, y: ArrayLike, classes: np.ndarray, name: str) -> np.ndarray:
+    """Labels of an evaluation set of so many rows, called ``name``: all of them known, and at least one."""
     if y is None:
         raise ValueError(f"{name}'s y is None; pass the labels, {name}=(X, y)")
     check.refuse_mask(y, f"{name}'s y")
     labels = native(np.asarray(y))
-    rows = _num_samples(X)
     if labels.ndim == 0:
         raise ValueError(f"{name}'s y must have one label per row of its X, got a single {type(y).__name__}")
     if labels.shape[:1] != (rows,):
