@@ -204,9 +204,7 @@ class DaskHSClassifier(DaskPredictor):
         extra = self._extra(fit_params, before)
         found = _training.train(client, estimator, objective, training, evaluation, metric, extra)
 
-        weights_named = local._weights_named()
         local = self._assembled(local, estimator, found["booster"], training, X)
-        _boosters.warn_without_split(local.estimator_, float(training.cells.sum()) / training.n_rows, weights_named)
         local.objective_ = final
         _boosters.exchange_objective(local.estimator_, final)
         _training.find_thresholds(client, local, training, budget)

@@ -193,14 +193,18 @@ def by_code(k: Budgets, index: dict[Any, int] | None, n_columns: int) -> Budgets
 def find_thresholds(client: Client, model: Any, training: Training, budget: TrainingBudget) -> None:
     """Set the hard cuts of the training scores on ``model``, an HSClassifier, as its own ``fit`` would find them."""
     loss, columns = model.objective_.loss, budget.n_columns
-    if columns > 1 and not isinstance(loss, HypersimplexLoss):
-        model.threshold_ = np.zeros(columns)
-        return
     n_groups = training.cells.shape[1]
     shared = (client.scatter(model, hash=False), n_groups)
     scores = client.persist(
         partitions.each(_rows.training_rows, partitions.pieces(training.X, "X"), training.rows, shared=shared)
     )
+    greatest, least = partitions.Partitions(client, scores).max((2, columns), _rows.greatest_and_least, columns)
+    if (greatest == -least).all():
+        average = float(training.cells.sum()) / training.n_rows
+        _boosters.warn_of_one_score(model.estimator_, average, model._weights_named())
+    if columns > 1 and not isinstance(loss, HypersimplexLoss):
+        model.threshold_ = np.zeros(columns)
+        return
     offset = np.ravel(0.0 if model.objective_.offset is None else model.objective_.offset)
     wanted = [1] if columns == 1 else range(columns)
     own = training.cells[list(wanted)]

@@ -318,22 +318,21 @@ def native(estimator: Any) -> Any:
     return estimator.get_booster() if kind(estimator) == "xgboost" else estimator.booster_
 
 
-def warn_without_split(estimator: Any, average: float, weights: str) -> None:
-    """Say that no tree has a split. ``average`` is the weight of a row, ``weights`` what weights are called."""
+def warn_of_one_score(estimator: Any, average: float, weights: str) -> None:
+    """Say that all training rows got one score, if trees were grown for them.
+
+    ``average`` is the weight of a row, ``weights`` what weights are called.
+    """
     booster = native(estimator)
-    if kind(estimator) == "xgboost":
-        trees, splits = booster.num_boosted_rounds(), len(booster.get_score(importance_type="weight"))
-    else:
-        trees, splits = booster.num_trees(), int(booster.feature_importance("split").sum())
-    if trees == 0 or splits > 0:
+    if (booster.num_boosted_rounds() if kind(estimator) == "xgboost" else booster.num_trees()) == 0:
         return
     least = f"min_child_weight={estimator.get_params().get('min_child_weight')!r}"
     small = f"{weights} is {average:.3g} on average: multiply it by {1.0 / average:.3g}, or lower {least}"
     warnings.warn(
-        "no tree has a split, so that all rows get the same score and none is chosen before others; "
+        "no tree has a split: all rows get the same score and none is chosen before others; "
         + (small if average < 0.5 else f"lower {least} if that forbids splits, or see what columns and weights hold"),
         UserWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
 
 

@@ -278,8 +278,6 @@ class HSClassifier(Predictor):
         metric = PrecisionAtK(budget.for_evaluation(eval_groups is not None), eval_groups)
         before = None if init_model is None else _boosters.start(self._checked_start(init_model, classes, estimator))
         _boosters.fit(estimator, train_X, train_y, train_w, evaluation, metric, before, fit_params)
-        average = 1.0 if train_w is None else float(train_w.mean())
-        _boosters.warn_without_split(estimator, average, self._weights_named())
 
         fitted.classes_, fitted.estimator_ = classes, estimator
         fitted.training_history_ = history.finished()
@@ -374,6 +372,8 @@ class HSClassifier(Predictor):
     ) -> None:
         """Hard cuts of the training scores."""
         raw = self._raw(X)
+        if not np.ptp(raw, axis=0).any():
+            _boosters.warn_of_one_score(self.estimator_, 1.0 if w is None else float(w.mean()), self._weights_named())
         if raw.ndim == 2 and not isinstance(loss, HypersimplexLoss):
             self.threshold_: Any = np.zeros(raw.shape[1])  # scores of these losses compare between classes
             return
