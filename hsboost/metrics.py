@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
 from hsboost import _validation as check
-from hsboost._boosting.alone import refuse_lightgbm_workers
 from hsboost._boosting.dataset_groups import (
     ROW_FIELD,
     check_name,
@@ -22,6 +21,7 @@ from hsboost._boosting.dataset_groups import (
     row_weights,
     several_workers,
 )
+from hsboost._boosting.lightgbm_workers import refuse_lightgbm_workers
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets, FloatArray
 from hsboost._workers import communicator, metrics

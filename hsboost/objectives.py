@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 from hsboost import _validation as check
 from hsboost._boosting import step_size
 from hsboost._boosting.accelerator import Accelerator
-from hsboost._boosting.alone import refuse_lightgbm_workers
 from hsboost._boosting.dataset_groups import (
     ROW_FIELD,
     check_name,
@@ -23,6 +22,7 @@ from hsboost._boosting.dataset_groups import (
     row_weights,
     several_workers,
 )
+from hsboost._boosting.lightgbm_workers import refuse_lightgbm_workers
 from hsboost._kernels._compile import at_most
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets

@@ -13,7 +13,7 @@ from hsboost._kernels import gradient as kernels
 from hsboost._kernels import pav, search
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.segments import segment_values
-from hsboost._solver.projected import HypersimplexProjection
+from hsboost._projected import HypersimplexProjection
 from hsboost._solver.segments import Segments, Thresholds, find_thresholds
 from hsboost._solver.threshold import ArrayReducer, Threshold, scale_of, threshold_of
 from hsboost._validation import FloatArray

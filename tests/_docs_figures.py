@@ -36,7 +36,7 @@ from hsboost import projection
 from hsboost._kernels import _compile, exact, search, settle
 from hsboost._kernels import threshold as kernels
 from hsboost._solver import segments, threshold
-from hsboost._workers import metrics, order
+from hsboost._workers import metrics, radix
 from hsboost._workers import search as distributed
 from hsboost.cuda import _selection
 from hsboost.losses import FocalLoss, SampledSoftmaxLoss
@@ -130,8 +130,8 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             "a call carries max({}, {} / P) candidates for each",
             (distributed.FEWEST_CANDIDATES, distributed.MOST_CANDIDATES),
         ),
-        (DISTRIBUTED, "each of {:,} intervals and keeps one of them", (1 << order.DIGIT,)),
-        (DISTRIBUTED, "Three exchanges of {:.0f} KB settle a float32 score", (8 * (1 << order.DIGIT) / 1024,)),
+        (DISTRIBUTED, "each of {:,} intervals and keeps one of them", (1 << radix.DIGIT,)),
+        (DISTRIBUTED, "Three exchanges of {:.0f} KB settle a float32 score", (8 * (1 << radix.DIGIT) / 1024,)),
         (DISTRIBUTED, "in turns of {:.0f} MiB at most", (16 * metrics.EXCHANGED / 2**20,)),
         # GPU and plots
         (GPU, "| fewer than {:,} rows |", (_selection.LEAST_ROWS,)),

@@ -13,7 +13,7 @@ from _boosters import LGB, lgb_data, make_data
 from _cluster import local_client
 
 from hsboost import HSClassifier, PrecisionAtK, hypersimplex_obj
-from hsboost._boosting.alone import refuse_lightgbm_workers
+from hsboost._boosting.lightgbm_workers import refuse_lightgbm_workers
 
 SETTINGS: dict[str, Any] = {"n_estimators": 3, "num_leaves": 4, "verbose": -1, "n_jobs": 1}
 

@@ -10,8 +10,8 @@ from _collective import on_workers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsboost._workers import order
-from hsboost._workers.order import Here, Rows, boundaries, cuts
+from hsboost._workers import radix
+from hsboost._workers.radix import Here, Rows, boundaries, cuts
 from hsboost.metrics import _boundary
 from hsboost.projection import hard_cut
 
@@ -54,7 +54,7 @@ def test_it_does_not_matter_where_the_rows_are(problem: Any, size: int, random: 
 
     def work(workers: Any) -> Any:
         mine = place == workers.rank
-        rows = order.AtWorkers(workers, Rows(score[mine], None if weight is None else weight[mine]))
+        rows = radix.AtWorkers(workers, Rows(score[mine], None if weight is None else weight[mine]))
         found = boundaries(rows, np.array([mass]), score.dtype)
         return found, cuts(rows, found, np.array([mass])), workers.traffic
 
@@ -120,7 +120,7 @@ def test_extreme_scores_are_told_apart(dtype: Any, n_rankings: int) -> None:
 def test_scores_that_are_not_finite_are_refused_everywhere(bad: float) -> None:
     def work(workers: Any) -> Any:
         score = np.array([1.0, bad if workers.rank == 1 else 2.0], np.float32)
-        return boundaries(order.AtWorkers(workers, Rows(score)), np.array([1.0]), np.float32)
+        return boundaries(radix.AtWorkers(workers, Rows(score)), np.array([1.0]), np.float32)
 
     for found in on_workers(3, work):
         assert isinstance(found, ValueError)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._validation import Budgets, FloatArray
-from hsboost._workers import order
+from hsboost._workers import radix
 from hsboost._workers.communicator import Workers
 
 #: Distinct scores that all workers together send in one exchange: 16 bytes each at most.
@@ -62,8 +62,8 @@ def hits_at_k(
         shape = (columns, n_groups)
         rules = zip(budgets, total.reshape(shape), positive.reshape(shape), strict=True)
         mass = np.concatenate([check.BudgetRule.of(b, labels).masses(t, p) for b, t, p in rules])
-    rows = order.AtWorkers(workers, known[0])
-    found = order.boundaries(rows, mass, np.float64 if _wide(workers, y_score) else np.float32)
+    rows = radix.AtWorkers(workers, known[0])
+    found = radix.boundaries(rows, mass, np.float64 if _wide(workers, y_score) else np.float32)
     above, tied = rows.sum((2, mass.size), _hits, found.last)
     left = np.clip(mass - found.above, 0.0, None)
     share = np.divide(left, found.tied, out=np.zeros_like(left), where=found.tied > 0.0)

@@ -34,7 +34,7 @@ class WorkerRows:
         self.stop = np.minimum(self.start + BLOCK, offsets[1:][self.problem])
         self.known = np.zeros((sizes.size, pooled.KINDS)) if known is None else known
 
-    # What `hsboost._workers.order` asks of rows.
+    # What `hsboost._workers.radix` asks of rows.
     @property
     def score(self) -> FloatArray:
         """The scores."""

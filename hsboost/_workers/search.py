@@ -15,7 +15,7 @@ import numpy as np
 from hsboost._kernels import refine, search
 from hsboost._kernels.pooled import KINDS
 from hsboost._solver.segments import Thresholds
-from hsboost._workers import order
+from hsboost._workers import radix
 from hsboost._workers.communicator import Workers
 from hsboost._workers.rows import WorkerRows
 
@@ -88,8 +88,8 @@ def find_pooled(
         return _Search(workers, rows, k, total, scale, guess).run()
     except OverflowError:
         # Relative to the score at which the running weight passes k the solution lies in [-1, 0].
-        places = order.AtWorkers(workers, rows)
-        last = order.boundaries(places, k, np.float64, "raw_prediction").last
+        places = radix.AtWorkers(workers, rows)
+        last = radix.boundaries(places, k, np.float64, "raw_prediction").last
         near = Guess(np.where(np.isnan(last), 0.0, last), np.full(k.size, -0.5), np.full(k.size, np.inf))
         return _Search(workers, rows, k, total, scale, near, enclosed=True).run()
 

@@ -132,7 +132,7 @@ def beside(
 
 
 class Partitions:
-    """The rows of a Dask collection as :class:`hsboost._workers.order.Places`."""
+    """The rows of a Dask collection as :class:`hsboost._workers.radix.Places`."""
 
     def __init__(self, client: Client, rows: list[Any]) -> None:
         self.client, self.rows = client, rows

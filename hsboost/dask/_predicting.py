@@ -14,13 +14,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hsboost import _validation as check
-from hsboost._solver import ranking
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost._workers import order
+from hsboost._workers import radix
 from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows
-from hsboost.estimators import HSClassifier, _boosters
+from hsboost.estimators import HSClassifier, _boosters, _top_k
 
 
 def _has_probabilities(self: DaskPredictor) -> bool:
@@ -102,7 +101,7 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
             seen = partitions.collect(client, partitions.each(_rows.labels_with, x, given))
             found_labels = [label for one in seen for label in one]
             labels = Segments.by_label(found_labels).labels if found_labels else None
-        by_column = ranking.budgets(k, self.classes_, groups is not None)
+        by_column = _top_k.budgets(k, self.classes_, groups is not None)
         if groups is not None and labels is None:  # no rows, and no groups to have a budget
             given, by_column = [None] * len(x), [0] * len(by_column)
         index = None if labels is None else {label: g for g, label in enumerate(labels)}
@@ -111,11 +110,11 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
         parts = partitions.Partitions(client, rows)
         sizes = parts.sum((len(by_column), n_groups), _sizes, len(by_column) * n_groups)
         counts = np.concatenate(
-            [ranking.counts(b, size, labels) for b, size in zip(by_column, sizes, strict=True)]
+            [_top_k.counts(b, size, labels) for b, size in zip(by_column, sizes, strict=True)]
         )  # fmt: skip
-        found = order.boundaries(parts, counts, np.float32, "scores")
+        found = radix.boundaries(parts, counts, np.float32, "scores")
         tied = np.array(partitions.collect(client, partitions.each(_rows.tied, rows, shared=(found.last,))))
-        # Places left at the boundary go to the partitions in their order.
+        # Places left at the boundary go to the partitions in their radix.
         before = np.cumsum(tied, axis=0) - tied
         places = np.clip((counts - found.above)[None, :] - before, 0, tied)
         columns = self._columns()
@@ -210,5 +209,5 @@ def head(X: Any) -> Any:
 
 
 def _sizes(rows: Any, n: int) -> np.ndarray:
-    """Rows of each ranking."""
+    """Rows of each _top_k."""
     return np.bincount(np.zeros(rows.score.size, np.intp) if rows.ranking is None else rows.ranking, minlength=n)

@@ -9,7 +9,7 @@ from sklearn.utils.validation import _num_samples, column_or_1d
 
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
-from hsboost._workers.order import Rows
+from hsboost._workers.radix import Rows
 from hsboost.estimators import _boosters, _evaluation, _labels
 from hsboost.estimators._features import native
 

@@ -11,13 +11,13 @@ from distributed import Client
 
 from hsboost import _validation as check
 from hsboost._boosting.dataset_groups import ROW_FIELD
-from hsboost._solver.budgets import TrainingBudget
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost._workers import order
+from hsboost._workers import radix
 from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows
 from hsboost.estimators import _boosters, _class_weight, _eval_metric, _labels, _stopping
+from hsboost.estimators._budgets import TrainingBudget
 from hsboost.losses import HypersimplexLoss
 from hsboost.metrics import PrecisionAtK
 
@@ -213,8 +213,8 @@ def find_thresholds(client: Client, model: Any, training: Training, budget: Trai
     def found(which: int, mass: np.ndarray) -> np.ndarray:
         place = partitions.Partitions(client, partitions.each(_rows.part_of, scores, shared=(which,)))
         shift = np.repeat(np.broadcast_to(offset, (columns,)), mass.size // columns)
-        boundaries = order.boundaries(place, mass, np.float32, "raw_prediction")
-        return order.cuts(place, boundaries, mass, shift, model.objective_.unit)
+        boundaries = radix.boundaries(place, mass, np.float32, "raw_prediction")
+        return radix.cuts(place, boundaries, mass, shift, model.objective_.unit)
 
     overall = budget.overall() if training.labels is not None else budget.for_training(True)
     budgets = [overall] if columns == 1 else check.class_budgets(overall, columns)

@@ -11,11 +11,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
 from hsboost import _validation as check
-from hsboost._solver.budgets import TrainingBudget
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost._workers.communicator import workers
 from hsboost.estimators import _boosters, _calibration, _class_weight, _evaluation, _labels
+from hsboost.estimators._budgets import TrainingBudget
 from hsboost.estimators._history import History
 from hsboost.estimators._predictor import Predictor
 from hsboost.losses import HypersimplexLoss, Loss

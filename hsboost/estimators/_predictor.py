@@ -12,10 +12,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hsboost import _validation as check
-from hsboost._solver import ranking
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost.estimators import _boosters, _calibration
+from hsboost.estimators import _boosters, _calibration, _top_k
 from hsboost.estimators._model_file import persistence
 from hsboost.losses import HypersimplexLoss, Loss, get_loss
 
@@ -96,12 +95,12 @@ class Predictor(ClassifierMixin, BaseEstimator):
         scores = self.decision_function(X)
         k = self.k if k is None else k
         segments = None if groups is None else _segments(groups, scores.shape[0])
-        budgets = ranking.budgets(k, self.classes_, groups is not None)
+        budgets = _top_k.budgets(k, self.classes_, groups is not None)
         if scores.shape[0] == 0:
             return self.classes_[:0] if scores.ndim == 1 else np.empty(scores.shape, dtype=np.bool_)
         if scores.ndim == 1:
-            return self.classes_[ranking.top(scores, budgets[0], segments).astype(np.intp)]
-        return np.column_stack([ranking.top(column, b, segments) for column, b in zip(scores.T, budgets, strict=True)])
+            return self.classes_[_top_k.top(scores, budgets[0], segments).astype(np.intp)]
+        return np.column_stack([_top_k.top(column, b, segments) for column, b in zip(scores.T, budgets, strict=True)])
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from hsboost import _validation as check
-from hsboost._solver.budgets import by_column
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
+from hsboost.estimators._budgets import by_column
 
 
 def budgets(k: Budgets, classes: np.ndarray, grouped: bool) -> list[Budgets]:
