@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
-from hsboost._kernels import gradient as kernels
-from hsboost._kernels import pav, search
-from hsboost._kernels._compile import BLOCK
-from hsboost._kernels.segments import segment_values
-from hsboost._projected import HypersimplexProjection
 from hsboost._solver.segments import Segments, Thresholds, find_thresholds
-from hsboost._solver.threshold import ArrayReducer, Threshold, scale_of, threshold_of
+from hsboost._solver.solve import group_weights, grouped_values_at, project, project_groups, total_weight
+from hsboost._solver.threshold import Threshold
 from hsboost._validation import FloatArray
 
 #: Subnormal temperatures have no finite reciprocal: scores below _ROOM are multiplied, exactly, by 2**_SHIFT first.
@@ -117,7 +114,7 @@ def project_hypersimplex(
         mass = check.check_mass(k, total)
         check.check_resolution(mass, total, weight)
         direct = _direct(out, scores)
-        values, where = _project(scores, weight, mass, total, unit, method, direct)
+        values, where = project(scores, weight, mass, total, unit, method, direct)
         values = _delivered(values, dtype, out, direct is not None)
         return HypersimplexProjection(values, where.total, _unshift(where.cut, shift), temperature, weight)
     columns = np.ascontiguousarray(np.atleast_2d(scores.T))
@@ -185,9 +182,9 @@ def _project_columns(
     where: Threshold | Thresholds
     for c, column in enumerate(columns):
         if segments is None:
-            _, where = _project(column, weight, float(masses[c, 0]), total, temperature, method, values[c])
+            _, where = project(column, weight, float(masses[c, 0]), total, temperature, method, values[c])
         else:
-            where = _project_groups(segments, column, by_group, masses[c], totals, temperature, method, values[c])
+            where = project_groups(segments, column, by_group, masses[c], totals, temperature, method, values[c])
         multiplier[c], cut[c] = where.total, where.cut
     return values, multiplier, cut
 
@@ -197,193 +194,119 @@ def _unshift(cut: Any, shift: int) -> Any:
     return np.ldexp(cut, -shift) if np.ndim(cut) else float(np.ldexp(cut, -shift))
 
 
-def _project(
-    scores: FloatArray,
-    weight: FloatArray | None,
-    mass: float,
-    total: float,
-    temperature: float,
-    method: str,
-    out: FloatArray | None = None,
-) -> tuple[FloatArray, Threshold]:
-    """One projection, by the method asked for."""
-    if method == "pav":
-        where = _by_pav(scores, weight, mass, total, temperature)
-    else:
-        where = solve_threshold(scores, weight, mass, total, temperature, "x")
-    return values_at(scores, where, out), where
+class HypersimplexProjection:
+    """The result of :func:`project_hypersimplex`: soft 0/1 assignments and the thresholds behind them.
 
+    There is one threshold for all rows; one per group, shape (G,), when groups were given; one per column, shape (C,),
+    for scores of shape (n, C); shape (C, G) for both.
 
-def _project_groups(
-    segments: Segments,
-    column: FloatArray,
-    weight: FloatArray | None,
-    mass: np.ndarray,
-    total: np.ndarray,
-    temperature: float,
-    method: str,
-    out: FloatArray,
-) -> Thresholds:
-    """One projection per group, into ``out`` in the order of the column; weight is sorted by group."""
-    scores = segments.sort(column)
-    if method == "threshold":
-        where = solve_thresholds(segments, scores, weight, mass, total, temperature, "x")
-    else:
-        if not np.isfinite(scores).all():
-            raise check.not_finite(column, "x")
-        found = []
-        for g, (k, weight_of) in enumerate(zip(mass.tolist(), total.tolist(), strict=True)):
-            rows = segments.slice(g)
-            found.append(_by_pav(scores[rows], None if weight is None else weight[rows], k, weight_of, temperature))
-        anchor, nu, _, flat = (np.array(part) for part in zip(*found, strict=True))
-        where = Thresholds(anchor, nu, flat, scale_of(temperature))
-    if segments.order is None:
-        grouped_values_at(segments, scores, where, out)
-    else:
-        segments.unsort(grouped_values_at(segments, scores, where, scores), out)
-    return where
-
-
-def group_weights(segments: Segments, weight: FloatArray | None) -> np.ndarray:
-    """Σ w of each group; ``weight`` is sorted by group."""
-    if weight is None:
-        return np.diff(segments.offsets).astype(np.float64)
-    return np.add.reduceat(weight, segments.offsets[:-1], dtype=np.float64)
-
-
-def solve_thresholds(
-    segments: Segments,
-    scores: FloatArray,
-    weight: FloatArray | None,
-    mass: np.ndarray,
-    total: np.ndarray,
-    temperature: float,
-    name: str,
-    start: Thresholds | None = None,
-) -> Thresholds:
-    """:func:`hsboost._solver.segments.find_thresholds`, with the users' error for scores that are not finite."""
-    try:
-        return find_thresholds(segments, scores, weight, mass, total, temperature, start)
-    except FloatingPointError:
-        raise check.not_finite(segments.unsort(scores), name) from None
-
-
-def grouped_values_at(
-    segments: Segments, scores: FloatArray, where: Thresholds, out: FloatArray | None = None
-) -> FloatArray:
-    """:func:`values_at` with one threshold per group."""
-    out = np.empty_like(scores) if out is None else out
-    segment_values(
-        segments.small_rows, scores, segments.offsets, segments.tasks, where.scale, where.anchor, where.nu, where.flat,
-        2 * search.MARGIN, out,
-    )  # fmt: skip
-    for g in segments.large:
-        rows = segments.slice(g)
-        values_at(scores[rows], where.at(g), out[rows])
-    return out
-
-
-def total_weight(weight: FloatArray | None, n: int) -> float:
-    """Σ w, after the weights have been found finite, non-negative and not all zero."""
-    if weight is None:
-        return float(n)
-    total = float(weight.sum(dtype=np.float64))
-    if not (np.isfinite(total) and weight.min() >= 0) and not (np.isfinite(weight) & (weight >= 0)).all():
-        raise check.bad_weights(weight)
-    check.check_total_weight(total)
-    return total
-
-
-def solve_threshold(
-    scores: FloatArray,
-    weight: FloatArray | None,
-    mass: float,
-    total: float,
-    temperature: float,
-    name: str,
-    start: tuple[float, float] | None = None,
-) -> Threshold:
-    """:func:`hsboost._solver.threshold.threshold_of`, with the error that users see for scores that are not finite."""
-    try:
-        return threshold_of(scores, weight, mass, total, temperature, start)
-    except FloatingPointError:
-        raise check.not_finite(scores, name) from None
-
-
-def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float, step: float = 1.0) -> float:
-    """The raw score exceeded by the highest-scored rows of total weight ``mass``: the limit of small temperatures.
-
-    It lies in the middle between the last row in and the first row out, representable in the dtype of the scores so
-    that comparing with them is exact. Rows tied there are taken or left together, whichever misses ``mass`` by less.
-    Where there is no row on one side it lies half a ``step`` beyond the last one.
+    Attributes
+    ----------
+    values : ndarray of the shape of x
+        The projection y, in [0, 1], with Σ w y = k in each group and column; dtype of the scores.
+    threshold : float, or ndarray with one per group, per column
+        The multiplier ν, in units of x / temperature: y = clip(x / temperature - ν, 0, 1). Where several ν give the
+        same y, the middle of their interval.
+    cut : float, or ndarray with one per group, per column
+        The raw score that gets y = 1/2, temperature (ν + 1/2), in units of x. ``x > cut`` is the hard assignment.
+    temperature : float
+        The temperature used.
+    groups : list or None
+        The groups' labels, sorted: the order of the thresholds.
     """
-    if weight is not None and (weight > 0.0).any():
-        scores, weight = scores[weight > 0.0], weight[weight > 0.0]
-    n = scores.size
-    if weight is None:
-        place = min(int(np.ceil(mass)), n)
-        last = scores.max() if place == 0 else np.partition(scores, n - place)[n - place]
-    else:
-        order = np.argsort(-scores, kind="stable")
-        last = scores[order[min(int(np.searchsorted(np.cumsum(weight[order], dtype=np.float64), mass)), n - 1)]]
-    above, tied = scores > last, scores == last
-    weight_above, weight_tied = (
-        (float(rows.sum()) if weight is None else float(weight[rows].sum(dtype=np.float64))) for rows in (above, tied)
-    )
-    if mass - weight_above >= 0.5 * weight_tied and mass > 0.0:
-        lower, upper = scores[scores < last].max(initial=-np.inf), last
-    else:
-        lower, upper = last, scores[above].min(initial=np.inf)
-    # No row below or above: step aside, by no less than the dtype can tell apart.
-    if not np.isfinite(lower):
-        lower = min(upper - step, np.nextafter(upper, -np.inf, dtype=scores.dtype))
-    if not np.isfinite(upper):
-        upper = max(lower + step, np.nextafter(lower, np.inf, dtype=scores.dtype))
-    middle = scores.dtype.type(0.5 * float(lower) + 0.5 * float(upper))
-    return float(middle if middle < upper else lower)
 
+    def __init__(
+        self,
+        values: FloatArray,
+        threshold: Any,
+        cut: Any,
+        temperature: float,
+        weight: FloatArray | None,
+        segments: Segments | None = None,
+    ) -> None:
+        self.values = values
+        self.threshold = threshold
+        self.cut = cut
+        self.temperature = temperature
+        self.groups = None if segments is None else segments.labels
+        self._weight = weight
+        self._segments = segments
 
-def values_at(scores: FloatArray, where: Threshold, out: FloatArray | None = None) -> FloatArray:
-    """clip((x - anchor) / temperature - nu, 0, 1), in the dtype of the scores; ``out`` may be the scores themselves."""
-    out = np.empty_like(scores) if out is None else out
-    margin = 2 * search.MARGIN if where.flat else 0.0
-    n = scores.size
-    if n <= BLOCK:
-        kernels.block_values(scores, where.anchor, where.scale, where.nu, margin, out)
-    else:
-        kernels.values(n, scores, where.anchor, where.scale, where.nu, margin, out)
-    return out
+    def __repr__(self) -> str:
+        active = int(self.active.sum())
+        if np.ndim(self.threshold):
+            return f"HypersimplexProjection(shape={self.values.shape}, {np.size(self.cut)} thresholds, active={active})"
+        return (
+            f"HypersimplexProjection(n={self.values.size}, threshold={self.threshold:.6g}, cut={self.cut:.6g}, "
+            f"active={active})"
+        )
 
+    @cached_property
+    def active(self) -> np.ndarray:
+        """Boolean mask of the active set A, the rows with 0 < y < 1: the only ones through which gradients flow."""
+        return (self.values > 0) & (self.values < 1)
 
-def _by_pav(scores: FloatArray, weight: FloatArray | None, mass: float, total: float, temperature: float) -> Threshold:
-    """Sort, subtract the vertex of the polytope, regress isotonically, subtract (weighted generalisation)."""
-    if not np.isfinite(scores).all():
-        raise check.not_finite(scores, "x")
-    scale = scale_of(temperature)
-    if mass <= 0.0 or mass >= total:
-        return threshold_of(scores, weight, mass, total, temperature)
-    if weight is None:
-        # Values alone: sorting rows along with them costs several times as much.
-        z, w = np.sort(scores)[::-1].astype(np.float64), None
-    else:
-        order = np.argsort(scores)[::-1]
-        order = order[weight[order] > 0]  # rows without weight are not part of the problem: they follow the threshold
-        z, w = scores[order].astype(np.float64), weight[order].astype(np.float64)
-    s, relative, sums = np.empty(z.size), np.empty(z.size), np.empty(z.size)
-    first, last = np.empty(z.size, np.intp), np.empty(z.size, np.intp)
-    pav.vertex(w, mass, s)
-    blocks = pav.pool(z, scale, s, w, first, relative, sums, last)
-    row, level, ones = pav.fractional_block(z, scale, first, relative, last, blocks, search.MARGIN)
-    if row >= 0:
-        # z minus its block's level is the projection: 1 before the fractional block, 0 after it, its clip within.
-        where = Threshold(float(z[row]), level, scale, False)
-        if abs(level) > search.FAR:
-            rows = ArrayReducer(scores, weight, scale, total)
-            rows.anchor = where.anchor
-            closest = rows.nearest(level)
-            where = Threshold(closest, level + (where.anchor - closest) * scale, scale, False)
-        return where
-    # All values are 0 or 1: any threshold between the two groups will do, take the middle.
-    below = float(z[ones]) if ones < z.size else -np.inf
-    anchor, nu = search.flat_cut(below, float(z[ones - 1]) if ones > 0 else np.inf, scale)
-    return Threshold(anchor, nu, scale, True)
+    def jvp(self, v: ArrayLike) -> np.ndarray:
+        """Derivative of the values when the scores move in direction ``v``.
+
+        J v = (v - Σ_A w v / Σ_A w) / temperature on A, 0 elsewhere, the sums within each group and column: a shift of
+        all active scores moves nothing.
+
+        Parameters
+        ----------
+        v : array-like of the shape of x
+            Direction, in units of x.
+
+        Returns
+        -------
+        ndarray of that shape, float64.
+        """
+        v = self._direction(v)
+        weight = self._active_weight()
+        return np.where(self.active, v - self._shared(weight * v, weight), 0.0) / self.temperature
+
+    def vjp(self, u: ArrayLike) -> np.ndarray:
+        """Gradient with respect to the scores of a function whose gradient in the values is ``u``.
+
+        Jᵀ u = (u - w Σ_A u / Σ_A w) / temperature on A, 0 elsewhere. Equal to :meth:`jvp` for equal weights.
+
+        Parameters
+        ----------
+        u : array-like of the shape of x
+            Gradient with respect to the values.
+
+        Returns
+        -------
+        ndarray of that shape, float64.
+        """
+        u = self._direction(u)
+        weight = self._active_weight()
+        return np.where(self.active, u - weight * self._shared(self.active * u, weight), 0.0) / self.temperature
+
+    def _direction(self, v: ArrayLike) -> np.ndarray:
+        v = np.asarray(v, dtype=np.float64)
+        if self.values.ndim == 1:
+            check.check_same_length(v, "the direction", self.values.size, "the projection")
+        elif v.shape != self.values.shape:
+            raise ValueError(f"the direction must have the projection's shape {self.values.shape}, got {v.shape}")
+        return v
+
+    def _active_weight(self) -> np.ndarray:
+        """Weights of the active rows, 0 elsewhere."""
+        if self._weight is None:
+            return self.active.astype(np.float64)
+        weight = self._weight if self.values.ndim == 1 else self._weight[:, None]
+        return self.active * weight.astype(np.float64)
+
+    def _shared(self, a: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Σ a / Σ weight of each row's group and column (0 where no row is active), broadcastable to the rows."""
+        if self._segments is None:
+            total, of = a.sum(axis=0), weight.sum(axis=0)
+            return np.divide(total, of, out=np.zeros_like(total), where=of > 0)
+        codes = self._segments.codes
+        columns = a.reshape(a.shape[0], -1), weight.reshape(a.shape[0], -1)
+        out = np.empty(columns[0].shape)
+        for c, (amount, share) in enumerate(zip(columns[0].T, columns[1].T, strict=True)):
+            total, of = np.bincount(codes, amount), np.bincount(codes, share)
+            out[:, c] = np.divide(total, of, out=np.zeros_like(total), where=of > 0)[codes]
+        return out.reshape(a.shape)

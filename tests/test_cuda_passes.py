@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 
 from hsboost import HypersimplexLoss, cuda, project_hypersimplex
+from hsboost._solver.solve import values_at
 from hsboost._solver.threshold import ArrayReducer, scale_of, threshold_of
 from hsboost.cuda import _kernels, _reducer, _rows, _step
 from hsboost.cuda._device import Device, device, grid, missing, simulated
 from hsboost.losses import HypersimplexFYLoss
 from hsboost.losses._single import Round
-from hsboost.projection import values_at
 from tests.strategies import Problem, problems
 
 if missing() is not None:

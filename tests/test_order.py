@@ -10,10 +10,10 @@ from _collective import on_workers
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hsboost._solver.top_k import hard_cut
 from hsboost._workers import radix
 from hsboost._workers.radix import Here, Rows, boundaries, cuts
 from hsboost.metrics import _boundary
-from hsboost.projection import hard_cut
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from hsboost import HypersimplexLoss, HypersimplexObjective, project_hypersimplex
 from hsboost._kernels.search import flat_cut
 from hsboost._solver.segments import Segments, find_thresholds
+from hsboost._solver.solve import values_at
 from hsboost._solver.threshold import SMALL, threshold_of
 from hsboost._workers.communicator import Workers
 from hsboost.losses import HypersimplexFYLoss
-from hsboost.projection import values_at
 
 pytestmark = pytest.mark.truth
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from strategies import Problem, problems
 
 from hsboost import project_hypersimplex
+from hsboost._solver.solve import values_at
 from hsboost._solver.threshold import scale_of
 from hsboost._workers.rows import WorkerRows
 from hsboost._workers.search import Guess, find_pooled
-from hsboost.projection import values_at
 
 TINY = float(np.finfo(np.float64).tiny)
 

@@ -135,7 +135,7 @@ def boundaries(places: Places, mass: np.ndarray, dtype: Any, name: str = "y_scor
 
 
 def cuts(places: Places, found: Boundaries, mass: np.ndarray, offset: Any = 0.0, unit: float = 1.0) -> np.ndarray:
-    """:func:`hsboost.projection.hard_cut` of each ranking, for float64 scores (those searched · unit + offset)."""
+    """:func:`hsboost._solver.top_k.hard_cut` of each ranking, for float64 scores (those searched · unit + offset)."""
     n = mass.size
     around = places.max((2, n), _neighbours, found.last)
     shift = np.broadcast_to(np.asarray(offset, dtype=np.float64), (n,))

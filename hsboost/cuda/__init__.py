@@ -24,6 +24,7 @@ from typing import Any
 
 from hsboost import _validation as check
 from hsboost._kernels import search
+from hsboost._solver.solve import total_weight
 from hsboost._solver.threshold import Threshold
 from hsboost.cuda import _kernels as kernels
 from hsboost.cuda import _step
@@ -33,7 +34,6 @@ from hsboost.cuda._reducer import find
 from hsboost.cuda._rows import RowsByDataset
 from hsboost.cuda._selection import LEAST_ROWS, caller, chosen
 from hsboost.losses import HypersimplexLoss
-from hsboost.projection import total_weight
 
 __all__ = ["LEAST_ROWS", "RowsByDataset", "boosting_step", "missing", "project_hypersimplex"]
 
@@ -142,7 +142,7 @@ def project_hypersimplex(
 
 
 def write_values(place: Device, x: Any, where: Threshold, out: Any) -> None:
-    """The projected values for a threshold, as `hsboost.projection.values_at` gives them."""
+    """The projected values for a threshold, as `hsboost._solver.solve.values_at` gives them."""
     margin = 2 * search.MARGIN if where.flat else 0.0
     kernels.values[grid(place, int(x.size))](
         place.view(x), where.anchor, where.scale, where.nu, margin, place.view(out)

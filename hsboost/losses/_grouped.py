@@ -12,10 +12,10 @@ from hsboost import _validation as check
 from hsboost._kernels import segments as kernels
 from hsboost._kernels._compile import as_input
 from hsboost._solver.segments import Segments, Thresholds
+from hsboost._solver.solve import solve_thresholds
 from hsboost._validation import BudgetRule, Budgets, FloatArray
 from hsboost.losses import _single
 from hsboost.losses._single import Rows, Slopes
-from hsboost.projection import solve_thresholds
 
 
 class GroupedRows(NamedTuple):

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from hsboost import _validation as check
 from hsboost._kernels import gradient as kernels
 from hsboost._kernels._compile import BLOCK, as_input
+from hsboost._solver.solve import solve_threshold
 from hsboost._solver.threshold import Threshold
 from hsboost._validation import Budget, FloatArray
-from hsboost.projection import solve_threshold
 
 #: References to an array that only its `Round` holds: the tuple's, and the argument of getrefcount.
 _UNSHARED = 2

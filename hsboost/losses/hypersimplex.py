@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
+from hsboost._solver.top_k import hard_cut
 from hsboost._validation import Budgets, FloatArray
 from hsboost._workers.communicator import Workers
 from hsboost.losses import _grouped, _pooled, _single
 from hsboost.losses._base import Loss
 from hsboost.losses._single import Slopes
-from hsboost.projection import hard_cut
 
 HESSIANS = ("exact", "unit")
 REDUCTIONS = ("sum", "mean")

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
+from hsboost._solver.top_k import hard_cut
 from hsboost._validation import Budget, FloatArray
 from hsboost.plotting import _curves, _inputs, _style
 from hsboost.plotting._base import Display
-from hsboost.projection import HypersimplexProjection, hard_cut, project_hypersimplex
+from hsboost.projection import HypersimplexProjection, project_hypersimplex
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,8 +14,8 @@ from hsboost._kernels._compile import BLOCK, FAST, Kernel, njit
 from hsboost._kernels.columns import TILE, transpose
 from hsboost._kernels.search import MARGIN
 from hsboost._solver.segments import Segments, find_thresholds
+from hsboost._solver.solve import project_groups
 from hsboost._solver.threshold import scale_of
-from hsboost.projection import _project_groups
 
 #: Columns are copied in groups of about so many scores: the copy stays in the cache, and fresh memory is slow.
 FEW_SCORES = 1 << 20
@@ -42,7 +42,7 @@ def project(x: Tensor, k: Tensor, temperature: float, method: str) -> Tensor:
         scores = np.ascontiguousarray(scores)
         segments = _equal_segments(problems, n)
         values = np.empty_like(scores)
-        _project_groups(segments, scores.reshape(-1), None, mass, total, temperature, method, values.reshape(-1))
+        project_groups(segments, scores.reshape(-1), None, mass, total, temperature, method, values.reshape(-1))
     except (ValueError, FloatingPointError):
         raise not_finite(scores) from None
     return torch.from_numpy(values)
