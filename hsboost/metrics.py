@@ -23,6 +23,7 @@ from hsboost._boosting.dataset_groups import (
 )
 from hsboost._boosting.lightgbm_workers import refuse_lightgbm_workers
 from hsboost._solver.segments import Segments
+from hsboost._solver.top_k import last_score
 from hsboost._validation import Budgets, FloatArray
 from hsboost._workers import communicator, metrics
 
@@ -182,7 +183,7 @@ def _hits_among(score: FloatArray, positive: np.ndarray, weight: np.ndarray | No
     """(weight of positives among the top ``mass``, mass)."""
     if mass <= 0.0:
         return 0.0, 0.0
-    last = _boundary(score, weight, mass)
+    last = last_score(score, weight, mass)
     above, tied = score > last, score == last
     if weight is None:
         left = mass - float(above.sum())
@@ -200,17 +201,6 @@ def _check_two_values(labels: np.ndarray, positive: np.ndarray, pos_label: Any) 
             f"y_true must hold two values, pos_label={pos_label!r} and one other; got {rest[0]!r} and others besides; "
             "pass (y_true == your_label) instead"
         )
-
-
-def _boundary(score: FloatArray, weight: FloatArray | None, mass: float) -> float:
-    """The score of the last row, at least in part, among the top ``mass``."""
-    n = score.size
-    if weight is None:
-        place = min(int(np.ceil(mass)), n)
-        return float(np.partition(score, n - place)[n - place])
-    order = np.argsort(-score, kind="stable")
-    running = np.cumsum(weight[order])
-    return float(score[order[min(int(np.searchsorted(running, mass)), n - 1)]])
 
 
 class _Metric(ABC):

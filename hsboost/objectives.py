@@ -435,6 +435,13 @@ class HypersimplexObjective(LossObjective):
         return self.loss.budget_cut(y_true, raw_prediction, sample_weight, groups)
 
 
+def objective_of(loss: Loss, groups: Any = None, offset: Any = None, unit: float = 1.0) -> LossObjective:
+    """The objective of any loss; groups are those of a hypersimplex loss."""
+    objective = HypersimplexObjective.of(loss, groups) if isinstance(loss, HypersimplexLoss) else LossObjective(loss)
+    objective.offset, objective.unit = offset, unit
+    return objective
+
+
 def _cut(state: Any, unit: float) -> Any:
     """Where a round cut: a float, or an array of groups, of classes, of both."""
     return unit * np.array([one.cut for one in state]) if type(state) is tuple else unit * state.cut

@@ -17,8 +17,9 @@ import xgboost as xgb
 
 from hsboost import HypersimplexLoss, cuda
 from hsboost._boosting.accelerator import Accelerator
+from hsboost._boosting.caller import Caller, caller
 from hsboost.cuda import _device, _selection
-from hsboost.cuda._selection import LEAST_ROWS, Caller, caller, chosen, device_of
+from hsboost.cuda._selection import LEAST_ROWS, chosen, device_of
 
 ROOT = Path(__file__).parent.parent
 SIMULATED = ["test_cuda_passes.py", "test_cuda_objective.py"]

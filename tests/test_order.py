@@ -10,12 +10,23 @@ from _collective import on_workers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsboost._solver.top_k import hard_cut
+from hsboost._solver.top_k import hard_cut, last_score
 from hsboost._workers import radix
-from hsboost._workers.radix import Here, Rows, boundaries, cuts
-from hsboost.metrics import _boundary
+from hsboost._workers.radix import Rows, boundaries, cuts
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+class Here:
+    """All rows in one place."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def sum(self, shape: tuple[int, ...], function: Any, *arguments: Any) -> np.ndarray:
+        return np.asarray(function(self.rows, *arguments), dtype=np.float64).reshape(shape)
+
+    max = sum
 
 
 @st.composite
@@ -40,7 +51,7 @@ def test_boundary_and_cut_are_those_of_gathered_rows(problem: Any) -> None:
     rows = Here(Rows(score, weight))
     found = boundaries(rows, np.array([mass]), score.dtype)
     if mass > 0.0:
-        assert found.last[0] == _boundary(score, weight, mass)
+        assert found.last[0] == last_score(score, weight, mass)
     w = np.ones(score.size) if weight is None else weight
     assert found.above[0] == w[score > found.last[0]].sum()
     assert found.tied[0] == w[score == found.last[0]].sum()

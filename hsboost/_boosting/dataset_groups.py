@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from hsboost._boosting.caller import in_xgboost_cv
 from hsboost._solver.segments import Segments
 
 #: The field of an XGBoost DMatrix that may carry a group code for each row.
 ROW_FIELD = "label_lower_bound"
-
-#: How far up the stack XGBoost's cross-validation can be from here.
-_NEAR = 64
 
 
 def check_name(groups: Any) -> None:
@@ -61,7 +58,7 @@ def query_groups(dataset: Any, k: Any = None, columns: int = 1) -> Segments:
             f"so that a query in two batches would get two budgets; give each row the number of its query, {ROW_FIELD}="
             f"codes, when you build it, and use groups={ROW_FIELD!r}, or build a DMatrix from arrays with qid="
         )
-    if _names_groups(k, columns) and _in_xgboost_cv():
+    if _names_groups(k, columns) and in_xgboost_cv():
         raise ValueError(
             "k names groups by their numbers, but xgb.cv shuffles the query groups and numbers those of each fold "
             f"anew; pass one budget for all groups, or give each row the number of its query, {ROW_FIELD}=codes, leave "
@@ -186,15 +183,3 @@ def _names_groups(k: Any, columns: int) -> bool:
     if not isinstance(k, Mapping):
         return False
     return columns == 1 or any(isinstance(of_class, Mapping) for of_class in k.values())
-
-
-def _in_xgboost_cv() -> bool:
-    """Whether ``xgb.cv`` is calling."""
-    frame = sys._getframe(1)
-    for _ in range(_NEAR):
-        if frame.f_back is None:
-            return False
-        frame = frame.f_back
-        if frame.f_globals.get("__name__") == "xgboost.training" and frame.f_code.co_name == "cv":
-            return True
-    return False

@@ -11,6 +11,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from hsboost._boosting.caller import frames
+
 #: LightGBM's names for the number of machines and for their list.
 _NUMBER = ("num_machines", "num_machine")
 _LIST = ("machines", "workers", "nodes")
@@ -38,14 +40,10 @@ def refuse_lightgbm_workers(dataset: Any = None, what: str = "this objective") -
         return
     several = _name_several(getattr(dataset, "params", None))
     booster = None
-    frame: FrameType | None = sys._getframe(1)
-    for _ in range(_NEAR):
-        if frame is None:
-            break
+    for frame in frames(_NEAR):
         if booster is None and frame.f_globals.get("__name__") == "lightgbm.basic":
             booster = frame.f_locals.get("self")
         several = several or _is_one_of_several(frame)
-        frame = frame.f_back
     if several:
         with suppress(Exception):
             # LightGBM leaves its network open when training fails, and the next training in this process would wait

@@ -15,6 +15,7 @@ import numpy as np
 from hsboost._kernels import guess, search, threshold
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.settle import settle
+from hsboost._solver.top_k import last_score
 
 #: Up to this many rows one compiled call on one thread beats the passes below.
 SMALL = 65_536
@@ -337,10 +338,7 @@ def threshold_of(
         return _search_in_memory(x, w, k, total, scale, start)
     except OverflowError:
         # Relative to the score at which the running weight passes k the solution lies in [-1, 0].
-        order = np.argsort(-x, kind="stable")
-        weight = np.ones(x.size) if w is None else w[order].astype(np.float64)
-        at = min(int(np.searchsorted(np.cumsum(weight), k)), x.size - 1)
-        return _search_in_memory(x, w, k, total, scale, (float(x[order[at]]), -0.5), (-1.0, 0.0))
+        return _search_in_memory(x, w, k, total, scale, (float(last_score(x, w, k)), -0.5), (-1.0, 0.0))
 
 
 def scale_of(temperature: float) -> float:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from hsboost._validation import FloatArray
+
+
+def last_score(scores: FloatArray, weight: FloatArray | None, mass: float) -> Any:
+    """The score of the last row, at least in part, among the top ``mass``; for a mass of 0 the highest score."""
+    n = scores.size
+    if weight is None:
+        place = min(int(np.ceil(mass)), n)
+        return scores.max() if place == 0 else np.partition(scores, n - place)[n - place]
+    order = np.argsort(-scores, kind="stable")
+    return scores[order[min(int(np.searchsorted(np.cumsum(weight[order], dtype=np.float64), mass)), n - 1)]]
 
 
 def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float, step: float = 1.0) -> float:
@@ -16,25 +28,33 @@ def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float, step: f
     """
     if weight is not None and (weight > 0.0).any():
         scores, weight = scores[weight > 0.0], weight[weight > 0.0]
-    n = scores.size
-    if weight is None:
-        place = min(int(np.ceil(mass)), n)
-        last = scores.max() if place == 0 else np.partition(scores, n - place)[n - place]
-    else:
-        order = np.argsort(-scores, kind="stable")
-        last = scores[order[min(int(np.searchsorted(np.cumsum(weight[order], dtype=np.float64), mass)), n - 1)]]
+    last = last_score(scores, weight, mass)
     above, tied = scores > last, scores == last
     weight_above, weight_tied = (
         (float(rows.sum()) if weight is None else float(weight[rows].sum(dtype=np.float64))) for rows in (above, tied)
     )
-    if mass - weight_above >= 0.5 * weight_tied and mass > 0.0:
-        lower, upper = scores[scores < last].max(initial=-np.inf), last
+    lower, upper = scores[scores < last].max(initial=-np.inf), scores[above].min(initial=np.inf)
+    return cut_beside(last, weight_above, weight_tied, lower, upper, mass, step, scores.dtype)
+
+
+def cut_beside(
+    last: Any, above: float, tied: float, lower: Any, upper: Any, mass: float, step: float, dtype: Any = np.float64
+) -> float:
+    """The cut of :func:`hard_cut` above or below the rows that score ``last``.
+
+    ``above`` and ``tied`` are the weights of the rows that score more, and as much; ``lower`` and ``upper`` the next
+    scores below and above, infinite where there are none.
+    """
+    kind = np.dtype(dtype).type
+    if mass - above >= 0.5 * tied and mass > 0.0:
+        upper = last
     else:
-        lower, upper = last, scores[above].min(initial=np.inf)
+        lower = last
     # No row below or above: step aside, by no less than the dtype can tell apart.
-    if not np.isfinite(lower):
-        lower = min(upper - step, np.nextafter(upper, -np.inf, dtype=scores.dtype))
-    if not np.isfinite(upper):
-        upper = max(lower + step, np.nextafter(lower, np.inf, dtype=scores.dtype))
-    middle = scores.dtype.type(0.5 * float(lower) + 0.5 * float(upper))
+    with np.errstate(over="ignore"):
+        if not np.isfinite(lower):
+            lower = min(upper - step, np.nextafter(upper, -np.inf, dtype=kind))
+        if not np.isfinite(upper):
+            upper = max(lower + step, np.nextafter(lower, np.inf, dtype=kind))
+    middle = kind(0.5 * float(lower) + 0.5 * float(upper))
     return float(middle if middle < upper else lower)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from hsboost import _validation as check
+from hsboost._solver.top_k import cut_beside
 from hsboost._validation import FloatArray
 from hsboost._workers.communicator import Workers
 
@@ -46,19 +47,6 @@ class Places(Protocol):
     def max(self, shape: tuple[int, ...], function: Callable[..., Any], *arguments: Any) -> np.ndarray:
         """Elementwise maximum over places."""
         ...
-
-
-class Here:
-    """All rows in one place."""
-
-    def __init__(self, rows: Any) -> None:
-        self.rows = rows
-
-    def sum(self, shape: tuple[int, ...], function: Callable[..., Any], *arguments: Any) -> np.ndarray:
-        """What the function makes of them."""
-        return np.asarray(function(self.rows, *arguments), dtype=np.float64).reshape(shape)
-
-    max = sum
 
 
 class AtWorkers:
@@ -142,24 +130,7 @@ def cuts(places: Places, found: Boundaries, mass: np.ndarray, offset: Any = 0.0,
     lower, upper = unit * around[0] + shift, shift - unit * around[1]
     last = unit * found.last + shift
     each = zip(last, found.above, found.tied, lower, upper, mass, np.full(n, unit), strict=True)
-    return np.array([_cut(*one) for one in each])
-
-
-def _cut(last: float, above: float, tied: float, lower: float, upper: float, mass: float, step: float) -> float:
-    """Between the last row in and the first row out; tied rows are taken or left together."""
-    if np.isnan(last):
-        return np.nan
-    if mass - above >= 0.5 * tied and mass > 0.0:
-        upper = last
-    else:
-        lower = last
-    if not np.isfinite(lower):
-        with np.errstate(over="ignore"):
-            lower = min(upper - step, np.nextafter(upper, -np.inf))
-    if not np.isfinite(upper):
-        upper = max(lower + step, np.nextafter(lower, np.inf))
-    middle = 0.5 * lower + 0.5 * upper
-    return float(middle if middle < upper else lower)
+    return np.array([np.nan if np.isnan(one[0]) else cut_beside(*one) for one in each])
 
 
 def _histogram(rows: Any, kind: np.dtype[Any], prefix: np.ndarray, known: int, width: int, name: str) -> np.ndarray:

@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import Any
 
 from hsboost import _validation as check
+from hsboost._boosting.caller import caller
 from hsboost._kernels import search
 from hsboost._solver.solve import total_weight
 from hsboost._solver.threshold import Threshold
@@ -32,7 +33,7 @@ from hsboost.cuda._device import Device, grid, missing
 from hsboost.cuda._device import device as numbered
 from hsboost.cuda._reducer import find
 from hsboost.cuda._rows import RowsByDataset
-from hsboost.cuda._selection import LEAST_ROWS, caller, chosen
+from hsboost.cuda._selection import LEAST_ROWS, chosen
 from hsboost.losses import HypersimplexLoss
 
 __all__ = ["LEAST_ROWS", "RowsByDataset", "boosting_step", "missing", "project_hypersimplex"]

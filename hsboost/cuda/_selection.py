@@ -4,43 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from typing import Any, NamedTuple
+from typing import Any
 
+from hsboost._boosting.caller import Caller
 from hsboost.cuda._device import missing, simulated
 
 #: Fewer rows than this stay on the host unless a device is asked for: launches would take longer than the work.
 LEAST_ROWS = 131_072
-
-#: Python frames between this module and the booster that calls, at most: adapters, stopwatches, wrappers.
-MOST_FRAMES = 64
-
-
-class Caller(NamedTuple):
-    """The booster in whose round the objective was called: ``xgboost`` or ``lightgbm``, and XGBoost's own objects."""
-
-    library: str
-    booster: Any = None
-    dataset: Any = None
-
-
-def caller() -> Caller | None:
-    """Find the booster that is calling, in the call stack; None when nobody boosts.
-
-    XGBoost calls an objective from ``Booster.update`` (until 3.1) or ``Booster.boost`` (from 3.2), both methods of
-    ``xgboost.core.Booster`` with the arguments ``self`` and ``dtrain``. No other frame's variables are looked at.
-    """
-    frame = sys._getframe(1)
-    for _ in range(MOST_FRAMES):
-        if frame.f_back is None:
-            return None
-        frame = frame.f_back
-        module = str(frame.f_globals.get("__name__"))
-        if module == "xgboost.core" and frame.f_code.co_name in ("boost", "update"):
-            return Caller("xgboost", frame.f_locals.get("self"), frame.f_locals.get("dtrain"))
-        if module == "lightgbm.basic":
-            return Caller("lightgbm")
-    return None
 
 
 def device_of(booster: Any) -> int | None:

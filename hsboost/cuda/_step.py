@@ -83,10 +83,7 @@ def _check_classes(loss: HypersimplexLoss, rows: DeviceRows) -> None:
         return
     some = [c for c, positive in enumerate(rows.positives) if positive > 0.0]
     if len(some) < 2:
-        raise ValueError(
-            "y_true must hold at least two classes (of rows with weight) when k is None; "
-            f"got only {some}; pass the labels, or give k"
-        )
+        raise _single.few_classes(some)
 
 
 class _Output:

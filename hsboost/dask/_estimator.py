@@ -20,7 +20,7 @@ from hsboost.estimators import _categories as categories
 from hsboost.estimators._classifier import training_unit
 from hsboost.losses import HypersimplexLoss, Loss
 from hsboost.metrics import PrecisionAtK
-from hsboost.objectives import HypersimplexObjective, LossObjective
+from hsboost.objectives import objective_of
 
 #: What ``fit`` learns; all of it is of one fit.
 FITTED = frozenset({"local_", "evals_result_"})
@@ -189,7 +189,7 @@ class DaskHSClassifier(DaskPredictor):
         )
         unit = training_unit(loss, local.estimator, before)
         index, columns = _index(training, evaluation), budget.n_columns
-        objective = self._objective(
+        objective = objective_of(
             local._loss(_training.by_code(budget.for_training(True), index, columns), groups is not None),
             None if groups is None else ROW_FIELD,
             offset,
@@ -197,7 +197,7 @@ class DaskHSClassifier(DaskPredictor):
         )
         if training.weighted:
             objective.check_weights(float(training.cells.sum()), "XGBoost", local._weights_named())
-        final = self._objective(loss, None, offset, unit)
+        final = objective_of(loss, None, offset, unit)
         estimator = _boosters.prepare(local.estimator, final, classes.size)
         watched = _training.by_code(budget.for_evaluation(eval_groups is not None), index, columns)
         metric = PrecisionAtK(watched, None if eval_groups is None else ROW_FIELD)
@@ -225,12 +225,6 @@ class DaskHSClassifier(DaskPredictor):
         settings = self.get_params(deep=False)
         settings["estimator"] = _local_estimator(self.estimator)
         return HSClassifier(**settings)
-
-    def _objective(self, loss: Loss, groups: str | None, offset: Any, unit: float) -> LossObjective:
-        grouped = isinstance(loss, HypersimplexLoss)
-        objective = HypersimplexObjective.of(loss, groups) if grouped else LossObjective(loss)  # type: ignore[arg-type]
-        objective.offset, objective.unit = offset, unit
-        return objective
 
     def _evaluation(
         self,

@@ -42,7 +42,7 @@ class TrainingBudget:
         wanted = [1] if self.n_columns == 1 else range(self.n_columns)
         self.own = [np.bincount(codes, w * (encoded == c), minlength=self.totals.size) for c in wanted]
         self.given = by_column(k, classes, segments is not None)
-        self.columns = [self._by_group(budget) for budget in by_column(k, classes, segments is not None)]
+        self.columns = [self._by_group(budget) for budget in self.given]
 
     def for_training(self, all_rows: bool) -> Budgets:
         """k for the loss; ``all_rows``: no row was set aside, counts may stay counts."""
@@ -54,7 +54,7 @@ class TrainingBudget:
         if same_groups:
             columns = list(self.given)
         elif self.segments is None:
-            columns = [self._column(c, all_rows=self.segments is not None) for c in range(self.n_columns)]
+            columns = [self._column(c, all_rows=False) for c in range(self.n_columns)]
         else:
             columns = [self._overall(c) for c in range(self.n_columns)]
         # One budget for all classes goes without their names, for the sake of the metric's own name.

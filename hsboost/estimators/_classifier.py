@@ -20,7 +20,7 @@ from hsboost.estimators._history import History
 from hsboost.estimators._predictor import Predictor
 from hsboost.losses import HypersimplexLoss, Loss
 from hsboost.metrics import PrecisionAtK
-from hsboost.objectives import HypersimplexObjective, LossObjective
+from hsboost.objectives import objective_of
 
 #: What ``fit`` learns; all of it is of one fit.
 FITTED = frozenset(
@@ -261,9 +261,8 @@ class HSClassifier(Predictor):
         loss = self._loss(budget.for_training(whole), groups is not None)
         if k is not None and classes.size > 2 and not isinstance(loss, HypersimplexLoss):
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
-        objective = _objective(loss, train_groups)
-        objective.offset = self._offset(loss, train_y, train_w, classes.size, init_model)
-        objective.unit = training_unit(loss, self.estimator, init_model)
+        offset = self._offset(loss, train_y, train_w, classes.size, init_model)
+        objective = objective_of(loss, train_groups, offset, training_unit(loss, self.estimator, init_model))
         if train_w is not None and classes.size == 2 and isinstance(loss, HypersimplexLoss) and loss.k is None:
             stored = train_w.astype(np.float32)  # as boosters keep it: the greatest numbers are refused below
             for c in (0, 1):
@@ -284,8 +283,7 @@ class HSClassifier(Predictor):
         fitted.n_features_in_ = int(estimator.n_features_in_)
         fitted._remember_columns(X)
         # The training rows' groups are data, and callbacks are not part of a model.
-        fitted.objective_ = _objective(loss, None)
-        fitted.objective_.offset, fitted.objective_.unit = objective.offset, objective.unit
+        fitted.objective_ = objective_of(loss, None, objective.offset, objective.unit)
         _boosters.exchange_objective(estimator, fitted.objective_)
         fitted._find_thresholds(loss, budget, train_X, train_y, train_w, train_groups)
         if held_out is not None:
@@ -422,9 +420,3 @@ def training_unit(loss: Loss, estimator: Any, init_model: HSClassifier | None) -
             f"room for scores, got {loss.unit:g}; leave it at 1: the trees and the decisions are the same"
         )
     return loss.unit
-
-
-def _objective(loss: Loss, segments: Segments | None) -> LossObjective:
-    if isinstance(loss, HypersimplexLoss):
-        return HypersimplexObjective.of(loss, segments)
-    return LossObjective(loss)

@@ -280,10 +280,7 @@ def _masses(k: Budgets, labels: list[Any] | None, total: np.ndarray, positive: n
     if k is None and classes == 1 and not 0.0 < mass.sum() < total.sum():
         raise _single.one_class(0 if mass.sum() <= 0.0 else 1)
     if k is None and classes > 1 and (found.sum(axis=1) > 0.0).sum() < 2:
-        raise ValueError(
-            "y_true must hold at least two classes (of rows with weight) when k is None; "
-            f"got only {np.flatnonzero(found.sum(axis=1) > 0.0).tolist()}; pass the labels, or give k"
-        )
+        raise _single.few_classes(np.flatnonzero(found.sum(axis=1) > 0.0).tolist())
     return mass
 
 

@@ -228,6 +228,14 @@ def one_class(label: int) -> ValueError:
     )
 
 
+def few_classes(found: list[int]) -> ValueError:
+    """The error for training labels of several classes of which fewer than two have rows with weight."""
+    return ValueError(
+        "y_true must hold at least two classes (of rows with weight) when k is None; "
+        f"got only {found}; pass the labels, or give k"
+    )
+
+
 def warn_if_all(mass: float, total: float, slopes: Slopes) -> None:
     """Say once a training that a count takes every row, so that no row has a gradient."""
     if mass >= total * (1.0 - check.ROUNDING) and not slopes.convex:

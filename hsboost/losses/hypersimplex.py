@@ -214,10 +214,7 @@ class HypersimplexLoss(Loss):
         if self.k is None:
             weighs = [bool((labels if w is None else labels * w).any()) for _, labels, _ in problems]
             if sum(weighs) < 2:
-                raise ValueError(
-                    "y_true must hold at least two classes (of rows with weight) when k is None; "
-                    f"got only {[c for c, some in enumerate(weighs) if some]}; pass the labels, or give k"
-                )
+                raise _single.few_classes([c for c, some in enumerate(weighs) if some])
         steps = [
             self._step(column, labels, w, segments, k, last, several=True)
             for (column, labels, k), last in zip(problems, states, strict=True)

@@ -24,7 +24,7 @@ from hsboost.estimators import _boosters, _calibration
 from hsboost.estimators._model_file import files, native, parts, plain
 from hsboost.estimators._model_file.splits import Splits
 from hsboost.losses import LOSSES, HypersimplexLoss, Loss
-from hsboost.objectives import HypersimplexObjective, LossObjective
+from hsboost.objectives import objective_of
 
 FORMAT = "hsboost.HSClassifier"
 #: 2 knows the booster's version and has a proof; 1 is read where it cannot be misread.
@@ -115,8 +115,7 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
     model = cls(native.given(booster), **settings)
     model._loss(None, False)  # the settings make a loss
     model.classes_, model.estimator_ = fitted["classes"], estimator
-    model.objective_ = _objective(loss, fitted["offset"])
-    model.objective_.unit = fitted.get("unit", 1.0)
+    model.objective_ = objective_of(loss, offset=fitted["offset"], unit=fitted.get("unit", 1.0))
     estimator.set_params(objective=model.objective_)
     model.threshold_, model.n_features_in_ = fitted["threshold"], fitted["n_features"]
     model.training_history_ = fitted["history"]
@@ -200,12 +199,6 @@ def _name_of(loss: Loss) -> str:
         if make is type(loss):
             return name
     raise TypeError(f"only losses of hsboost can be saved by name, got {loss!r}; use pickle or joblib")
-
-
-def _objective(loss: Loss, offset: Any) -> LossObjective:
-    objective = HypersimplexObjective.of(loss) if isinstance(loss, HypersimplexLoss) else LossObjective(loss)
-    objective.offset = offset
-    return objective
 
 
 def parameters(loss: Loss) -> dict[str, Any]:
