@@ -1,6 +1,6 @@
-"""One module per kind of source. Each has ``read(info, data_dir) -> Table``; registry.toml says which one to
-use.
+"""One module per kind of source; registry.toml says which one to use.
 
-A loader checks its file, returns every row (`datasets._table.Table`) with the categories fixed over all rows,
-and leaves missing values missing. Splitting, subsets and encodings are done once, in `datasets.load`.
+A published set's module has ``HOOKS``, what `published` needs to know of it. `shipped` and `own` have
+``read() -> Table``: they check the file and return every row with the categories fixed over all rows, missing values
+left missing. Splitting, subsets and encodings are done once, in `datasets.load`.
 """

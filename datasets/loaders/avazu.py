@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from datasets._csv import Derive
 from datasets._layouts import Layout
 from datasets._sources import Source
-from datasets._store import Store
 from datasets.loaders import published
-from datasets.registry import DatasetInfo
 
 
 def derive(layout: Layout, source: Source) -> Derive | None:
@@ -33,8 +29,3 @@ def derive(layout: Layout, source: Source) -> Derive | None:
 
 
 HOOKS = published.Hooks(derive=derive)
-
-
-def read(info: DatasetInfo, folder: Path | None, layout: str | None = None) -> Store:
-    """Open the set; errors as in `published.read`."""
-    return published.read(info, folder, HOOKS, layout)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from datasets._csv import Derive
 from datasets._layouts import Layout
 from datasets._sources import Source
-from datasets._store import Store
 from datasets.loaders import published
-from datasets.registry import DatasetInfo
 
 LARGEST = {"Month": 12, "DayofMonth": 31, "DayOfWeek": 7}
 
@@ -35,8 +31,3 @@ def _number(texts: pa.Array, largest: int) -> pa.Array:
 
 
 HOOKS = published.Hooks(derive=derive, carve="seed")
-
-
-def read(info: DatasetInfo, folder: Path | None, layout: str | None = None) -> Store:
-    """Open the set; errors as in `published.read`."""
-    return published.read(info, folder, HOOKS, layout)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from datasets._store import Store
 from datasets.loaders import published
-from datasets.registry import DatasetInfo
 
 ROWS, LAST = 11_000_000, 500_000
 
@@ -23,8 +19,3 @@ def split(rows: int) -> np.ndarray | None:
 
 
 HOOKS = published.Hooks(split=split)
-
-
-def read(info: DatasetInfo, folder: Path | None, layout: str | None = None) -> Store:
-    """Open the set; errors as in `published.read`."""
-    return published.read(info, folder, HOOKS, layout)

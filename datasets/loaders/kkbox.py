@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -11,9 +9,8 @@ import pyarrow.csv as pa_csv
 from datasets._csv import Derive
 from datasets._layouts import Layout
 from datasets._sources import ENDINGS, Reader, Source
-from datasets._store import Store
 from datasets.loaders import published
-from datasets.registry import DatasetError, DatasetInfo
+from datasets.registry import DatasetError
 
 MEMBERS = ("city", "bd", "gender", "registered_via")
 SONGS = ("song_length", "genre_ids", "artist_name", "composer", "lyricist", "language")
@@ -66,8 +63,3 @@ def _side(source: Source, name: str, key: str, columns: tuple[str, ...]) -> dict
 
 
 HOOKS = published.Hooks(derive=derive)
-
-
-def read(info: DatasetInfo, folder: Path | None, layout: str | None = None) -> Store:
-    """Open the set; errors as in `published.read`."""
-    return published.read(info, folder, HOOKS, layout)
