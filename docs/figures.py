@@ -23,15 +23,15 @@ def how_it_works(path: Path) -> None:
     k = int(y.sum())
     p = project_hypersimplex(x, k)
     gradient = HypersimplexLoss().gradient(y, x)
-    low, high = p.threshold, p.threshold + 1.0
+    low, high = p.multiplier, p.multiplier + 1.0
 
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(8.2, 5.2), sharex=True, height_ratios=[1.5, 1])
     grid = np.linspace(x.min() - 0.3, x.max() + 0.3, 500)
     for axes in (top, bottom):
         axes.axvspan(low, high, color=BAND, zorder=0)
-        axes.axvline(p.cut, color=INK, lw=1, ls=":")
+        axes.axvline(p.soft_threshold, color=INK, lw=1, ls=":")
         axes.spines[["top", "right"]].set_visible(False)
-    top.plot(grid, np.clip(grid - p.threshold, 0, 1), color=INK, lw=1.5)
+    top.plot(grid, np.clip(grid - p.multiplier, 0, 1), color=INK, lw=1.5)
     for label, color, name in ((1, POSITIVE, "positive"), (0, NEGATIVE, "negative")):
         rows = y == label
         top.scatter(x[rows], p.values[rows], color=color, s=28, zorder=3, label=f"{name} ({rows.sum()})")

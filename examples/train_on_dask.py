@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the data sets li
 import datasets
 from hsboost import HSClassifier, precision_at_k
 from hsboost.dask import DaskHSClassifier
-from hsboost.metrics import PooledAUC
+from hsboost.metrics import DistributedAUC
 from hsboost.plotting import PrecisionAtKDisplay
 
 PREPARED = 500
@@ -52,11 +52,11 @@ def main(plot: str | None = None) -> dict[str, float]:
     ):
         X, y = spread(train.X), spread(pd.Series(train.y))
         X_test, y_test = spread(test.X), spread(pd.Series(test.y))
-        model = DaskHSClassifier(trees(eval_metric=PooledAUC()), k=0.05)
+        model = DaskHSClassifier(trees(eval_metric=DistributedAUC()), k=0.05)
         model.fit(X, y, eval_set=(X_test, y_test))
         chosen = np.asarray(model.predict_top_k(X_test, PREPARED).compute())
         late = int(test.y[chosen == 1].sum())
-        area = model.evals_result_["validation_0"]["auc_pooled"][-1]
+        area = model.evals_result_["validation_0"]["auc_distributed"][-1]
         served = model.to_local()  # an ordinary HSClassifier: to be saved, served, explained
 
     here = HSClassifier(trees(), k=0.05).fit(train.X, train.y)

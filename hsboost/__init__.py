@@ -13,7 +13,7 @@ from hsboost._version import __version__
 if TYPE_CHECKING:
     from hsboost.estimators import HSClassifier
     from hsboost.losses import HypersimplexFYLoss, HypersimplexLoss, get_loss
-    from hsboost.metrics import PooledAUC, PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
+    from hsboost.metrics import DistributedAUC, PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
     from hsboost.objectives import HypersimplexObjective, LossObjective, hypersimplex_obj
     from hsboost.plotting import BudgetGainDisplay, HypersimplexDisplay, PrecisionAtKDisplay
     from hsboost.projection import HypersimplexProjection, project_hypersimplex
@@ -27,7 +27,7 @@ _HOMES = {
     "HypersimplexObjective": "objectives",
     "HypersimplexProjection": "projection",
     "LossObjective": "objectives",
-    "PooledAUC": "metrics",
+    "DistributedAUC": "metrics",
     "PrecisionAtK": "metrics",
     "PrecisionAtKDisplay": "plotting",
     "RecallAtK": "metrics",
@@ -40,6 +40,7 @@ _HOMES = {
 
 __all__ = [
     "BudgetGainDisplay",
+    "DistributedAUC",
     "HSClassifier",
     "HypersimplexDisplay",
     "HypersimplexFYLoss",
@@ -47,7 +48,6 @@ __all__ = [
     "HypersimplexObjective",
     "HypersimplexProjection",
     "LossObjective",
-    "PooledAUC",
     "PrecisionAtK",
     "PrecisionAtKDisplay",
     "RecallAtK",

@@ -326,12 +326,12 @@ class RecallAtK(PrecisionAtK):
         return _ratio(hits, positives, "Recall@k", "there are no positive labels")
 
 
-class PooledAUC(_Metric):
+class DistributedAUC(_Metric):
     """Watch the exact area under the ROC curve: of all rows together, however many workers they are spread over.
 
     XGBoost's own ``"auc"`` averages the workers' areas in distributed training. This one counts every pair of a
-    positive and a negative once, wherever they are: ``xgb.train(..., custom_metric=PooledAUC())`` on one machine, in
-    ``xgboost.dask`` and in Ray Train, and in the other places where :class:`PrecisionAtK` goes. Weights count, tied
+    positive and a negative once, wherever they are: ``xgb.train(..., custom_metric=DistributedAUC())`` on one machine,
+    in ``xgboost.dask`` and in Ray Train, and in the other places where :class:`PrecisionAtK` goes. Weights count, tied
     pairs count half. XGBoost maximises it by itself, as its name begins with "auc".
 
     Notes
@@ -345,7 +345,7 @@ class PooledAUC(_Metric):
     with a hundred million positives watch :class:`PrecisionAtK` instead.
     """
 
-    __name__ = "auc_pooled"
+    __name__ = "auc_distributed"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

@@ -116,10 +116,10 @@ class LossObjective:
         if self.offset is not None and len(raw):
             raw = np.asarray(raw) + self.offset / self.cut_unit
         if together is not None:
-            gradient, hessian = self._pooled(loss, y_true, raw, sample_weight, key, together)
+            gradient, hessian = self._distributed(loss, y_true, raw, sample_weight, key, together)
         else:
             gradient, hessian = self._alone(loss, y_true, raw, sample_weight, key)
-            if not loss.couples_rows and sample_weight is not None:
+            if loss.is_separable and sample_weight is not None:
                 step_size.check_weights(loss, factor, float(np.sum(sample_weight, dtype=np.float64)), booster)
         if isinstance(loss, HypersimplexLoss) and self._last is not None:
             step_size.check_weights(loss, factor, step_size.total_of(self._last), booster)
@@ -144,7 +144,7 @@ class LossObjective:
         """A round on all rows."""
         if y_true is None:
             raise _no_label()
-        if loss.couples_rows:
+        if not loss.is_separable:
             refuse_lightgbm_workers(key)
         # Taken out while in use: a second thread on the same data set starts afresh instead of sharing arrays.
         with self._lock:
@@ -166,7 +166,7 @@ class LossObjective:
         if self.on_round is not None:
             self.on_round(lean)
 
-    def _pooled(
+    def _distributed(
         self, loss: Loss, y_true: Any, raw: Any, sample_weight: Any, key: Any, together: Workers
     ) -> tuple[np.ndarray, np.ndarray]:
         """A round on the rows of one worker of several; all of them are here, those without rows too."""
@@ -177,18 +177,18 @@ class LossObjective:
                 raise _no_label()
             return y_true
 
-        if loss.couples_rows:
-            gradient, hessian, state = self._pooled_step(loss, labels, raw, sample_weight, state, key, together)
+        if not loss.is_separable:
+            gradient, hessian, state = self._distributed_step(loss, labels, raw, sample_weight, state, key, together)
         else:
-            gradient, hessian, state = _additive_step(
+            gradient, hessian, state = _separable_step(
                 loss, labels, raw, sample_weight, state, together, self._in_units()[1]
             )
         if key is not None:
             self._states[key] = state
-        self._tell(loss.without_arrays(state) if loss.couples_rows else None)
+        self._tell(loss.without_arrays(state) if not loss.is_separable else None)
         return gradient, hessian
 
-    def _pooled_step(
+    def _distributed_step(
         self,
         loss: Any,
         labels: Callable[[], Any],
@@ -199,7 +199,7 @@ class LossObjective:
         together: Workers,
     ) -> tuple[Any, Any, Any]:
         """A round of a loss that couples rows, with all workers."""
-        return loss.pooled_step(labels, raw, sample_weight, state, None, together)
+        return loss.distributed_step(labels, raw, sample_weight, state, None, together)
 
     def _step(
         self, loss: Any, y_true: Any, raw: Any, sample_weight: Any, state: Any, dataset: Any
@@ -248,7 +248,7 @@ class HypersimplexObjective(LossObjective):
 
     Attributes
     ----------
-    threshold_ : float or ndarray
+    soft_threshold_ : float or ndarray
         The raw score that got ŷ = 1/2 in the last round; one per group (sorted labels), per class (C,), or (C, G).
 
     Notes
@@ -343,7 +343,7 @@ class HypersimplexObjective(LossObjective):
         """Where gradient and curvature are computed, as it was asked for."""
         return self._accelerator.device
 
-    def _pooled_step(
+    def _distributed_step(
         self,
         loss: Any,
         labels: Callable[[], Any],
@@ -368,7 +368,7 @@ class HypersimplexObjective(LossObjective):
             def groups() -> Segments | None:
                 return self._segments
 
-        return loss.pooled_step(labels, raw, sample_weight, state, groups, together)
+        return loss.distributed_step(labels, raw, sample_weight, state, groups, together)
 
     @property
     def groups_in_rows(self) -> bool:
@@ -392,14 +392,14 @@ class HypersimplexObjective(LossObjective):
         self._accelerator = Accelerator(state.get("device", "auto"))
 
     @property
-    def threshold_(self) -> Any:
+    def soft_threshold_(self) -> Any:
         """The raw score that got ŷ = 1/2 in the last round, before that round's tree was added."""
         if self._last is None:
-            raise AttributeError("threshold_ exists after training; for given scores use fit_threshold(scores, y)")
+            raise AttributeError("soft_threshold_ exists after training; for given scores use fit_threshold(scores, y)")
         return _cut(self._last, self.cut_unit)
 
-    def threshold_for(self, dataset: Any) -> Any:
-        """:attr:`threshold_` of one ``DMatrix`` or ``Dataset`` (say, one fold), if this objective has seen it."""
+    def soft_threshold_for(self, dataset: Any) -> Any:
+        """:attr:`soft_threshold_` of one ``DMatrix`` or ``Dataset`` (say, one fold), if this objective has seen it."""
         if dataset not in self._states:
             raise ValueError("this objective was never called with that data set; train on it first")
         return _cut(self._states[dataset], self.cut_unit)
@@ -432,7 +432,7 @@ class HypersimplexObjective(LossObjective):
         """
         if self.groups is not None and groups is None:
             raise ValueError("this objective has a budget per group; pass groups=, one label for each of these rows")
-        return self.loss.budget_cut(y_true, raw_prediction, sample_weight, groups)
+        return self.loss.threshold(y_true, raw_prediction, sample_weight, groups)
 
 
 def objective_of(loss: Loss, groups: Any = None, offset: Any = None, unit: float = 1.0) -> LossObjective:
@@ -444,7 +444,9 @@ def objective_of(loss: Loss, groups: Any = None, offset: Any = None, unit: float
 
 def _cut(state: Any, unit: float) -> Any:
     """Where a round cut: a float, or an array of groups, of classes, of both."""
-    return unit * np.array([one.cut for one in state]) if type(state) is tuple else unit * state.cut
+    return (
+        unit * np.array([one.soft_threshold for one in state]) if type(state) is tuple else unit * state.soft_threshold
+    )
 
 
 def _is_xgboost(key: Any, raw: Any) -> bool:
@@ -456,10 +458,10 @@ def _no_label() -> ValueError:
     return ValueError("the data set has no label; pass label= when you build it")
 
 
-def _additive_step(
+def _separable_step(
     loss: Loss, labels: Callable[[], Any], raw: Any, sample_weight: Any, state: Any, together: Workers, factor: float
 ) -> tuple[np.ndarray, np.ndarray, Any]:
-    """A sum over rows needs no other worker, but to begin with: how many columns does a worker without rows owe?"""
+    """A separable loss needs no other worker, but to begin with: how many columns does a worker without rows owe?"""
     n = len(raw)
 
     def weight_here() -> float:

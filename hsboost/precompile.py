@@ -69,7 +69,7 @@ def _forms() -> Iterator[tuple[str, Callable[[], object]]]:
                 yield f"projection, {kind}", partial(project_hypersimplex, scores, 7, sample_weight=weight)
                 yield f"gradient, {kind}", partial(HypersimplexLoss().boosting_step, labels, scores, weight, None)
                 if dtype is np.float32 and _kind_of(weight) in ("no", "float32"):  # what XGBoost's workers have
-                    yield f"several workers, {kind}", partial(_pooled_rounds, labels, scores, weight)
+                    yield f"several workers, {kind}", partial(_distributed_rounds, labels, scores, weight)
                 if size != "one thread":  # groups know two forms: one thread, and threads over many groups
                     yield f"grouped gradient, {kind}", partial(_grouped_round, labels, scores, weight, groups)
     yield "pool adjacent violators", partial(project_hypersimplex, np.arange(64.0), 7, method="pav")
@@ -102,10 +102,10 @@ class _Nobody:
         return data
 
 
-def _pooled_rounds(labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | None) -> None:
+def _distributed_rounds(labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | None) -> None:
     state = None
     for _ in range(2):  # the first search, and one that goes on
-        state = HypersimplexLoss().pooled_step(lambda: labels, scores, weight, state, None, Workers(_Nobody()))[2]
+        state = HypersimplexLoss().distributed_step(lambda: labels, scores, weight, state, None, Workers(_Nobody()))[2]
 
 
 if __name__ == "__main__":

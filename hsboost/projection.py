@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
-from hsboost._solver.segments import Segments, Thresholds, find_thresholds
+from hsboost._solver.search import Multiplier
+from hsboost._solver.segments import Multipliers, Segments, find_multipliers
 from hsboost._solver.solve import group_weights, grouped_values_at, project, project_groups, total_weight
-from hsboost._solver.threshold import Threshold
 from hsboost._validation import FloatArray
 
 #: Subnormal temperatures have no finite reciprocal: scores below _ROOM are multiplied, exactly, by 2**_SHIFT first.
@@ -65,8 +65,8 @@ def project_hypersimplex(
     Returns
     -------
     HypersimplexProjection
-        With ``values``, ``threshold``, ``cut``, ``active`` and the derivative as ``jvp(v)`` and ``vjp(u)``.
-        ``threshold`` and ``cut`` are floats, or arrays with one entry per group and column.
+        With ``values``, ``multiplier``, ``soft_threshold``, ``active`` and the derivative as ``jvp(v)`` and ``vjp(u)``.
+        ``multiplier`` and ``soft_threshold`` are floats, or arrays with one entry per group and column.
 
     Raises
     ------
@@ -86,12 +86,12 @@ def project_hypersimplex(
     >>> p = project_hypersimplex([2.0, 1.2, 0.9, -3.0], k=2)
     >>> p.values.round(3)
     array([1.  , 0.65, 0.35, 0.  ])
-    >>> round(p.cut, 3)
+    >>> round(p.soft_threshold, 3)
     1.05
     >>> p = project_hypersimplex([2.0, 1.2, 0.9, -3.0], k={"a": 1, "b": 1}, groups=["a", "b", "a", "b"])
     >>> p.values
     array([1., 1., 0., 0.])
-    >>> p.cut
+    >>> p.soft_threshold
     array([ 1.45, -0.9 ])
     >>> scores = np.array([2.0, 1.2, 0.9, -3.0])
     >>> project_hypersimplex(scores, k=2, out=scores).values is scores
@@ -116,20 +116,20 @@ def project_hypersimplex(
         direct = _direct(out, scores)
         values, where = project(scores, weight, mass, total, unit, method, direct)
         values = _delivered(values, dtype, out, direct is not None)
-        return HypersimplexProjection(values, where.total, _unshift(where.cut, shift), temperature, weight)
+        return HypersimplexProjection(values, where.value, _unshift(where.soft_threshold, shift), temperature, weight)
     columns = np.ascontiguousarray(np.atleast_2d(scores.T))
     if out is not None and not np.isfinite(columns).all():  # before the first column is written
         raise check.not_finite(scores, "x")
     direct = None if out is None else _direct(np.atleast_2d(out.T), columns)
-    values, threshold, cut = _project_columns(
+    values, multiplier, soft_threshold = _project_columns(
         columns, weight, k, total, unit, method, segments, scores.shape[1:], direct
     )
     if segments is None:
-        threshold, cut = threshold[:, 0], cut[:, 0]
+        multiplier, soft_threshold = multiplier[:, 0], soft_threshold[:, 0]
     if scores.ndim == 1:
-        values, threshold, cut = values[0], threshold[0], cut[0]
+        values, multiplier, soft_threshold = values[0], multiplier[0], soft_threshold[0]
     values = _delivered(values.T, dtype, out, direct is not None)
-    return HypersimplexProjection(values, threshold, _unshift(cut, shift), temperature, weight, segments)
+    return HypersimplexProjection(values, multiplier, _unshift(soft_threshold, shift), temperature, weight, segments)
 
 
 def _direct(out: FloatArray | None, scores: FloatArray) -> FloatArray | None:
@@ -161,7 +161,7 @@ def _project_columns(
     shape: tuple[int, ...],
     out: FloatArray | None,
 ) -> tuple[FloatArray, np.ndarray, np.ndarray]:
-    """Every column's projection or projections: values (C, n), multipliers and cuts (C, groups or 1)."""
+    """Every column's projection or projections: values (C, n), multipliers and soft thresholds (C, groups or 1)."""
     labels = None if segments is None else segments.labels
     by_group = None if weight is None or segments is None else segments.sort(weight)
     totals = np.array([total]) if segments is None else group_weights(segments, by_group)
@@ -173,20 +173,20 @@ def _project_columns(
     if segments is None and weight is None and method == "threshold":  # several columns at a time
         side_by_side, every = Segments.equal(len(columns), columns.shape[1]), np.full(len(columns), total)
         try:
-            found = find_thresholds(side_by_side, columns.reshape(-1), None, masses[:, 0], every, temperature)
+            found = find_multipliers(side_by_side, columns.reshape(-1), None, masses[:, 0], every, temperature)
         except FloatingPointError:
             raise check.not_finite(columns.T, "x") from None
         grouped_values_at(side_by_side, columns.reshape(-1), found, values.reshape(-1))
-        return values, found.total[:, None], found.cut[:, None]
-    multiplier, cut = np.empty(masses.shape), np.empty(masses.shape)
-    where: Threshold | Thresholds
+        return values, found.value[:, None], found.soft_threshold[:, None]
+    multiplier, soft_threshold = np.empty(masses.shape), np.empty(masses.shape)
+    where: Multiplier | Multipliers
     for c, column in enumerate(columns):
         if segments is None:
             _, where = project(column, weight, float(masses[c, 0]), total, temperature, method, values[c])
         else:
             where = project_groups(segments, column, by_group, masses[c], totals, temperature, method, values[c])
-        multiplier[c], cut[c] = where.total, where.cut
-    return values, multiplier, cut
+        multiplier[c], soft_threshold[c] = where.value, where.soft_threshold
+    return values, multiplier, soft_threshold
 
 
 def _unshift(cut: Any, shift: int) -> Any:
@@ -195,38 +195,39 @@ def _unshift(cut: Any, shift: int) -> Any:
 
 
 class HypersimplexProjection:
-    """The result of :func:`project_hypersimplex`: soft 0/1 assignments and the thresholds behind them.
+    """The result of :func:`project_hypersimplex`: soft 0/1 assignments and the multipliers behind them.
 
-    There is one threshold for all rows; one per group, shape (G,), when groups were given; one per column, shape (C,),
+    There is one multiplier for all rows; one per group, shape (G,), when groups were given; one per column, shape (C,),
     for scores of shape (n, C); shape (C, G) for both.
 
     Attributes
     ----------
     values : ndarray of the shape of x
         The projection y, in [0, 1], with Σ w y = k in each group and column; dtype of the scores.
-    threshold : float, or ndarray with one per group, per column
+    multiplier : float, or ndarray with one per group, per column
         The multiplier ν, in units of x / temperature: y = clip(x / temperature - ν, 0, 1). Where several ν give the
         same y, the middle of their interval.
-    cut : float, or ndarray with one per group, per column
-        The raw score that gets y = 1/2, temperature (ν + 1/2), in units of x. ``x > cut`` is the hard assignment.
+    soft_threshold : float, or ndarray with one per group, per column
+        The raw score that gets y = 1/2, temperature (ν + 1/2), in units of x. ``x > soft_threshold`` is the hard
+        assignment.
     temperature : float
         The temperature used.
     groups : list or None
-        The groups' labels, sorted: the order of the thresholds.
+        The groups' labels, sorted: the order of the multipliers.
     """
 
     def __init__(
         self,
         values: FloatArray,
-        threshold: Any,
-        cut: Any,
+        multiplier: Any,
+        soft_threshold: Any,
         temperature: float,
         weight: FloatArray | None,
         segments: Segments | None = None,
     ) -> None:
         self.values = values
-        self.threshold = threshold
-        self.cut = cut
+        self.multiplier = multiplier
+        self.soft_threshold = soft_threshold
         self.temperature = temperature
         self.groups = None if segments is None else segments.labels
         self._weight = weight
@@ -234,11 +235,12 @@ class HypersimplexProjection:
 
     def __repr__(self) -> str:
         active = int(self.active.sum())
-        if np.ndim(self.threshold):
-            return f"HypersimplexProjection(shape={self.values.shape}, {np.size(self.cut)} thresholds, active={active})"
+        if np.ndim(self.multiplier):
+            shape, count = self.values.shape, np.size(self.multiplier)
+            return f"HypersimplexProjection(shape={shape}, {count} multipliers, active={active})"
         return (
-            f"HypersimplexProjection(n={self.values.size}, threshold={self.threshold:.6g}, cut={self.cut:.6g}, "
-            f"active={active})"
+            f"HypersimplexProjection(n={self.values.size}, multiplier={self.multiplier:.6g}, "
+            f"soft_threshold={self.soft_threshold:.6g}, active={active})"
         )
 
     @cached_property

@@ -34,8 +34,9 @@ from benchmarks.trainings.scaling_model import Network
 from datasets.registry import registry
 from hsboost import projection
 from hsboost._kernels import _compile, exact, search, settle
-from hsboost._kernels import threshold as kernels
-from hsboost._solver import segments, threshold
+from hsboost._kernels import multiplier as kernels
+from hsboost._solver import search as solver
+from hsboost._solver import segments
 from hsboost._workers import metrics, radix
 from hsboost._workers import search as distributed
 from hsboost.cuda import _selection
@@ -76,10 +77,10 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             "rows, {:,} runs "
             "at most",
             (
-                threshold.SMALL,
-                threshold.RUN,
-                200_000 // threshold.sample_runs(200_000),
-                threshold.sample_runs(1 << 40),
+                solver.SMALL,
+                solver.RUN,
+                200_000 // solver.sample_runs(200_000),
+                solver.sample_runs(1 << 40),
             ),
         ),
         (
@@ -87,7 +88,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             "Up to {:,} rows the whole search is one compiled call on one thread; without a guess it begins, from "
             "{:,} rows on, "
             "with a sample of one row in {}, {:,} at most",
-            (threshold.SMALL, settle.SAMPLED_FROM, settle.ONE_IN, settle.MOST),
+            (solver.SMALL, settle.SAMPLED_FROM, settle.ONE_IN, settle.MOST),
         ),
         (METHOD, "more than {} rows of any block of {:,} would have", (kernels.ROOM, _compile.BLOCK)),
         (

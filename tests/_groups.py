@@ -58,7 +58,7 @@ def generic(rng, k=None, weighted=False, temperature=0.9, sizes=(14, 1, 9, 6)):
         w = rng.uniform(1.0, 2, groups.size) if weighted else None
         loss = HypersimplexLoss(k, temperature)
         values = projected(loss, y, x, w, groups)
-        z = x / temperature - loss.soft_cut(y, x, w, groups)[groups] / temperature + 0.5
+        z = x / temperature - loss.soft_threshold(y, x, w, groups)[groups] / temperature + 0.5
         inside = (values > 0) & (values < 1)
         soft = np.isin(groups, groups[inside])  # groups that get nothing or everything have no kink nearby
         if min(np.abs(z[soft]).min(), np.abs(z[soft] - 1).min()) > 1e-3 and 6 < inside.sum() < groups.size - 4:

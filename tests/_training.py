@@ -73,7 +73,7 @@ def _run(job: Job, shares: tuple[float, ...], rank: int) -> Outcome:
         outcome.scores.append(scores.copy())
         outcome.gradients.append(gradient.copy())
         if job.loss == "hypersimplex":
-            outcome.thresholds.append(objective.threshold_)
+            outcome.thresholds.append(objective.soft_threshold_)
         return gradient, hessian
 
     def heard(state: Any) -> None:

@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 from hypothesis import strategies as st
 
-from hsboost._solver.threshold import scale_of
+from hsboost._solver.search import scale_of
 from hsboost._workers.communicator import Workers
 from hsboost._workers.rows import WorkerRows
-from hsboost._workers.search import find_pooled
+from hsboost._workers.search import find_distributed
 
 #: Shares of the rows: even, uneven, with workers that have none.
 DEALS = [(1.0,), (0.5, 0.5), (0.1, 0.9), (0.0, 1.0), (0.3, 0.0, 0.7), (0.25, 0.25, 0.25, 0.25)]
@@ -38,5 +38,5 @@ def search(workers: Workers, x, y, w, k, temperature, deal, guess=None):
     at = parts(x.size, deal)[workers.rank]
     total = np.array([float(x.size if w is None else w.sum(dtype=np.float64))])
     rows = single_rows(x, y, w, at)
-    found = find_pooled(workers, rows, np.array([float(k)]), total, scale_of(temperature), guess)
+    found = find_distributed(workers, rows, np.array([float(k)]), total, scale_of(temperature), guess)
     return found, workers.traffic

@@ -37,6 +37,6 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def passes_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Send problems of every size through the block passes that normally serve large ones."""
-    monkeypatch.setattr("hsboost._solver.threshold.SMALL", 0)
+    monkeypatch.setattr("hsboost._solver.search.SMALL", 0)
     monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", 0)
     monkeypatch.setattr("hsboost._solver.solve.BLOCK", 0)

@@ -38,11 +38,11 @@ def test_small_equals_one_problem_per_column(kind, k, weighted, grouped, rng):
         np.testing.assert_array_equal(hessian[:, c], one[1])
         for ours, theirs in zip(step[:2], alone.boosting_step(labels, x[:, c], w, None, groups)[:2], strict=True):
             np.testing.assert_array_equal(ours[:, c], theirs)
-        for cut in ("soft_cut", "budget_cut"):
+        for cut in ("soft_threshold", "threshold"):
             np.testing.assert_array_equal(getattr(loss, cut)(y, x, w, groups)[c],
                                           getattr(alone, cut)(labels, x[:, c], w, groups))  # fmt: skip
     assert loss.loss(y, x, w, groups) == pytest.approx(value, rel=1e-13)
-    assert loss.soft_cut(y, x, w, groups).shape == ((3, 3) if grouped else (3,))
+    assert loss.soft_threshold(y, x, w, groups).shape == ((3, 3) if grouped else (3,))
 
 
 @each_loss
@@ -117,7 +117,7 @@ def test_a_warm_start_changes_nothing(kind, grouped, rng):
 )
 def test_small_labels_that_are_no_classes_are_one_clear_error(kind, y, message, rng):
     x = rng.normal(size=(4, 3))
-    for call in (kind().loss, kind().gradient_hessian, kind().soft_cut, kind().budget_cut):
+    for call in (kind().loss, kind().gradient_hessian, kind().soft_threshold, kind().threshold):
         with pytest.raises(ValueError, match=message):
             call(y, x)
     with pytest.raises(ValueError, match=message):
@@ -144,7 +144,7 @@ def test_small_a_class_without_rows_gets_nothing_and_disturbs_nobody(kind, rng):
     assert not gradient[:, 1].any()
     assert hessian.min() > 0
     assert gradient[:, 0].any()
-    assert np.isfinite(kind().budget_cut(y, x, w)).all()
+    assert np.isfinite(kind().threshold(y, x, w)).all()
 
 
 @each_loss
@@ -165,7 +165,7 @@ def test_small_scores_that_are_not_finite_are_named_by_their_row(kind, rng):
     y, x, _, groups = make(rng, grouped=True)
     x[17, 1] = np.nan
     for labels in (None, groups):
-        for call in (kind().loss, kind().gradient_hessian, kind().soft_cut, kind().budget_cut):
+        for call in (kind().loss, kind().gradient_hessian, kind().soft_threshold, kind().threshold):
             with pytest.raises(ValueError, match=r"raw_prediction must be finite, got nan at row 17 \(1 such"):
                 call(y, x, None, labels)
 

@@ -58,7 +58,7 @@ def mapped(meant: list[Any]) -> dict[int, Any]:
 def test_losses_with_groups(kind: Any, k: Any, meant: list[Any]) -> None:
     got, expected = kind(k), kind(mapped(meant))
     assert got.loss(Y, SCORE, None, GROUPS) == expected.loss(Y, SCORE, None, GROUPS)
-    for name in ("gradient_hessian", "budget_cut", "soft_cut"):
+    for name in ("gradient_hessian", "threshold", "soft_threshold"):
         np.testing.assert_array_equal(
             getattr(got, name)(Y, SCORE, None, GROUPS), getattr(expected, name)(Y, SCORE, None, GROUPS)
         )
@@ -79,9 +79,9 @@ def test_losses_without_groups(kind: Any, k: int) -> None:
         assert kind(k).loss(Y, SCORE) == 0.5 * (50 - Y.sum())
         assert not kind(k).boosting_step(Y, SCORE, None, None)[0].any()
         assert kind(k).loss(Y, SCORE, WEIGHT) == pytest.approx(0.5 * WEIGHT[Y == 0].sum(), rel=1e-6)
-    assert kind(k).budget_cut(Y, SCORE) < SCORE.min()
+    assert kind(k).threshold(Y, SCORE) < SCORE.min()
     two = np.column_stack([SCORE, -SCORE])
-    assert (kind({0: k, 1: 5}).budget_cut(Y, two)[0]) < SCORE.min()
+    assert (kind({0: k, 1: 5}).threshold(Y, two)[0]) < SCORE.min()
     np.testing.assert_array_equal(kind({0: k, 1: 5}).gradient(Y, two), kind({0: 50, 1: 5}).gradient(Y, two))
 
 
@@ -110,7 +110,7 @@ def test_objectives(booster: str, k: Any, meant: list[Any], way: str) -> None:
 def test_workers() -> None:
     def work(workers: Any, k: Any) -> Any:
         mine = slice(0, 10) if workers.rank == 0 else slice(10, 50)
-        found = HypersimplexLoss(k).pooled_step(
+        found = HypersimplexLoss(k).distributed_step(
             lambda: Y[mine], SCORE[mine], None, None, lambda: Segments.by_label(GROUPS[mine]), workers
         )
         hits = metrics.hits_at_k(workers, Y[mine], SCORE[mine], k, None, lambda: GROUPS[mine])
@@ -124,7 +124,7 @@ def test_workers() -> None:
             for ours, theirs in zip(got, expected, strict=True):
                 np.testing.assert_array_equal(ours, theirs)
     gradient, *_ = on_workers(
-        2, lambda w: HypersimplexLoss(99).pooled_step(lambda: Y[:25], SCORE[:25], None, None, None, w)[0]
+        2, lambda w: HypersimplexLoss(99).distributed_step(lambda: Y[:25], SCORE[:25], None, None, None, w)[0]
     )
     assert not gradient.any()
     hits = on_workers(2, lambda w: metrics.hits_at_k(w, Y[:25], SCORE[:25], 99, None, None))
@@ -275,4 +275,4 @@ def test_torch_layer() -> None:
         for reduction in ("sum", "mean"):
             assert Layer(k, reduction=reduction)(scores, target) == Layer(same, reduction=reduction)(scores, target)
     assert Layer(99, reduction="sum")(scores[:, 0], torch.tensor(Y)).item() == 0.5 * (50 - Y.sum())
-    assert (Layer(99).soft_cut(scores[:, 0], torch.tensor(Y)) < scores[:, 0].min()).all()
+    assert (Layer(99).soft_threshold(scores[:, 0], torch.tensor(Y)) < scores[:, 0].min()).all()

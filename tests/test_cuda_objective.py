@@ -40,8 +40,8 @@ def test_trees_are_those_of_the_processor(k: Any, weighted: bool, rows: Any) -> 
     data = xgb.DMatrix(X, y, weight=w if weighted else None)
     ours, theirs = HypersimplexObjective(k=k, device="cuda"), HypersimplexObjective(k=k, device="cpu")
     np.testing.assert_allclose(trained(ours, data), trained(theirs, data), rtol=1e-5, atol=1e-6)
-    assert ours.threshold_ == pytest.approx(theirs.threshold_, rel=1e-6, abs=1e-6)
-    assert ours.threshold_for(data) == ours.threshold_
+    assert ours.soft_threshold_ == pytest.approx(theirs.soft_threshold_, rel=1e-6, abs=1e-6)
+    assert ours.soft_threshold_for(data) == ours.soft_threshold_
 
 
 def test_classes_and_the_convex_sibling(rows: Any, rng: np.random.Generator) -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 
 from hsboost import HypersimplexLoss, cuda, project_hypersimplex
+from hsboost._solver.search import ArrayReducer, multiplier_of, scale_of
 from hsboost._solver.solve import values_at
-from hsboost._solver.threshold import ArrayReducer, scale_of, threshold_of
 from hsboost.cuda import _kernels, _reducer, _rows, _step
 from hsboost.cuda._device import Device, device, grid, missing, simulated
 from hsboost.losses import HypersimplexFYLoss
@@ -84,8 +84,8 @@ def test_projections_equal_those_of_the_processor(
         theirs = project_hypersimplex(x, k, temperature=temperature, sample_weight=w)
         assert ours.dtype == dtype
         np.testing.assert_allclose(ours, theirs.values, rtol=0, atol=max(VALUES, 2 * np.finfo(dtype).eps))
-        expected = threshold_of(x, w, k, float(total), temperature)
-        assert where.cut == pytest.approx(expected.cut, rel=1e-12, abs=1e-12)
+        expected = multiplier_of(x, w, k, float(total), temperature)
+        assert where.soft_threshold == pytest.approx(expected.soft_threshold, rel=1e-12, abs=1e-12)
         assert passes >= 1
 
 
@@ -94,11 +94,11 @@ def test_projections_equal_those_of_the_processor(
 def test_awkward_problems_have_the_processor_s_threshold(problem: Problem) -> None:
     x, k, temperature, weight = problem
     ours, where, _ = projected(x, k, temperature, weight)
-    theirs = threshold_of(x, weight, k, problem.total, temperature)
+    theirs = multiplier_of(x, weight, k, problem.total, temperature)
     assert where.flat == theirs.flat
     if theirs.flat:
         # Both took the middle of the same gap between two scores.
-        assert where.cut == pytest.approx(theirs.cut, rel=1e-12, abs=1e-300)
+        assert where.soft_threshold == pytest.approx(theirs.soft_threshold, rel=1e-12, abs=1e-300)
     mass = float((problem.w * ours.astype(np.float64)).sum())
     assert mass == pytest.approx(k, rel=1e-9, abs=1e-9 * problem.total)
     np.testing.assert_allclose(ours, values_at(x, theirs), rtol=0, atol=1e-9)
@@ -228,7 +228,7 @@ def test_rounds_equal_those_of_the_processor(loss: HypersimplexLoss, weighted: b
         host_gradient, host_hessian, host_state = loss.boosting_step(y, raw, w, host_state)
         close(place, gradient, host_gradient)
         close(place, hessian, host_hessian)
-        assert state.cut == pytest.approx(host_state.cut, rel=1e-12, abs=1e-12)
+        assert state.soft_threshold == pytest.approx(host_state.soft_threshold, rel=1e-12, abs=1e-12)
         assert state.active_share == pytest.approx(host_state.active_share, abs=1e-12)
         assert isinstance(state, Round)
         assert state == state.without_arrays()
@@ -262,7 +262,9 @@ def test_class_columns(rng: np.random.Generator) -> None:
         host_gradient, host_hessian, host_state = loss.boosting_step(y, raw, w, None)
         close(place, gradient, host_gradient)
         close(place, hessian, host_hessian)
-        assert [one.cut for one in state] == pytest.approx([one.cut for one in host_state], rel=1e-9, abs=1e-9)
+        assert [one.soft_threshold for one in state] == pytest.approx(
+            [one.soft_threshold for one in host_state], rel=1e-9, abs=1e-9
+        )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 from xgboost import XGBClassifier
 
 from hsboost import HSClassifier, HypersimplexLoss, precision_at_k
-from hsboost.metrics import PooledAUC, PrecisionAtK
+from hsboost.metrics import DistributedAUC, PrecisionAtK
 
 da = pytest.importorskip("dask.array", reason="needs dask")
 dd = pytest.importorskip("dask.dataframe", reason="needs dask[dataframe]")
@@ -110,9 +110,9 @@ def test_it_is_hsclassifier_with_rows_elsewhere(case: str, frames: bool, client:
     if "groups" not in extra:
         k = settings.get("k")
         k = {i: k[c] for i, c in enumerate(model.classes_.tolist())} if isinstance(k, dict) else k
-        np.testing.assert_array_equal(model.threshold_, HypersimplexLoss(k).budget_cut(encoded, raw, weight))
+        np.testing.assert_array_equal(model.threshold_, HypersimplexLoss(k).threshold(encoded, raw, weight))
     else:
-        cuts = local.objective_.loss.budget_cut(encoded, raw, weight, rows["groups"])
+        cuts = local.objective_.loss.threshold(encoded, raw, weight, rows["groups"])
         np.testing.assert_array_equal(np.transpose(list(model.group_thresholds_.values())), cuts)
         by_group = model.decision_function(given["X"], groups=given["groups"])
         np.testing.assert_array_equal(by_group.compute(), local.decision_function(local_X, groups=rows["groups"]))
@@ -139,7 +139,7 @@ def test_no_temperature_changes_a_tree_or_a_decision(case: str, client: Any) -> 
         local, encoded = model.to_local(), np.searchsorted(model.classes_, rows["y"])
         if "groups" not in extra:
             k = {i: settings["k"][c] for i, c in enumerate(model.classes_.tolist())}
-            cut = HypersimplexLoss(k).budget_cut(encoded, local._raw(rows["X"]), rows["sample_weight"], step=t)
+            cut = HypersimplexLoss(k).threshold(encoded, local._raw(rows["X"]), rows["sample_weight"], step=t)
             np.testing.assert_array_equal(model.threshold_, cut)
 
 
@@ -236,7 +236,7 @@ def test_evaluation_is_of_all_rows_together(grouped: bool, client: Any) -> None:
     assert max(values) == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("metric", [PrecisionAtK(0.1), PooledAUC()])
+@pytest.mark.parametrize("metric", [PrecisionAtK(0.1), DistributedAUC()])
 def test_metrics_of_xgboost_dask(metric: Any, client: Any) -> None:
     rows = make()
     y = (rows["y"] == "yes").astype(float)
@@ -248,7 +248,7 @@ def test_metrics_of_xgboost_dask(metric: Any, client: Any) -> None:
     )
     raw = found["booster"].predict(xgb.DMatrix(pd.DataFrame(rows["X"], columns=COLUMNS)))
     w = rows["sample_weight"]
-    area = isinstance(metric, PooledAUC)
+    area = isinstance(metric, DistributedAUC)
     expected = roc_auc_score(y, raw, sample_weight=w) if area else precision_at_k(y, raw, 0.1, sample_weight=w)
     assert found["history"]["all"][metric.__name__][-1] == pytest.approx(expected, abs=1e-6)
 
@@ -256,7 +256,7 @@ def test_metrics_of_xgboost_dask(metric: Any, client: Any) -> None:
 def test_a_metric_chosen_by_the_user(client: Any) -> None:
     rows = make()
     pair = spread(rows["X"]), spread(rows["y"])
-    for metric, name in ((PooledAUC(), "auc_pooled"), (["logloss", roc_auc_score], "roc_auc_score")):
+    for metric, name in ((DistributedAUC(), "auc_distributed"), (["logloss", roc_auc_score], "roc_auc_score")):
         model = DaskHSClassifier(trees(eval_metric=metric), k=0.1).fit(*pair, eval_set=pair)
         assert name in model.evals_result_["validation_0"]
     assert "logloss" in model.evals_result_["validation_0"]

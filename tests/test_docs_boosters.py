@@ -144,7 +144,7 @@ def test_xgboost_maximises_names_that_begin_with_pre_and_minimises_unknown_ones(
         )  # fmt: skip
         return int(booster.best_iteration)
 
-    assert (best("precision@0.2"), best("auc_pooled"), best("recall@0.2")) == (1, 1, 0)
+    assert (best("precision@0.2"), best("auc_distributed"), best("recall@0.2")) == (1, 1, 0)
 
 
 def test_after_early_stopping_xgboost_predicts_with_all_rounds_and_lightgbm_with_the_best() -> None:

@@ -59,7 +59,7 @@ CALLS: dict[str, Callable[[Path], Any]] = {
     "base_score=… would be added to the constant …": lambda _: quick(
         estimator=XGBClassifier(n_estimators=2, base_score=0.3), loss="log-loss"
     ).fit(X, Y),
-    "threshold_ exists after training": lambda _: HypersimplexObjective().threshold_,
+    "soft_threshold_ exists after training": lambda _: HypersimplexObjective().soft_threshold_,
     "raw scores of the HyperSimplex loss are not probabilities": lambda _: quick().fit(X, Y).predict_proba(X),
     "calibration_fraction=… leaves a class without rows": lambda _: quick(calibration="sigmoid").fit(
         X, (np.arange(120) == 0).astype(int)

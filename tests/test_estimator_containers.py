@@ -13,10 +13,10 @@ from _models import BOOSTERS, small
 from _versions import need_arrow
 
 from hsboost import (
+    DistributedAUC,
     HSClassifier,
     HypersimplexLoss,
     HypersimplexObjective,
-    PooledAUC,
     PrecisionAtK,
     precision_at_k,
     project_hypersimplex,
@@ -265,7 +265,7 @@ def test_functions_of_arrays_in_the_other_byte_order(dtype: Any) -> None:
     ):
         np.testing.assert_allclose(got, wanted, **tight)
     assert precision_at_k(swapped(Y), swapped(z), 7, **other) == pytest.approx(precision_at_k(Y, z, 7, **same))
-    for metric in (PrecisionAtK(0.2), PooledAUC()):
+    for metric in (PrecisionAtK(0.2), DistributedAUC()):
         assert metric(swapped(Y), swapped(z), swapped(w)) == pytest.approx(metric(Y, z, w), rel=1e-6)
 
 

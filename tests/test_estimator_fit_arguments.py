@@ -13,7 +13,15 @@ from _versions import need
 from lightgbm import LGBMClassifier
 from xgboost import XGBClassifier
 
-from hsboost import HSClassifier, HypersimplexObjective, PooledAUC, PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
+from hsboost import (
+    DistributedAUC,
+    HSClassifier,
+    HypersimplexObjective,
+    PrecisionAtK,
+    RecallAtK,
+    precision_at_k,
+    recall_at_k,
+)
 from hsboost.losses import get_loss
 from hsboost.objectives import LossObjective
 
@@ -37,8 +45,9 @@ def values(model: HSClassifier) -> dict[str, float]:
 @pytest.mark.parametrize(
     "metric",
     [
-        PrecisionAtK(0.2), RecallAtK(0.2), PooledAUC(), [PrecisionAtK(0.2), RecallAtK(0.2)], ["auc", RecallAtK(0.2)],
-        (PrecisionAtK(0.2), "auc"), PrecisionAtK(0.2).lightgbm, [PrecisionAtK(0.2).lightgbm, PooledAUC()],
+        PrecisionAtK(0.2), RecallAtK(0.2), DistributedAUC(), [PrecisionAtK(0.2), RecallAtK(0.2)],
+        ["auc", RecallAtK(0.2)],
+        (PrecisionAtK(0.2), "auc"), PrecisionAtK(0.2).lightgbm, [PrecisionAtK(0.2).lightgbm, DistributedAUC()],
         lambda y, s: ("own", 1.0, True),
     ],
     ids=lambda metric: type(metric).__name__,
@@ -49,8 +58,8 @@ def test_metrics_of_lightgbm(metric: Any) -> None:
     right = {
         "precision@0.2": precision_at_k(Y_VALID, scores, 0.2),
         "recall@0.2": recall_at_k(Y_VALID, scores, 0.2),
-        "auc_pooled": PooledAUC()(Y_VALID, scores),
-        "auc": PooledAUC()(Y_VALID, scores),
+        "auc_distributed": DistributedAUC()(Y_VALID, scores),
+        "auc": DistributedAUC()(Y_VALID, scores),
         "own": 1.0,
     }
     found = values(model)

@@ -90,7 +90,7 @@ def test_a_count_takes_all_rows_of_a_smaller_group_in_a_mapping_too() -> None:
     np.testing.assert_array_equal(mapped.decision_function(X, labels), model.decision_function(X, labels))
 
 
-# Thresholds
+# Multipliers
 
 
 @BOOSTERS
@@ -104,12 +104,12 @@ def test_group_thresholds_are_the_cuts_of_each_groups_rows_alone(booster: str, k
     for g in range(12):
         at = g == GROUPS
         budget = k[g] if isinstance(k, dict) else k
-        alone = HypersimplexLoss(budget).budget_cut(Y[at], scores[at], weight[at])
+        alone = HypersimplexLoss(budget).threshold(Y[at], scores[at], weight[at])
         assert type(model.group_thresholds_[g]) is float
         assert model.group_thresholds_[g] == alone
         w = weight[at]
         mass += (w * Y[at]).sum() if budget is None else budget if isinstance(budget, int) else budget * w.sum()
-    assert model.threshold_ == HypersimplexLoss(mass / weight.sum()).budget_cut(Y, scores, weight)
+    assert model.threshold_ == HypersimplexLoss(mass / weight.sum()).threshold(Y, scores, weight)
     own = np.array([model.group_thresholds_[g] for g in GROUPS])
     np.testing.assert_array_equal(model.decision_function(X, GROUPS), scores - own)
     np.testing.assert_array_equal(model.predict(X, groups=GROUPS), (scores > own).astype(int))
@@ -247,7 +247,7 @@ def test_groups_and_classes_together(booster: str) -> None:
         assert model.group_thresholds_[g].shape == (3,)
         for c in range(3):
             budget = k[c][g] if c == 1 else k[c]
-            cut = HypersimplexLoss(budget).budget_cut(labels[at] == c, scores[at, c])
+            cut = HypersimplexLoss(budget).threshold(labels[at] == c, scores[at, c])
             assert model.group_thresholds_[g][c] == cut
     own = np.array([model.group_thresholds_[g] for g in GROUPS])
     np.testing.assert_array_equal(model.decision_function(rows, GROUPS), scores - own)

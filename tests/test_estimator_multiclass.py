@@ -18,7 +18,7 @@ X, Y = multi()
 NAMES = np.array(["ham", "junk", "spam"])
 
 
-# Thresholds and decisions
+# Multipliers and decisions
 
 
 @BOOSTERS
@@ -32,7 +32,7 @@ def test_each_class_has_the_cut_of_its_own_budget(booster: str, k: Any) -> None:
     for c in range(3):
         budget = k[c] if isinstance(k, dict) else k
         count = int((c == Y).sum()) if budget is None else budget if isinstance(budget, int) else round(budget * N)
-        assert model.threshold_[c] == HypersimplexLoss(budget).budget_cut(c == Y, scores[:, c])
+        assert model.threshold_[c] == HypersimplexLoss(budget).threshold(c == Y, scores[:, c])
         ranked = np.sort(scores[:, c])[::-1]
         if ranked[count - 1] > ranked[count]:
             clear += 1
@@ -52,7 +52,7 @@ def test_weights_reach_every_class(booster: str) -> None:
     model = HSClassifier(small(booster), k=k).fit(X, Y, sample_weight=weight)
     scores = raw(model, X)
     for c in range(3):
-        assert model.threshold_[c] == HypersimplexLoss(k[c]).budget_cut(c == Y, scores[:, c], weight)
+        assert model.threshold_[c] == HypersimplexLoss(k[c]).threshold(c == Y, scores[:, c], weight)
     assert np.abs(raw(HSClassifier(small(booster), k=k).fit(X, Y), X) - scores).max() > 1e-3
 
 

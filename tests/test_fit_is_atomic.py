@@ -97,7 +97,7 @@ FAULTS: dict[str, tuple[Callable[[str], dict[str, Any]], type[BaseException]]] =
     "error in a metric": (metric, OwnError),
     "error in the loss": (lambda _: {"replace": [(HypersimplexLoss, "boosting_step")]}, OwnError),
     "error after the trees": (lambda _: {"replace": [(_boosters, "exchange_objective")]}, OwnError),
-    "error in the threshold": (lambda _: {"replace": [(HypersimplexLoss, "budget_cut")]}, OwnError),
+    "error in the threshold": (lambda _: {"replace": [(HypersimplexLoss, "threshold")]}, OwnError),
     "error in the calibrator": (
         lambda _: {"settings": {"calibration": "isotonic"}, "replace": [(_calibration, "fit_all")]}, OwnError,
     ),
@@ -216,7 +216,7 @@ def test_what_fit_is_given_stays_as_it_was(booster: str, fails: bool, monkeypatc
 def test_a_model_may_go_on_from_itself(booster: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = HSClassifier(small(booster), k=0.1).fit(X, Y)
     decided = model.decision_function(X)
-    monkeypatch.setattr(HypersimplexLoss, "budget_cut", raising(OwnError))
+    monkeypatch.setattr(HypersimplexLoss, "threshold", raising(OwnError))
     with pytest.raises(OwnError):
         model.fit(X, Y, init_model=model)
     monkeypatch.undo()

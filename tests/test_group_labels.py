@@ -112,8 +112,8 @@ def test_equal_labels_are_one_group(kind: str) -> None:
 )  # fmt: skip
 def test_keys_of_a_mapping_are_found_by_value(labels: Any, keys: list[Any]) -> None:
     groups = [labels[0], labels[0], labels[1], labels[1]]
-    got = HypersimplexLoss({keys[0]: 2, keys[1]: 0}).budget_cut(Y, SCORE, None, np.asarray(groups))
-    assert np.sort(got).tolist() == sorted(HypersimplexLoss({0: 2, 1: 0}).budget_cut(Y, SCORE, None, [0, 0, 1, 1]))
+    got = HypersimplexLoss({keys[0]: 2, keys[1]: 0}).threshold(Y, SCORE, None, np.asarray(groups))
+    assert np.sort(got).tolist() == sorted(HypersimplexLoss({0: 2, 1: 0}).threshold(Y, SCORE, None, [0, 0, 1, 1]))
     with pytest.raises(ValueError, match="k has no budget for group"):
         HypersimplexLoss({keys[0]: 2}).loss(Y, SCORE, None, np.asarray(groups))
 

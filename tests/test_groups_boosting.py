@@ -32,7 +32,9 @@ def test_small_boosting_step_makes_the_curvature_the_weight(kind, weighted, redu
     np.testing.assert_allclose(gradient, exact * temperature**2, rtol=3e-7, atol=3e-7 * temperature)
     weights = np.ones(x.size) if w is None else w
     np.testing.assert_allclose(hessian, weights * np.where(active, 1.0, loss.hessian_floor), rtol=3e-7)
-    np.testing.assert_allclose(state.cut, loss.soft_cut(y, x, w, groups), rtol=0, atol=1e-12 * temperature)
+    np.testing.assert_allclose(
+        state.soft_threshold, loss.soft_threshold(y, x, w, groups), rtol=0, atol=1e-12 * temperature
+    )
     assert state.active_share == pytest.approx((weights * active).sum() / weights.sum())
 
 
@@ -40,7 +42,9 @@ def check_steps(loss, state, y, x, w, groups, tolerance=1e-6):
     cold, warm = (loss.boosting_step(y, x, w, s, groups) for s in (None, state))
     for a, b in zip(cold[:2], warm[:2], strict=True):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(warm[2].cut, cold[2].cut, rtol=0, atol=1e-9 * max(1, np.abs(x).max()))
+    np.testing.assert_allclose(
+        warm[2].soft_threshold, cold[2].soft_threshold, rtol=0, atol=1e-9 * max(1, np.abs(x).max())
+    )
     return warm[2]
 
 
@@ -49,7 +53,7 @@ def check_steps(loss, state, y, x, w, groups, tolerance=1e-6):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_warm_start_changes_nothing(kind, small, weighted, rng, monkeypatch):
     if small is not None:
-        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.search.SMALL", small)
         monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     groups = rng.permutation(np.repeat(np.arange(5), [1, 200, 400, 7, 2000]))
     n = groups.size
@@ -104,7 +108,7 @@ def test_the_state_without_arrays_is_small(rng):
     slim = state.without_arrays()
     assert slim.segments.order is None
     assert state.segments.order is not None
-    np.testing.assert_array_equal(slim.cut, state.cut)
+    np.testing.assert_array_equal(slim.soft_threshold, state.soft_threshold)
 
 
 @pytest.mark.parametrize("k", [None, 0.3])
@@ -129,19 +133,19 @@ def test_one_thread_and_two_give_the_same_bits(k, rng, monkeypatch):
 # --- without the compiler -----------------------------------------------------------------------------------------
 
 PLAIN = """
-import numpy as np, hsboost._solver.threshold
+import numpy as np, hsboost._solver.search
 from hsboost import HypersimplexLoss, project_hypersimplex
 from hsboost.losses.hypersimplex_fy import HypersimplexFYLoss
 rng = np.random.default_rng(0)
 groups = rng.permutation(np.repeat([0, 1, 2], [1, 9, 40]))
 x, y, w = rng.normal(size=(50, 2)), rng.integers(0, 2, 50), rng.uniform(0, 2, 50)
 for small in (16_384, 12):
-    hsboost._solver.threshold.SMALL = small
+    hsboost._solver.search.SMALL = small
     hsboost._solver.segments.SMALL_GROUP = small
     for weight in (None, w):
         for method in ("threshold", "pav"):
             p = project_hypersimplex(x, 0.2, sample_weight=weight, groups=groups, method=method)
-            print(*p.values.ravel(), *p.cut.ravel())
+            print(*p.values.ravel(), *p.soft_threshold.ravel())
         for loss in (HypersimplexLoss(0.3), HypersimplexFYLoss()):
             gradient, hessian = loss.gradient_hessian(y, x, weight, groups)
             print(loss.loss(y, x, weight, groups), *gradient.ravel(), *hessian.ravel())

@@ -21,8 +21,8 @@ def test_small_counts_shares_and_mappings_in_units_of_weight(kind, rng):
         None: positives, 3: [3, 3], 0.25: 0.25 * totals, "each": [5, 0.5 * totals[1]], "one": [positives[0], 0],
     }.items():  # fmt: skip
         budgets = {"each": {0: 5, 1: 0.5}, "one": {0: None, 1: 0, "unused": 99}}.get(k, k)
-        expected = project_hypersimplex(x, masses, sample_weight=w, groups=groups).cut
-        np.testing.assert_allclose(kind(budgets).soft_cut(y, x, w, groups), expected, rtol=0, atol=1e-13)
+        expected = project_hypersimplex(x, masses, sample_weight=w, groups=groups).soft_threshold
+        np.testing.assert_allclose(kind(budgets).soft_threshold(y, x, w, groups), expected, rtol=0, atol=1e-13)
 
 
 def test_small_budget_cuts_let_each_groups_best_through(rng):
@@ -34,14 +34,14 @@ def test_small_budget_cuts_let_each_groups_best_through(rng):
         (0.2, [2, 2, 2]),
         (None, np.bincount(groups, y)),
     ):
-        cut = HypersimplexLoss(k).budget_cut(y, x, None, groups)
+        cut = HypersimplexLoss(k).threshold(y, x, None, groups)
         assert cut.shape == (3,)
         np.testing.assert_array_equal(np.bincount(groups, x > cut[groups]), counts)
 
 
 @pytest.mark.parametrize(
     "call",
-    ["loss", "gradient_hessian", "soft_cut", "budget_cut"],
+    ["loss", "gradient_hessian", "soft_threshold", "threshold"],
 )
 @pytest.mark.parametrize(
     "small",
@@ -49,7 +49,7 @@ def test_small_budget_cuts_let_each_groups_best_through(rng):
 )
 def test_small_groups_without_weight_disturb_nobody(call, small, monkeypatch):
     if small is not None:
-        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.search.SMALL", small)
         monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     x, y, w, groups = (
         np.array([2.0, 1, 0.4, 0]),
@@ -85,7 +85,7 @@ X6, Y6, G6 = np.array([2.0, 1, 0, -1, 0.3, 0.4]), np.array([1, 0, 1, 0, 1, 0]), 
 @each_loss
 def test_small_bad_budgets_are_one_clear_error(kind, k, message):
     loss = kind(k)
-    for call in (loss.loss, loss.gradient_hessian, loss.soft_cut, loss.budget_cut):
+    for call in (loss.loss, loss.gradient_hessian, loss.soft_threshold, loss.threshold):
         with pytest.raises(ValueError, match=message):
             call(Y6, X6, None, G6)
     with pytest.raises(ValueError, match=message):
@@ -137,7 +137,7 @@ def test_scores_that_are_not_finite_in_a_small_and_in_a_large_group(kind, value,
     row = int(np.flatnonzero(groups == (0 if large else 1))[5])
     x[row] = value
     loss, message = kind(k), rf"raw_prediction must be finite, got {value} at row {row} \(1 such rows in all\)"
-    for call in (loss.loss, loss.gradient_hessian, loss.soft_cut, loss.budget_cut):
+    for call in (loss.loss, loss.gradient_hessian, loss.soft_threshold, loss.threshold):
         with pytest.raises(ValueError, match=message):
             call(y, x, None, groups)
     good = loss.boosting_step(y, np.nan_to_num(x, posinf=0, neginf=0), None, None, groups)[2]
@@ -150,7 +150,7 @@ def test_scores_that_are_not_finite_in_a_small_and_in_a_large_group(kind, value,
 @pytest.mark.parametrize("small", [None, 0])
 def test_small_labels_and_weights_are_checked(kind, small, monkeypatch):
     if small is not None:
-        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.search.SMALL", small)
         monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     loss = kind()
     for wrong in (2, 0.5, np.nan, -1, 1e-60):

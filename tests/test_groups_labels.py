@@ -25,22 +25,22 @@ from hsboost._validation import by_label
 
 def test_small_shapes_of_thresholds():
     one = project_hypersimplex(X[:, 0], 1)
-    assert isinstance(one.cut, float)
+    assert isinstance(one.soft_threshold, float)
     assert one.groups is None
     columns = project_hypersimplex(X, 1)
     assert columns.values.shape == (4, 2)
-    assert columns.cut.shape == columns.threshold.shape == (2,)
+    assert columns.soft_threshold.shape == columns.multiplier.shape == (2,)
     grouped = project_hypersimplex(X[:, 0], 1, groups=GROUPS)
     assert grouped.groups == ["a", "b"]
-    assert grouped.cut.shape == grouped.threshold.shape == (2,)
-    assert grouped.cut.tolist() == [0.0, 1.0]
+    assert grouped.soft_threshold.shape == grouped.multiplier.shape == (2,)
+    assert grouped.soft_threshold.tolist() == [0.0, 1.0]
     both_of_them = project_hypersimplex(X, 1, groups=GROUPS)
     assert both_of_them.values.shape == (4, 2)
-    assert both_of_them.cut.shape == both_of_them.threshold.shape == (2, 2)
-    np.testing.assert_array_equal(both_of_them.cut, [[0.0, 1.0], [1.75, -0.375]])
+    assert both_of_them.soft_threshold.shape == both_of_them.multiplier.shape == (2, 2)
+    np.testing.assert_array_equal(both_of_them.soft_threshold, [[0.0, 1.0], [1.75, -0.375]])
     single = project_hypersimplex(X[:, :1], 1, groups=GROUPS)  # one column is a vector
     assert single.values.shape == (4,)
-    assert single.cut.tolist() == [0.0, 1.0]
+    assert single.soft_threshold.tolist() == [0.0, 1.0]
     for p in (columns, grouped, both_of_them):
         assert "thresholds" in repr(p)
 
@@ -50,7 +50,7 @@ def test_small_one_group_is_no_groups(method, rng):
     x = rng.normal(size=40)
     alone, grouped = (project_hypersimplex(x, 9.5, groups=g, method=method) for g in (None, ["only"] * 40))
     np.testing.assert_array_equal(grouped.values, alone.values)
-    assert grouped.cut.tolist() == [alone.cut]
+    assert grouped.soft_threshold.tolist() == [alone.soft_threshold]
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "list", "frame", "int"])
@@ -64,7 +64,7 @@ def test_small_columns_in_any_memory_order(layout, rng):
     for c, k in enumerate([3, 4.5, 6]):
         alone = project_hypersimplex(x[:, c], k, temperature=2.0)
         np.testing.assert_array_equal(got.values[:, c], alone.values)
-        assert got.cut[c] == alone.cut
+        assert got.soft_threshold[c] == alone.soft_threshold
 
 
 @pytest.mark.parametrize("labels", [None, ["b", "a"]])
@@ -116,7 +116,7 @@ def test_small_labels_of_every_kind_in_any_order(kind, shuffled, rng):
     for same in (labels[codes], pd.Series(labels[codes], index=range(codes.size)[::-1]), pd.Index(labels[codes])):
         got = project_hypersimplex(x, k, groups=same)
         np.testing.assert_array_equal(got.values, expected.values)
-        np.testing.assert_array_equal(got.cut, expected.cut)
+        np.testing.assert_array_equal(got.soft_threshold, expected.soft_threshold)
         assert got.groups == list(labels)
         # What came back, and what went in, find their budgets in a mapping.
         for keys in (got.groups, list(labels)):
@@ -313,7 +313,7 @@ def test_small_k_that_is_no_mass_is_refused_with_groups_as_without(k):
 @pytest.mark.parametrize("small", [None, 0])
 def test_small_scores_that_are_not_finite_are_named_by_their_row(method, value, k, small, monkeypatch):
     if small is not None:
-        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.search.SMALL", small)
         monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     x = np.array([3.0, 1.0, 0.0, 2.0, value, 5.0])
     message = rf"x must be finite, got {value} at row 4 \(1 such rows in all\)"

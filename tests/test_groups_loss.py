@@ -46,7 +46,7 @@ def test_small_loss_and_gradient_equal_the_slow_truth_of_each_group(kind, case):
 def test_small_it_is_the_sum_over_groups_of_the_loss_without_groups(kind, k, weighted, small, rng, monkeypatch):
     """small = 8: groups of 14 and 9 rows go the way of large ones, the others stay."""
     if small is not None:
-        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.search.SMALL", small)
         monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     x, y, w, groups, _ = generic(rng, k, weighted)
     w = None if w is None else np.where(np.arange(w.size) % 7 == 3, 0.0, w)
@@ -178,7 +178,7 @@ def test_small_integer_weights_are_repeated_rows(kind, case):
 @pytest.mark.parametrize("small", [None, 0])
 def test_small_a_permutation_of_the_rows_permutes_the_gradient(kind, k, small, rng, monkeypatch):
     if small is not None:
-        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.search.SMALL", small)
         monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     x, y, w, groups, _ = generic(rng, k, weighted=True)
     loss, order = kind(k, 0.9), rng.permutation(x.size)

@@ -32,7 +32,7 @@ def solve(p: GroupedProblem, method="threshold", **changes):
 def by_column_and_group(got, p: GroupedProblem):
     """values (n, C) and cuts, thresholds (C, G), also where there was one column only."""
     shape = p.k.shape
-    return got.values.reshape(p.x.shape), np.reshape(got.cut, shape), np.reshape(got.threshold, shape)
+    return got.values.reshape(p.x.shape), np.reshape(got.soft_threshold, shape), np.reshape(got.multiplier, shape)
 
 
 def check_each(p: GroupedProblem, got, tolerance=1e-11):
@@ -70,7 +70,7 @@ def test_small_the_way_of_large_groups_gives_the_same(small, p):
     """With SMALL = 3 a problem has groups of both kinds."""
     usual = solve(p)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hsboost._solver.threshold.SMALL", small)
+        patch.setattr("hsboost._solver.search.SMALL", small)
         patch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
         if p.weight is not None:  # large groups without any weight: see the test of their own
             light = np.flatnonzero(np.bincount(p.groups, p.weight) == 0)
@@ -107,8 +107,8 @@ def test_small_equals_one_call_per_group_and_column(method, p):
                 one.x, one.k, temperature=one.temperature, sample_weight=one.weight, method=method
             )
             np.testing.assert_allclose(values[rows, c], alone.values, rtol=0, atol=1e-12)
-            assert cuts[c, g] == pytest.approx(alone.cut, abs=1e-12)
-            assert thresholds[c, g] == pytest.approx(alone.threshold, abs=1e-11)
+            assert cuts[c, g] == pytest.approx(alone.soft_threshold, abs=1e-12)
+            assert thresholds[c, g] == pytest.approx(alone.multiplier, abs=1e-11)
 
 
 @given(grouped_problems(), st.randoms(use_true_random=False))
@@ -140,9 +140,9 @@ def test_many_tiny_groups(rng):
     """More groups than rows in a block, one to three rows each."""
     p = mixed(rng, rng.integers(1, 4, 9000).tolist())
     got = solve(p)
-    assert np.ndim(got.cut) == 1
+    assert np.ndim(got.soft_threshold) == 1
     np.testing.assert_allclose(np.bincount(p.groups, got.values), p.k[0], rtol=1e-12, atol=1e-12)
-    z = p.x[:, 0] / p.temperature - got.threshold[p.groups]
+    z = p.x[:, 0] / p.temperature - got.multiplier[p.groups]
     np.testing.assert_allclose(got.values, np.clip(z, 0, 1), rtol=0, atol=1e-12)
 
 
@@ -156,7 +156,7 @@ def test_float32_stays_float32(method, shape, rng):
     assert single.values.dtype == np.float32
     assert double.values.dtype == np.float64
     np.testing.assert_allclose(single.values, double.values, rtol=0, atol=6e-8)
-    np.testing.assert_allclose(single.cut, double.cut, rtol=1e-14)
+    np.testing.assert_allclose(single.soft_threshold, double.soft_threshold, rtol=1e-14)
 
 
 @both
@@ -167,7 +167,7 @@ def test_small_temperatures_without_a_reciprocal(method, temperature):
     np.testing.assert_allclose(got.values[:5, 0], [1 / 3, 0, 1 / 3, 1, 1 / 3], rtol=0, atol=1e-15)
     np.testing.assert_allclose(got.values[:5, 1], [0, 0, 0, 0.5, 1], rtol=0, atol=1e-15)
     np.testing.assert_allclose(got.values[5], [0.5, 1], rtol=0, atol=1e-15)
-    assert got.cut[0].tolist() == [0.5, 7.0]
+    assert got.soft_threshold[0].tolist() == [0.5, 7.0]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_small_nothing_and_everything_beside_each_other(method):
     got = project_hypersimplex(x, [0, 2, 1, 1], groups=[0, 1, 0, 1, 2, 3], method=method)
     assert got.values.tolist() == [0, 1, 0, 1, 1, 1]
     assert not got.active.any()
-    assert not (x > got.cut[[0, 1, 0, 1, 2, 3]])[[0, 2]].any()
+    assert not (x > got.soft_threshold[[0, 1, 0, 1, 2, 3]])[[0, 2]].any()
     np.testing.assert_array_equal(got.jvp(np.ones(6)), 0.0)
 
 
@@ -217,13 +217,13 @@ def test_equals_scipy_isotonic_regression_by_group(method, rng):
 @pytest.mark.parametrize("small", [None, pytest.param(0)])
 def test_small_groups_without_any_weight_follow_and_disturb_nobody(method, small, monkeypatch):
     if small is not None:
-        monkeypatch.setattr("hsboost._solver.threshold.SMALL", small)
+        monkeypatch.setattr("hsboost._solver.search.SMALL", small)
         monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", small)
     x, w, groups = np.array([2.0, 1.0, 0.4, 0.0]), np.array([1.0, 0, 1, 0]), [0, 1, 0, 1]
     got = project_hypersimplex(x, [1, 0], sample_weight=w, groups=groups, method=method)
     np.testing.assert_allclose(got.values[[0, 2]], [1, 0], atol=1e-15)
     assert np.isfinite(got.values).all()
-    assert np.isfinite(got.cut).all()
+    assert np.isfinite(got.soft_threshold).all()
     with pytest.raises(ValueError, match=r"k must lie between 0 and the total weight 0, got 1.0 for group 1"):
         project_hypersimplex(x, 1, sample_weight=w, groups=groups, method=method)
 
@@ -285,7 +285,7 @@ def test_one_thread_and_two_give_the_same_bits(weighted, shuffled, rng, monkeypa
     for threads in (1, 2):
         monkeypatch.setattr(_compile, "thread_count", lambda threads=threads: launches.append(threads) or threads)
         got = solve(p)
-        found.append([got.values, got.cut, got.threshold])
+        found.append([got.values, got.soft_threshold, got.multiplier])
     assert set(launches) == {1, 2}
     for one, two in zip(*found, strict=True):
         np.testing.assert_array_equal(one, two)

@@ -29,9 +29,9 @@ def test_one_entry_per_round(booster: str, loss: str, classes: int, grouped: boo
     groups = GROUPS if grouped else None
     model = HSClassifier(small(booster, n_estimators=5), loss=loss, k=0.2).fit(rows, labels, groups=groups)
     history = model.training_history_
-    assert list(history) == ["iteration", "threshold", "active_share"]
+    assert list(history) == ["iteration", "soft_threshold", "active_share"]
     assert history["iteration"] == [0, 1, 2, 3, 4]
-    assert [np.shape(one) for one in history["threshold"]] == [shape] * 5
+    assert [np.shape(one) for one in history["soft_threshold"]] == [shape] * 5
     assert [np.shape(one) for one in history["active_share"]] == [() if classes == 2 else (3,)] * 5
     share = np.array(history["active_share"])
     assert (share >= 0).all()
@@ -54,8 +54,8 @@ def test_thresholds_are_those_of_the_scores_that_the_round_began_with(
             raw = model.estimator_.predict(rows, output_margin=True, iteration_range=(0, i))
         else:
             raw = model.estimator_.predict(rows, raw_score=True, num_iteration=i)
-        expected = loss.soft_cut(labels, raw, groups=groups)
-        np.testing.assert_allclose(model.training_history_["threshold"][i], expected, atol=1e-5)
+        expected = loss.soft_threshold(labels, raw, groups=groups)
+        np.testing.assert_allclose(model.training_history_["soft_threshold"][i], expected, atol=1e-5)
 
 
 def test_the_active_share_is_the_weight_between_zero_and_one() -> None:
@@ -79,7 +79,7 @@ def test_losses_without_a_threshold_leave_the_rounds_alone(booster: str, loss: s
 def test_rounds_after_the_best_one_are_recorded_too(booster: str) -> None:
     estimator, extra = stopping(booster)
     model = HSClassifier(estimator, k=0.2).fit(X, Y, eval_set=binary(300, seed=11), **extra)
-    assert 4 < len(model.training_history_["threshold"]) == trained_rounds_grown(model) < 60
+    assert 4 < len(model.training_history_["soft_threshold"]) == trained_rounds_grown(model) < 60
 
 
 def trained_rounds_grown(model: HSClassifier) -> int:
@@ -125,7 +125,7 @@ def test_every_so_many_rounds_a_line_goes_to_stderr(
     assert out == ""
     lines = err.splitlines()
     assert [line.partition("]")[0] for line in lines] == [f"[{i}" for i in rounds]
-    threshold = model.training_history_["threshold"][rounds[-1]]
+    threshold = model.training_history_["soft_threshold"][rounds[-1]]
     assert f"threshold {threshold:.6g}, active {model.training_history_['active_share'][rounds[-1]]:.1%}" in lines[-1]
 
 
@@ -159,13 +159,13 @@ def test_silence_is_the_default(booster: str, capfd: pytest.CaptureFixture[str])
 def test_a_record_by_itself() -> None:
     class State:
         def __init__(self, cut: Any, active_share: float) -> None:
-            self.cut, self.active_share = cut, active_share
+            self.soft_threshold, self.active_share = cut, active_share
 
     one, several, none = History(0), History(0), History(0)
     one(State(0.5, 1.0))
     several((State(0.5, 1.0), State(1.5, 0.5)))
     none(None)
-    assert one.finished() == {"iteration": [0], "threshold": [0.5], "active_share": [1.0]}
-    np.testing.assert_array_equal(several.finished()["threshold"], [[0.5, 1.5]])
+    assert one.finished() == {"iteration": [0], "soft_threshold": [0.5], "active_share": [1.0]}
+    np.testing.assert_array_equal(several.finished()["soft_threshold"], [[0.5, 1.5]])
     np.testing.assert_array_equal(several.finished()["active_share"], [[1.0, 0.5]])
     assert none.finished() == {"iteration": [0]}

@@ -135,8 +135,8 @@ def test_small_boosters_get_diag_w(weighted, temperature, rng):
     expected = loss.gradient(y, x * temperature, w) * temperature**2
     np.testing.assert_allclose(gradient, expected, rtol=3e-7, atol=3e-7 * temperature)
     mass = reference.mass_of(None, y, w)
-    cut = project_hypersimplex(x * temperature, mass, temperature=temperature, sample_weight=w).cut
-    assert state.cut == pytest.approx(cut, abs=1e-12 * temperature)
+    cut = project_hypersimplex(x * temperature, mass, temperature=temperature, sample_weight=w).soft_threshold
+    assert state.soft_threshold == pytest.approx(cut, abs=1e-12 * temperature)
 
 
 def test_small_descent_reaches_zero_on_separable_rows(rng):

@@ -130,7 +130,7 @@ def uses(kind: Kind, folder: Path, dtype: Any) -> Iterator[Any]:
             return None if w is None else a(w)
 
         projection = project_hypersimplex(a(x), 20, sample_weight=weight())
-        yield from (projection.values, projection.cut, projection.jvp(x))
+        yield from (projection.values, projection.soft_threshold, projection.jvp(x))
         yield project_hypersimplex(a(columns), 20, sample_weight=weight()).values
         yield project_hypersimplex(a(x), 20, sample_weight=weight(), method="pav").values
         for groups in (GROUPS, SHUFFLED):

@@ -37,7 +37,7 @@ def generic(rng, n=30, weighted=False, temperature=0.9):
         x, y = rng.normal(size=n), (rng.random(n) < 0.4).astype(float)
         w = rng.uniform(0.5, 2, n) if weighted else None
         p = project_hypersimplex(x, reference.mass_of(None, y, w), temperature=temperature, sample_weight=w)
-        z = x / temperature - p.threshold
+        z = x / temperature - p.multiplier
         if min(np.abs(z).min(), np.abs(z - 1).min()) > 1e-3 and 3 < p.active.sum() < n - 2:
             return x, y, w
 
@@ -147,9 +147,9 @@ def test_small_floor(floor, rng):
 def test_small_k_is_positives_count_or_share(rng):
     x, y = rng.normal(size=20) * 0.4, (np.arange(20) < 6).astype(float)
     w = rng.integers(1, 4, 20).astype(float)
-    cut = {k: HypersimplexLoss(k).soft_cut(y, x, w) for k in (None, 7, np.int64(7), 0.25)}
+    cut = {k: HypersimplexLoss(k).soft_threshold(y, x, w) for k in (None, 7, np.int64(7), 0.25)}
     for k, mass in ((None, w[:6].sum()), (7, 7.0), (0.25, 0.25 * w.sum())):
-        assert cut[k] == pytest.approx(project_hypersimplex(x, mass, sample_weight=w).cut, abs=1e-13)
+        assert cut[k] == pytest.approx(project_hypersimplex(x, mass, sample_weight=w).soft_threshold, abs=1e-13)
     assert HypersimplexLoss(0).loss(y, x) == 3.0  # nobody is called positive: half of six mistakes
     assert HypersimplexLoss(20).loss(y, x) == 7.0
     assert HypersimplexLoss(1).k == 1
@@ -295,12 +295,12 @@ def test_small_boosting_step_makes_the_curvature_the_weight(weighted, reduction,
     assert gradient.dtype == hessian.dtype == np.float32
     exact = plain.gradient(y, x, w)
     np.testing.assert_allclose(gradient, exact * temperature**2, rtol=3e-7, atol=3e-7 * temperature)
-    active = np.abs((x - where.cut) / temperature) < 0.5
+    active = np.abs((x - where.soft_threshold) / temperature) < 0.5
     assert active.any()
     assert not active.all()
     weights = np.ones(x.size) if w is None else w
     np.testing.assert_allclose(hessian, weights * np.where(active, 1.0, plain.hessian_floor), rtol=3e-7)
-    assert where.cut == pytest.approx(plain.soft_cut(y, x, w), abs=1e-12 * temperature)
+    assert where.soft_threshold == pytest.approx(plain.soft_threshold(y, x, w), abs=1e-12 * temperature)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -322,7 +322,9 @@ def test_a_warm_start_changes_nothing(n, rng):
         cold, warm = (loss.boosting_step(y, x, None, s) for s in (None, state))
         for a, b in zip(cold[:2], warm[:2], strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
-        assert warm[2].where.cut == pytest.approx(cold[2].where.cut, abs=1e-9 * max(1, np.abs(x).max()))
+        assert warm[2].where.soft_threshold == pytest.approx(
+            cold[2].where.soft_threshold, abs=1e-9 * max(1, np.abs(x).max())
+        )
 
 
 def test_the_last_rounds_arrays_are_reused_only_when_nobody_holds_them(rng):

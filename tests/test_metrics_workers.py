@@ -20,7 +20,7 @@ from sklearn.metrics import roc_auc_score
 
 from hsboost import PrecisionAtK, RecallAtK, hypersimplex_obj, precision_at_k, recall_at_k
 from hsboost._workers import communicator, metrics
-from hsboost.metrics import PooledAUC
+from hsboost.metrics import DistributedAUC
 
 BUDGETS = pytest.mark.parametrize("k", [None, 7, 0.2, 0])
 
@@ -123,9 +123,13 @@ def test_groups_in_the_data_of_one_machine(rng: np.random.Generator) -> None:
         (PrecisionAtK(groups=[1, 2, 3]), {}, r"^groups describes 3 rows, but 3 workers hold the rows here; give the"),
         (PrecisionAtK({0: 1}), {}, r"^k is a mapping of 1 labels"),
         (PrecisionAtK(), {"score": np.nan}, r"^worker 1 of 3: y_score must be finite, got nan at row 2"),
-        (PooledAUC(), {"score": np.inf}, r"^worker 1 of 3: y_score must be finite, got inf at row 2"),
+        (DistributedAUC(), {"score": np.inf}, r"^worker 1 of 3: y_score must be finite, got inf at row 2"),
         (RecallAtK(), {"y": 2.0}, r"^worker 1 of 3: y_true must be 0 or 1, got 2\.0 at row 2"),
-        (PooledAUC(), {"weight": -1.0}, r"^worker 1 of 3: sample_weight must be finite and >= 0, got -1\.0 at row 2"),
+        (
+            DistributedAUC(),
+            {"weight": -1.0},
+            r"^worker 1 of 3: sample_weight must be finite and >= 0, got -1\.0 at row 2",
+        ),
     ],
 )
 def test_one_error_on_every_worker(
@@ -157,10 +161,10 @@ def spread(draw: st.DrawFn) -> tuple[np.ndarray, ...]:
 
 
 @given(spread(), st.sampled_from([3, 6, 1 << 20]))
-def test_pooled_area_is_scikit_learns_of_all_rows(rows: tuple[np.ndarray, ...], exchanged: int) -> None:
+def test_distributed_area_is_scikit_learns_of_all_rows(rows: tuple[np.ndarray, ...], exchanged: int) -> None:
     y, score, weight, place = rows
     expected = roc_auc_score(y, score, sample_weight=weight)
-    assert PooledAUC()(y, score, weight) == pytest.approx(expected, abs=1e-12)
+    assert DistributedAUC()(y, score, weight) == pytest.approx(expected, abs=1e-12)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metrics, "EXCHANGED", exchanged)
         found = on_workers(
@@ -196,36 +200,39 @@ def test_an_area_without_pairs_is_nan(label: float, communicate: Any) -> None:
     y, score = np.full(6, label), np.arange(6.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)
-        found = communicate(3, lambda rank: PooledAUC()(y[:2], score[:2]))
+        found = communicate(3, lambda rank: DistributedAUC()(y[:2], score[:2]))
     assert np.isnan(found).all()
     with pytest.warns(UndefinedMetricWarning, match="positives or negatives are missing"):
-        assert np.isnan(_pooled_alone(y, score))
+        assert np.isnan(_distributed_alone(y, score))
     with pytest.raises(ValueError, match=r"y_score must hold one score per row, got shape \(6, 3\)"):
-        _pooled_alone(y, np.zeros((6, 3)))
+        _distributed_alone(y, np.zeros((6, 3)))
 
 
-def _pooled_alone(y: np.ndarray, score: np.ndarray) -> float:
+def _distributed_alone(y: np.ndarray, score: np.ndarray) -> float:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(communicator, "workers", lambda: None)
-        return PooledAUC()(y, score)
+        return DistributedAUC()(y, score)
 
 
-def test_pooled_area_in_both_boosters() -> None:
+def test_distributed_area_in_both_boosters() -> None:
     X, y = make_data(400, seed=1)
     weight = make_weight(400).astype(np.float32)
     history: dict[str, Any] = {}
     data = xgb_data(X, y, weight=weight)
     model = xgb.train(
-        XGB, data, 40, obj=hypersimplex_obj, evals=[(xgb_data(X, 1 - y), "turned")], custom_metric=PooledAUC(),
+        XGB, data, 40, obj=hypersimplex_obj, evals=[(xgb_data(X, 1 - y), "turned")], custom_metric=DistributedAUC(),
         evals_result=history, verbose_eval=False, early_stopping_rounds=3,
     )  # fmt: skip
-    assert model.best_iteration == int(np.argmax(history["turned"]["auc_pooled"]))  # maximised by its name
+    assert model.best_iteration == int(np.argmax(history["turned"]["auc_distributed"]))  # maximised by its name
     raw = model.predict(data, output_margin=True)
-    assert PooledAUC()(raw, data) == ("auc_pooled", pytest.approx(roc_auc_score(y, raw, sample_weight=weight)))
+    assert DistributedAUC()(raw, data) == (
+        "auc_distributed",
+        pytest.approx(roc_auc_score(y, raw, sample_weight=weight)),
+    )
     train = lgb_data(X, y, weight=weight)
     lgb.train(
-        {**LGB, "objective": hypersimplex_obj, "metric": "None"}, train, 5, valid_sets=[train], feval=PooledAUC(),
+        {**LGB, "objective": hypersimplex_obj, "metric": "None"}, train, 5, valid_sets=[train], feval=DistributedAUC(),
         callbacks=[lgb.record_evaluation(history)],
     )  # fmt: skip
-    assert history["training"]["auc_pooled"][-1] > 0.6
-    assert repr(pickle.loads(pickle.dumps(PooledAUC()))) == "PooledAUC()"
+    assert history["training"]["auc_distributed"][-1] > 0.6
+    assert repr(pickle.loads(pickle.dumps(DistributedAUC()))) == "DistributedAUC()"

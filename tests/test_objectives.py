@@ -122,7 +122,7 @@ def test_pickle_keeps_the_parameters_and_forgets_the_data() -> None:
     restored = pickle.loads(pickle.dumps(objective))
     assert repr(restored) == repr(objective)
     assert restored.loss.__dict__ == HypersimplexLoss(0.3, 2.0, "unit", "mean", 0.01).__dict__
-    assert not hasattr(restored, "threshold_")
+    assert not hasattr(restored, "soft_threshold_")
     assert trees(train_xgb(restored, xgb_data(X, y))) == trees(train_xgb(objective, xgb_data(X, y)))
     assert copy.deepcopy(objective) is objective
 
@@ -239,10 +239,10 @@ def test_thresholds_agree_with_the_projection_and_the_budget(booster: str, k: fl
         before_last = model.predict(X, num_iteration=4)
 
     def cut(scores: np.ndarray) -> float:
-        return project_hypersimplex(scores, mass, temperature=0.5, sample_weight=weight).cut
+        return project_hypersimplex(scores, mass, temperature=0.5, sample_weight=weight).soft_threshold
 
-    assert objective.threshold_ == objective.threshold_for(data)
-    assert objective.threshold_ == pytest.approx(cut(before_last), rel=1e-5, abs=1e-7)
+    assert objective.soft_threshold_ == objective.soft_threshold_for(data)
+    assert objective.soft_threshold_ == pytest.approx(cut(before_last), rel=1e-5, abs=1e-7)
     # The threshold to predict with lets k rows through, up to ties: no other cut misses k by less.
     scores = raw(model, X)
     levels = np.array([scores.min() - 1.0, *np.unique(scores), scores.max() + 1.0])
@@ -259,7 +259,7 @@ def test_fit_threshold_is_the_projections_cut_as_temperature_vanishes(k: float |
     scores = np.random.default_rng(7).permutation(y.size) / 8.0
     count = {None: 100, 0.25: 125}.get(k, k)
     cut = HypersimplexObjective(k=k).fit_threshold(scores, y)
-    assert cut == project_hypersimplex(scores, count, temperature=1e-6).cut
+    assert cut == project_hypersimplex(scores, count, temperature=1e-6).soft_threshold
     assert (scores > cut).sum() == count
 
 
@@ -273,13 +273,13 @@ def test_fit_threshold_for_none_and_all_whatever_the_size_of_the_scores(size: fl
 
 def test_threshold_before_training_raises_a_clear_attribute_error() -> None:
     objective = HypersimplexObjective()
-    with pytest.raises(AttributeError, match=r"threshold_ exists after training.*fit_threshold"):
-        _ = objective.threshold_
+    with pytest.raises(AttributeError, match=r"soft_threshold_ exists after training.*fit_threshold"):
+        _ = objective.soft_threshold_
     X, y = make_data(50)
     with pytest.raises(ValueError, match="never called with that data set"):
-        objective.threshold_for(xgb_data(X, y))
+        objective.soft_threshold_for(xgb_data(X, y))
     objective.fit_threshold(X[:, 0], y)
-    assert not hasattr(objective, "threshold_")
+    assert not hasattr(objective, "soft_threshold_")
 
 
 @pytest.mark.parametrize("booster", BOOSTERS)

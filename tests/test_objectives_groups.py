@@ -74,9 +74,9 @@ def test_groups_of_the_data_set_and_an_array_of_labels_grow_the_same_trees(boost
     assert trees_equal(first, second)
     assert splits(first) != splits(train(booster, HypersimplexObjective(0.4), dataset(booster, X, y)))
     for objective, data in ((array, plain), (carried, grouped)):
-        assert objective.threshold_.shape == (5,)
-        np.testing.assert_array_equal(objective.threshold_, objective.threshold_for(data))
-    np.testing.assert_array_equal(array.threshold_, carried.threshold_)
+        assert objective.soft_threshold_.shape == (5,)
+        np.testing.assert_array_equal(objective.soft_threshold_, objective.soft_threshold_for(data))
+    np.testing.assert_array_equal(array.soft_threshold_, carried.soft_threshold_)
 
 
 def trees_equal(first: Any, second: Any) -> bool:
@@ -110,7 +110,7 @@ def test_wrappers_take_an_array_of_labels(booster: str, kind: Any) -> None:
     else:
         trained = train(booster, HypersimplexObjective.of(kind(0.3), groups=NAMES), dataset(booster, X, y, weight=w))
     assert splits(inner(model)) == splits(trained)
-    assert objective.threshold_.shape == (5,)
+    assert objective.soft_threshold_.shape == (5,)
     again = clone(model).fit(X, y.astype(int), sample_weight=w)
     assert splits(inner(again)) == splits(trained)
     with pytest.raises(ValueError, match=r"groups describes 500 rows, but the scores have 400; pass one label per row"):
@@ -136,7 +136,7 @@ def test_quantile_matrices_with_codes_and_with_an_array_and_weights() -> None:
     assert trees_equal(first, second)
     weighted = train_xgb(b, xgb.QuantileDMatrix(X, y, weight=w, nthread=1), **quantiles)
     assert splits(weighted) != splits(first)
-    assert b.threshold_.shape == (5,)
+    assert b.soft_threshold_.shape == (5,)
 
 
 def test_lightgbm_weights_rows_in_query_groups() -> None:
@@ -204,7 +204,7 @@ def test_pickles_and_copies(booster: str, groups: Any) -> None:
     assert len(pickle.dumps(objective)) == size
     restored = pickle.loads(pickle.dumps(objective))
     assert repr(restored) == repr(objective)
-    assert not hasattr(restored, "threshold_")
+    assert not hasattr(restored, "soft_threshold_")
     assert trees_equal(train(booster, restored, dataset(booster, X, y, sizes)), expected)
     assert copy.deepcopy(objective) is copy.copy(objective) is objective
     assert ("'dataset'" if sizes else "<5 groups>") in repr(objective)
@@ -260,12 +260,12 @@ def test_fit_threshold_lets_each_groups_budget_through(booster: str) -> None:
         objective.fit_threshold(scores, y)
     names = np.unique(NAMES)
     cut = objective.fit_threshold(scores, y, groups=NAMES)
-    assert cut.shape == objective.threshold_.shape == (5,)
+    assert cut.shape == objective.soft_threshold_.shape == (5,)
     for name, level in zip(names, cut, strict=True):
         rows = name == NAMES
         assert (scores[rows] > level).sum() == pytest.approx(0.2 * rows.sum(), abs=1)
-    soft = objective.loss.soft_cut(y, scores, None, NAMES)
-    expected = project_hypersimplex(scores, 0.2 * np.unique(NAMES, return_counts=True)[1], groups=NAMES).cut
+    soft = objective.loss.soft_threshold(y, scores, None, NAMES)
+    expected = project_hypersimplex(scores, 0.2 * np.unique(NAMES, return_counts=True)[1], groups=NAMES).soft_threshold
     np.testing.assert_allclose(soft, expected, atol=1e-12)
     few = objective.fit_threshold(scores[:150], y[:150], groups=NAMES[:150])  # other rows, fewer groups
     assert few.shape == (2,)
@@ -278,15 +278,15 @@ def test_state_of_groups_is_kept_per_data_set() -> None:
     second = dataset("xgboost", X, y, [250, 250], base_margin=np.full(500, 100.0))
     train_xgb(objective, first)
     train_xgb(objective, second)
-    assert objective.threshold_for(first).shape == (5,)
-    assert objective.threshold_for(first).max() < 10 < 90 < objective.threshold_for(second).min()
-    np.testing.assert_array_equal(objective.threshold_, objective.threshold_for(second))
+    assert objective.soft_threshold_for(first).shape == (5,)
+    assert objective.soft_threshold_for(first).max() < 10 < 90 < objective.soft_threshold_for(second).min()
+    np.testing.assert_array_equal(objective.soft_threshold_, objective.soft_threshold_for(second))
     rounds: list[Any] = []
     objective.on_round = rounds.append
     again = train_xgb(objective, first)
     assert trees_equal(again, train_xgb(HypersimplexObjective(groups="dataset"), first))
     assert len(rounds) == 5
-    assert {state.cut.shape for state in rounds} == {(5,)}
+    assert {state.soft_threshold.shape for state in rounds} == {(5,)}
 
 
 # --- several classes ----------------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ def test_classes_are_learnt_about_as_well_as_by_softmax(booster: str, kind: Any,
     model = train_classes(booster, objective, X[:500], y[:500], weight=w)
     scores = raw(model, X)
     cut = objective.fit_threshold(scores[:500], y[:500], w)
-    assert objective.threshold_.shape == cut.shape == (3,)
+    assert objective.soft_threshold_.shape == cut.shape == (3,)
     ours = (np.argmax(scores[500:] - cut, axis=1) == y[500:]).mean()
     if booster == "xgboost":
         softmax = xgb.train({**XGB, **MULTI, "learning_rate": 0.3}, xgb_data(X[:500], y[:500], weight=w), 20)
@@ -336,7 +336,7 @@ def test_what_the_booster_gets_is_the_loss_of_each_class(booster: str, grouped: 
             expected = HypersimplexLoss().boosting_step((y == c) * 1, x[:, c].copy(), w, None, groups)
             for ours, theirs in zip(outputs, expected[:2], strict=True):
                 np.testing.assert_allclose(ours[:, c], theirs, rtol=1e-5, atol=1e-6)
-    assert seen.objective.threshold_.shape == ((3, 5) if grouped else (3,))
+    assert seen.objective.soft_threshold_.shape == ((3, 5) if grouped else (3,))
 
 
 @each_booster
@@ -347,7 +347,7 @@ def test_wrappers_train_several_classes(booster: str) -> None:
     model = classifier(booster, objective, learning_rate=0.3).fit(X, y)
     trained = train_classes(booster, HypersimplexObjective(), X, classes(X), rounds=5)
     np.testing.assert_allclose(raw(inner(model), X), raw(trained, X), rtol=1e-5, atol=1e-6)
-    assert objective.threshold_.shape == (3,)
+    assert objective.soft_threshold_.shape == (3,)
 
 
 @each_booster

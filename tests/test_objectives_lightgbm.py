@@ -31,9 +31,9 @@ def test_preds_is_the_same_live_buffer_each_round_and_is_never_kept() -> None:
         objective(other, dataset)
         assert sys.getrefcount(other) == before
         # What LightGBM will do next, at once: a kept reference or view would notice.
-        saved, cut = preds.copy(), objective.threshold_
+        saved, cut = preds.copy(), objective.soft_threshold_
         preds[:] = np.nan
-        assert objective.threshold_ == cut == objective.threshold_for(dataset)
+        assert objective.soft_threshold_ == cut == objective.soft_threshold_for(dataset)
         preds[:] = saved
 
     seen = Recorder(objective, watch)
@@ -75,9 +75,9 @@ def test_train_deep_copies_params_but_not_the_objective() -> None:
     model = lgb.train(params, dtrain, 5)
     assert params["objective"] is objective
     before_last = model.predict(X, raw_score=True, num_iteration=4)
-    cut = project_hypersimplex(before_last, 0.3 * y.size).cut
-    assert objective.threshold_ == pytest.approx(cut, rel=1e-6, abs=1e-9)
-    assert objective.threshold_for(dtrain) == objective.threshold_
+    cut = project_hypersimplex(before_last, 0.3 * y.size).soft_threshold
+    assert objective.soft_threshold_ == pytest.approx(cut, rel=1e-6, abs=1e-9)
+    assert objective.soft_threshold_for(dtrain) == objective.soft_threshold_
 
 
 def test_no_boost_from_average() -> None:
@@ -98,8 +98,10 @@ def test_init_score_is_not_added_back_at_predict() -> None:
     for done in range(1, 5):
         np.testing.assert_allclose(seen.inputs[done], start + model.predict(X, num_iteration=done), rtol=1e-9)
     # So the last round's threshold is in units of start + prediction: of no use for predictions alone.
-    assert objective.threshold_ == pytest.approx(project_hypersimplex(seen.inputs[-1], y.sum()).cut, rel=1e-9)
-    assert abs(objective.fit_threshold(raw(model, X), y)) < 2 < 4 < objective.threshold_
+    assert objective.soft_threshold_ == pytest.approx(
+        project_hypersimplex(seen.inputs[-1], y.sum()).soft_threshold, rel=1e-9
+    )
+    assert abs(objective.fit_threshold(raw(model, X), y)) < 2 < 4 < objective.soft_threshold_
 
 
 @pytest.mark.parametrize("temperature", [1e-3, 1.0, 1e3])
@@ -224,7 +226,7 @@ def test_state_is_kept_per_data_set_and_dropped_with_it() -> None:
     X, y = make_data()
     first, second = lgb_data(X, y), lgb_data(X, y, init_score=np.full(y.size, 100.0))
     models = [train_lgb(objective, first), train_lgb(objective, second)]
-    assert objective.threshold_for(first) < 10 < 90 < objective.threshold_for(second)
+    assert objective.soft_threshold_for(first) < 10 < 90 < objective.soft_threshold_for(second)
     watch = weakref.ref(first)
     del first, models[0]
     gc.collect()

@@ -30,7 +30,7 @@ def test_a_dmatrix_may_carry_a_group_for_each_row() -> None:
     one = train_xgb(by_array, xgb_data(X, y))
     other = train_xgb(by_field, xgb_data(X, y, label_lower_bound=codes))
     assert trees(one) == trees(other)
-    np.testing.assert_array_equal(by_array.threshold_, by_field.threshold_)
+    np.testing.assert_array_equal(by_array.soft_threshold_, by_field.soft_threshold_)
     assert "label_lower_bound" in repr(by_field)
     assert pickle.loads(pickle.dumps(by_field)).groups == "label_lower_bound"
 

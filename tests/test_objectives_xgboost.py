@@ -232,15 +232,15 @@ def test_state_is_kept_per_data_set_and_dropped_with_it() -> None:
     first, second = xgb_data(X, y), xgb_data(X, y, base_margin=np.full(y.size, 100.0))
     train_xgb(objective, first)
     train_xgb(objective, second)
-    assert objective.threshold_for(first) < 10 < 90 < objective.threshold_for(second)
-    assert objective.threshold_ == objective.threshold_for(second)
+    assert objective.soft_threshold_for(first) < 10 < 90 < objective.soft_threshold_for(second)
+    assert objective.soft_threshold_ == objective.soft_threshold_for(second)
     watch = weakref.ref(first)
     del first
     gc.collect()
     assert watch() is None
     assert list(objective._states) == [second]
     with pytest.raises(ValueError, match="never called with that data set"):
-        objective.threshold_for(xgb_data(X, y))
+        objective.soft_threshold_for(xgb_data(X, y))
 
 
 def test_early_stopping_works_with_a_custom_metric() -> None:

@@ -38,8 +38,8 @@ def test_soft_assignment_is_the_projection(rng: np.random.Generator, weighted: b
     total = 400.0 if weight is None else weight.sum()
     expected = project_hypersimplex(score, 0.25 * total, temperature=0.5, sample_weight=weight)
     np.testing.assert_array_equal(display.values, expected.values)
-    assert display.threshold == expected.cut
-    assert display.band == (expected.cut - 0.25, expected.cut + 0.25)
+    assert display.threshold == expected.soft_threshold
+    assert display.band == (expected.soft_threshold - 0.25, expected.soft_threshold + 0.25)
     np.testing.assert_array_equal(display.active, (display.values > 0) & (display.values < 1))
     assert display.active_share == display.active.mean()
     w = np.ones(400) if weight is None else weight
@@ -65,20 +65,20 @@ def test_few_rows_are_shown_one_by_one() -> None:
 
 def history(rounds: int = 20) -> dict[str, Any]:
     at = np.arange(rounds)
-    return {"iteration": at, "threshold": 0.1 * at, "active_share": 1.0 / (1.0 + at), "loss": 1.0 / (2.0 + at)}
+    return {"iteration": at, "soft_threshold": 0.1 * at, "active_share": 1.0 / (1.0 + at), "loss": 1.0 / (2.0 + at)}
 
 
 def test_rounds_are_drawn_from_the_history() -> None:
     display = HypersimplexDisplay.from_predictions([1, 0], [1.0, 0.0], history=history(), kind="rounds")
     top, bottom = display.axes_
     np.testing.assert_array_equal(top.get_lines()[0].get_ydata(), history()["active_share"])
-    np.testing.assert_array_equal(bottom.get_lines()[0].get_ydata(), history()["threshold"])
+    np.testing.assert_array_equal(bottom.get_lines()[0].get_ydata(), history()["soft_threshold"])
     assert texts(top) == ["5 %"]
     assert bottom.get_xlabel() == "round of boosting"
     assert display.history is not None
     assert "loss" in display.history
     assert png(display.figure_).std() > 0.01
-    several = {**history(), "threshold": np.arange(60.0).reshape(20, 3), "active_share": np.full((20, 3), 0.5)}
+    several = {**history(), "soft_threshold": np.arange(60.0).reshape(20, 3), "active_share": np.full((20, 3), 0.5)}
     display = HypersimplexDisplay.from_predictions([1, 0], [1.0, 0.0], history=several, kind="rounds")
     assert [len(panel.get_lines()) for panel in display.axes_] == [3, 3]
 
@@ -86,10 +86,13 @@ def test_rounds_are_drawn_from_the_history() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"threshold": None}, "lacks threshold"),
-        ({"threshold": [1.0, 2.0]}, r"history\['threshold'\] must hold one entry per round, got shape \(2,\)"),
+        ({"soft_threshold": None}, "lacks soft_threshold"),
+        (
+            {"soft_threshold": [1.0, 2.0]},
+            r"history\['soft_threshold'\] must hold one entry per round, got shape \(2,\)",
+        ),
         ({"active_share": np.ones((20, 2, 2))}, r"history\['active_share'\] must hold one entry"),
-        ({"threshold": [[1.0], [1.0, 2.0]] * 10}, "the same number of them per round"),
+        ({"soft_threshold": [[1.0], [1.0, 2.0]] * 10}, "the same number of them per round"),
         ({key: [] for key in history()}, "for 0 rounds"),
     ],
 )
@@ -126,7 +129,7 @@ def test_a_model_with_groups_is_shown_with_a_budget_of_the_rows_shown(grouped: A
     assert display.k == 20
     display.plot_rounds()
     assert len(display.axes_[1].get_lines()) == 2
-    assert np.shape(display.history["threshold"]) == (8, 2)
+    assert np.shape(display.history["soft_threshold"]) == (8, 2)
 
 
 def test_a_class_of_a_model_with_several() -> None:
@@ -136,5 +139,5 @@ def test_a_class_of_a_model_with_several() -> None:
     assert display.k == 30
     np.testing.assert_array_equal(display.score, model.decision_function(X)[:, 2])
     history = model.training_history_
-    np.testing.assert_array_equal(display.history["threshold"], np.array(history["threshold"])[:, 2])
+    np.testing.assert_array_equal(display.history["soft_threshold"], np.array(history["soft_threshold"])[:, 2])
     np.testing.assert_array_equal(display.history["active_share"], np.array(history["active_share"])[:, 2])

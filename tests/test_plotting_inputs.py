@@ -158,7 +158,7 @@ class _Stub(LogisticRegression):
 def test_a_training_history_is_shown_and_budgets_per_group_are_asked_for(table: Any) -> None:
     X, y = table
     model = _Stub(max_iter=5000).fit(X, y)
-    model.training_history_ = {"iteration": [0, 1], "threshold": [0.0, 0.5], "active_share": [1.0, 0.5]}
+    model.training_history_ = {"iteration": [0, 1], "soft_threshold": [0.0, 0.5], "active_share": [1.0, 0.5]}
     display = HypersimplexDisplay.from_estimator(model, X, y, kind="rounds")
     assert display.axes_[1].get_lines()[0].get_ydata().tolist() == [0.0, 0.5]
     model.k = {"north": 3, "south": 5}

@@ -160,6 +160,6 @@ def test_a_legend_stays_inside_where_the_figure_makes_no_room() -> None:
 
 def test_groups_of_a_history_are_told_from_their_mean() -> None:
     rounds = np.arange(20)
-    history = {"iteration": rounds, "threshold": np.ones((20, 3)), "active_share": np.full((20, 3), 0.5)}
+    history = {"iteration": rounds, "soft_threshold": np.ones((20, 3)), "active_share": np.full((20, 3), 0.5)}
     display = HypersimplexDisplay.from_predictions([1, 0], [1.0, 0.0], history=history, kind="rounds")
     assert texts(display.ax_) == ["mean of groups or classes"]

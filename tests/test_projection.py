@@ -11,7 +11,7 @@ from scipy.optimize import isotonic_regression
 from strategies import Problem, problems
 
 from hsboost import project_hypersimplex
-from hsboost._solver.threshold import SMALL
+from hsboost._solver.search import SMALL
 
 METHODS = ["threshold", "pav"]
 both = pytest.mark.parametrize("method", METHODS)
@@ -30,7 +30,7 @@ def check_against_truth(p: Problem, got, tolerance=1e-11):
     inside = truth.values[counted & (truth.values > 0) & (truth.values < 1)]
     if 0 < p.k < p.total and np.all((inside > 1e-6) & (inside < 1 - 1e-6)):
         scale = max(abs(truth.cut), np.abs(p.x[counted]).min(), p.temperature)
-        assert got.cut == pytest.approx(truth.cut, rel=0, abs=1e-10 * scale)
+        assert got.soft_threshold == pytest.approx(truth.cut, rel=0, abs=1e-10 * scale)
         if not truth.flat:  # then the threshold is unique, and rows without weight follow it
             np.testing.assert_allclose(got.values, truth.values, rtol=0, atol=tolerance)
 
@@ -57,7 +57,7 @@ def test_small_equals_the_truth(method, p):
 @given(problems())
 def test_small_equals_the_truth_on_the_way_for_large_arrays(p):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hsboost._solver.threshold.SMALL", 0)
+        patch.setattr("hsboost._solver.search.SMALL", 0)
         patch.setattr("hsboost._solver.solve.BLOCK", 0)
         check_against_truth(p, solve(p))
 
@@ -94,8 +94,8 @@ def test_small_a_shift_of_all_scores_moves_only_the_threshold(method, p, eighths
     moved = solve(p._replace(x=p.x + eighths / 8), method)
     still = solve(p, method)
     np.testing.assert_allclose(moved.values, still.values, rtol=0, atol=1e-11)
-    assert moved.cut == pytest.approx(still.cut + eighths / 8, abs=1e-10)
-    assert moved.threshold == pytest.approx(still.threshold + eighths / 8 / p.temperature, abs=1e-9)
+    assert moved.soft_threshold == pytest.approx(still.soft_threshold + eighths / 8, abs=1e-10)
+    assert moved.multiplier == pytest.approx(still.multiplier + eighths / 8 / p.temperature, abs=1e-9)
 
 
 @both
@@ -103,10 +103,10 @@ def test_small_a_shift_of_all_scores_moves_only_the_threshold(method, p, eighths
 def test_small_values_threshold_and_cut_say_the_same(method, p):
     got = solve(p, method)
     assert got.temperature == p.temperature
-    np.testing.assert_allclose(got.values, np.clip(p.x / p.temperature - got.threshold, 0, 1), rtol=0, atol=1e-11)
-    assert got.cut == pytest.approx(p.temperature * (got.threshold + 0.5), abs=1e-11)
-    far = np.abs(p.x - got.cut) > 1e-9
-    np.testing.assert_array_equal((p.x > got.cut)[far], (got.values > 0.5)[far])
+    np.testing.assert_allclose(got.values, np.clip(p.x / p.temperature - got.multiplier, 0, 1), rtol=0, atol=1e-11)
+    assert got.soft_threshold == pytest.approx(p.temperature * (got.multiplier + 0.5), abs=1e-11)
+    far = np.abs(p.x - got.soft_threshold) > 1e-9
+    np.testing.assert_array_equal((p.x > got.soft_threshold)[far], (got.values > 0.5)[far])
     np.testing.assert_array_equal(got.active, (got.values > 0) & (got.values < 1))
 
 
@@ -152,9 +152,9 @@ def test_small_rows_without_weight_are_not_there(method, extra, temperature, k, 
     w = np.array([1.0, 1, 1, 1, 0])
     joined = project_hypersimplex(np.append(x, extra), k, temperature=temperature, sample_weight=w, method=method)
     np.testing.assert_allclose(joined.values[:4], alone.values, rtol=0, atol=1e-14)
-    assert joined.cut == pytest.approx(alone.cut, abs=1e-12)
-    soft = float(np.clip(extra / temperature - joined.threshold, 0, 1))
-    hard = float(extra > joined.cut)  # as good where all other rows are 0 or 1
+    assert joined.soft_threshold == pytest.approx(alone.soft_threshold, abs=1e-12)
+    soft = float(np.clip(extra / temperature - joined.multiplier, 0, 1))
+    hard = float(extra > joined.soft_threshold)  # as good where all other rows are 0 or 1
     assert min(abs(joined.values[4] - v) for v in ([soft] if alone.active.any() else [soft, hard])) < 1e-12
 
 
@@ -168,8 +168,8 @@ def test_small_nothing_and_everything(method, x):
     none, every = (project_hypersimplex(x, k, method=method) for k in (0, x.size))
     np.testing.assert_array_equal(none.values, 0.0)
     np.testing.assert_array_equal(every.values, 1.0)
-    assert not (x > none.cut).any()
-    assert (x > every.cut).all() or np.abs(x).max() > 1e15  # 1e30 has no neighbour half a temperature below
+    assert not (x > none.soft_threshold).any()
+    assert (x > every.soft_threshold).all() or np.abs(x).max() > 1e15  # 1e30 has no neighbour half a temperature below
     np.testing.assert_array_equal(none.jvp(np.ones(x.size)), 0.0)
 
 
@@ -178,7 +178,7 @@ def test_small_one_row_and_equal_rows(method):
     assert project_hypersimplex([-4.2], 0.3, method=method).values == pytest.approx([0.3], abs=1e-15)
     got = project_hypersimplex([1e30] * 5, 2, method=method)
     np.testing.assert_allclose(got.values, 0.4, rtol=0, atol=1e-15)
-    assert got.cut == 1e30
+    assert got.soft_threshold == 1e30
 
 
 @both
@@ -188,8 +188,8 @@ def test_small_the_cut_is_in_the_middle_of_a_gap(method, passes, request):
         request.getfixturevalue("passes_only")
     got = project_hypersimplex([3.0, -1.0, 2.5, 0.0], 2, temperature=0.5, method=method)
     assert got.values.tolist() == [1, 0, 1, 0]
-    assert got.cut == 1.25
-    assert got.threshold == pytest.approx(2.0)
+    assert got.soft_threshold == 1.25
+    assert got.multiplier == pytest.approx(2.0)
 
 
 @both
@@ -217,8 +217,8 @@ def test_small_k_within_rounding_of_nothing_or_everything(method, k, x, passes, 
         request.getfixturevalue("passes_only")
     got = project_hypersimplex(x, k, method=method)
     np.testing.assert_allclose(got.values, np.full(2, round(k) / 2), rtol=0, atol=1e-15)
-    assert np.isfinite(got.cut)
-    assert np.isfinite(got.threshold)
+    assert np.isfinite(got.soft_threshold)
+    assert np.isfinite(got.multiplier)
 
 
 @both
@@ -234,7 +234,7 @@ def test_small_neighbouring_floats_are_told_apart(method, unit, passes, request)
         x = np.array([low, np.nextafter(low, np.inf)])
         got = project_hypersimplex(x, 1, temperature=unit * 1e-25, method=method)
         assert got.values.tolist() == [0.0, 1.0]
-        assert (x > got.cut).tolist() == [False, True]
+        assert (x > got.soft_threshold).tolist() == [False, True]
 
 
 @both
@@ -243,7 +243,7 @@ def test_small_temperatures_without_a_reciprocal(method, temperature):
     x = np.array([0.5, -1.0, 0.5, 2.0, 0.5])
     got = project_hypersimplex(x, 2, temperature=temperature, method=method)
     np.testing.assert_allclose(got.values, [1 / 3, 0, 1 / 3, 1, 1 / 3], rtol=0, atol=1e-15)
-    assert got.cut == 0.5
+    assert got.soft_threshold == 0.5
     # Scores as small as the temperature: 3, 2, 1, 0 units of it.
     x = np.arange(4) * temperature
     np.testing.assert_allclose(project_hypersimplex(x, 1.5, temperature=temperature, method=method).values,
@@ -260,8 +260,8 @@ def test_float32_scores_give_float32_values_and_an_accurate_threshold(method, n,
         assert single.values.dtype == np.float32
         assert double.values.dtype == np.float64
         np.testing.assert_allclose(single.values, double.values, rtol=0, atol=6e-8)
-        assert single.threshold == pytest.approx(double.threshold, rel=1e-14)
-        assert single.cut == pytest.approx(double.cut, rel=1e-14)
+        assert single.multiplier == pytest.approx(double.multiplier, rel=1e-14)
+        assert single.soft_threshold == pytest.approx(double.soft_threshold, rel=1e-14)
 
 
 def test_small_inputs_of_all_kinds(rng):
@@ -284,7 +284,7 @@ def generic(rng, n=40, weighted=False, temperature=0.8):
         w = np.where(rng.random(n) < 0.2, 0.0, rng.uniform(0.5, 2, n)) if weighted else None
         k = 0.4 * (n if w is None else w.sum())
         p = project_hypersimplex(x, k, temperature=temperature, sample_weight=w)
-        z = x / temperature - p.threshold
+        z = x / temperature - p.multiplier
         if min(np.abs(z).min(), np.abs(z - 1).min()) > 1e-3 and 3 < p.active.sum() < n:
             return x, k, w, p
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from hsboost import HypersimplexLoss, HypersimplexObjective, project_hypersimplex
 from hsboost._kernels.search import flat_cut
-from hsboost._solver.segments import Segments, find_thresholds
+from hsboost._solver.search import SMALL, multiplier_of
+from hsboost._solver.segments import Segments, find_multipliers
 from hsboost._solver.solve import values_at
-from hsboost._solver.threshold import SMALL, threshold_of
 from hsboost._workers.communicator import Workers
 from hsboost.losses import HypersimplexFYLoss
 
@@ -91,10 +91,13 @@ def test_temperatures_of_a_few_units_in_the_last_place(method: Any, problem: Any
     counts = np.ones(x.size, bool) if weight is None else weight > 0
     decided = [value != Fraction(1, 2) for value in truth] & counts
     high = np.array([value > Fraction(1, 2) for value in truth])
-    np.testing.assert_array_equal((x.astype(np.float64) > found.cut)[decided], high[decided])
+    np.testing.assert_array_equal((x.astype(np.float64) > found.soft_threshold)[decided], high[decided])
     # In place, in groups beside others, in columns: the same.
     if method == "threshold":
-        assert project_hypersimplex(x, k, temperature=temperature, sample_weight=weight, out=x.copy()).cut == found.cut
+        assert (
+            project_hypersimplex(x, k, temperature=temperature, sample_weight=weight, out=x.copy()).soft_threshold
+            == found.soft_threshold
+        )
     twice, codes = np.repeat(x, 2), np.tile([0, 1], x.size)
     both = None if weight is None else np.repeat(weight, 2)
     grouped = project_hypersimplex(twice, k, temperature=temperature, sample_weight=both, groups=codes, method=method)
@@ -104,7 +107,7 @@ def test_temperatures_of_a_few_units_in_the_last_place(method: Any, problem: Any
     )  # fmt: skip
     for values in (grouped.values[codes == 0], grouped.values[codes == 1], columns.values[:, 0]):
         check(np.ascontiguousarray(values), truth, k, weight)
-    np.testing.assert_array_equal([*grouped.cut, columns.cut[0]], [found.cut] * 3)
+    np.testing.assert_array_equal([*grouped.soft_threshold, columns.soft_threshold[0]], [found.soft_threshold] * 3)
     # Derivatives go through the rows strictly inside, and no others. A row that lies on the border itself is on a kink,
     # where rounding decides, and either side's derivative is one.
     direction = np.arange(1.0, x.size + 1)
@@ -137,7 +140,7 @@ def test_the_middle_of_a_gap_that_is_no_float(
     x = base + np.array(ulps) * unit
     found = project_hypersimplex(x, k, temperature=width * unit, method=method)
     np.testing.assert_allclose(found.values, expected, rtol=0, atol=1e-13)
-    np.testing.assert_array_equal(x > found.cut, np.array(expected) > 0.5)
+    np.testing.assert_array_equal(x > found.soft_threshold, np.array(expected) > 0.5)
 
 
 def test_flat_cut_puts_both_ends_of_a_gap_outside_the_band() -> None:
@@ -164,13 +167,13 @@ def test_many_rows_a_few_units_apart(n: int) -> None:
         for k in (1.0, 0.05 * n, float(counts[-30:].sum()), n - 1.0):
             truth = dict(zip(levels, exact(levels, k, width * unit, counts), strict=True))
             expected = np.array([float(truth[value]) for value in x])
-            cold = threshold_of(x, None, k, float(n), width * unit)
-            warm = threshold_of(x, None, k, float(n), width * unit, (cold.anchor + 9 * unit, -0.5))
+            cold = multiplier_of(x, None, k, float(n), width * unit)
+            warm = multiplier_of(x, None, k, float(n), width * unit, (cold.anchor + 9 * unit, -0.5))
             for where in (cold, warm):
                 np.testing.assert_allclose(values_at(x, where), expected, rtol=0, atol=1e-11)
         segments = Segments.equal(3, n)
-        found = find_thresholds(segments, np.tile(x, 3), None, np.full(3, k), np.full(3, float(n)), width * unit)
-        np.testing.assert_array_equal(found.cut, [cold.cut] * 3)
+        found = find_multipliers(segments, np.tile(x, 3), None, np.full(3, k), np.full(3, float(n)), width * unit)
+        np.testing.assert_array_equal(found.soft_threshold, [cold.soft_threshold] * 3)
 
 
 @settings(max_examples=60, deadline=None)
@@ -200,7 +203,7 @@ def test_losses_see_the_same_projection(kind: Any, problem: Any) -> None:
 
 def test_workers_find_the_same_threshold() -> None:
     from hsboost._workers.rows import WorkerRows
-    from hsboost._workers.search import find_pooled
+    from hsboost._workers.search import find_distributed
 
     class Alone(Workers):
         """One worker, which is all of them."""
@@ -221,7 +224,7 @@ def test_workers_find_the_same_threshold() -> None:
         k = float(rng.integers(0, n + 1)) if case % 2 else float(rng.uniform(0, n))
         rows = WorkerRows(x, np.zeros(n), None, np.array([0, n], np.intp))
         scale = 1.0 / (width * unit)
-        where = find_pooled(Alone(), rows, np.array([k]), np.array([float(n)]), scale, None).where.at(0)
+        where = find_distributed(Alone(), rows, np.array([k]), np.array([float(n)]), scale, None).where.at(0)
         check(values_at(x, where), exact(x, k, width * unit), k, None)
 
 
@@ -277,7 +280,7 @@ ROUTES: dict[str, Any] = {
     "loss classes": lambda w, g: HypersimplexLoss().loss(Y, np.stack([X, -X], 1), w),
     "gradient": lambda w, g: HypersimplexFYLoss().gradient(Y, X, w),
     "step": lambda w, g: HypersimplexLoss().boosting_step(Y, X, w, None),
-    "cut": lambda w, g: HypersimplexLoss().budget_cut(Y, X, w),
+    "cut": lambda w, g: HypersimplexLoss().threshold(Y, X, w),
     "objective": lambda w, g: HypersimplexObjective()(Y, X, w),
     "objective groups": lambda w, g: HypersimplexObjective(groups=g)(Y, X, w),
 }

@@ -21,8 +21,8 @@ def arguments(p: Problem | GroupedProblem, method="threshold"):
 def check_same(got, expected, out):
     assert got.values is out
     np.testing.assert_array_equal(out, expected.values)
-    np.testing.assert_array_equal(got.cut, expected.cut)
-    np.testing.assert_array_equal(got.threshold, expected.threshold)
+    np.testing.assert_array_equal(got.soft_threshold, expected.soft_threshold)
+    np.testing.assert_array_equal(got.multiplier, expected.multiplier)
 
 
 def memory_like(shape, layout):

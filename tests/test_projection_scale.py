@@ -15,7 +15,7 @@ import reference
 
 from hsboost import project_hypersimplex
 from hsboost._kernels._compile import BLOCK, PARALLEL_FROM
-from hsboost._solver.threshold import SMALL
+from hsboost._solver.search import SMALL
 
 METHODS = ["threshold", "pav"]
 both = pytest.mark.parametrize("method", METHODS)
@@ -50,7 +50,7 @@ def test_large_arrays(data, n, rng):
             total = n if weight is None else weight.sum()
             assert np.dot(np.ones(n) if weight is None else weight, got.values) == pytest.approx(k, abs=1e-12 * total)
             if truth.flat:
-                assert got.cut == pytest.approx(truth.cut, abs=1e-9)
+                assert got.soft_threshold == pytest.approx(truth.cut, abs=1e-9)
 
 
 @both
@@ -65,7 +65,7 @@ def test_two_confident_clusters(method, n, passes, rng, request):
         x = rng.normal(size=n) * 0.01 + np.where(upper, 50.0, -50.0)
         got = project_hypersimplex(x, upper.sum(), method=method)
         np.testing.assert_array_equal(got.values, upper)
-        assert got.cut == (x[upper].min() + x[~upper].max()) / 2
+        assert got.soft_threshold == (x[upper].min() + x[~upper].max()) / 2
 
 
 # --- threads, processes, no compiler ----------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def test_one_and_two_threads_give_the_same_bits(weighted, rng):
             results.append(project_hypersimplex(x, 61_234.5, temperature=0.7, sample_weight=w))
     finally:
         numba.set_num_threads(before)
-    assert results[0].cut == results[1].cut
+    assert results[0].soft_threshold == results[1].soft_threshold
     np.testing.assert_array_equal(results[0].values, results[1].values)
 
 
@@ -100,17 +100,17 @@ FORK = """
 import os, numpy as np
 from hsboost import project_hypersimplex
 x = np.random.default_rng(0).normal(size=100_000)
-here = [project_hypersimplex(x, k).cut for k in (10, 1000, 50_000)]
+here = [project_hypersimplex(x, k).soft_threshold for k in (10, 1000, 50_000)]
 child = os.fork()
 if child == 0:
-    there = [project_hypersimplex(x, k).cut for k in (10, 1000, 50_000)]
+    there = [project_hypersimplex(x, k).soft_threshold for k in (10, 1000, 50_000)]
     os._exit(0 if there == here else 1)
 print("status", os.waitpid(child, 0)[1])
 """
 
 USE_ONE_FORM = """
 import sys, numba, numpy as np
-from hsboost._kernels.threshold import sums
+from hsboost._kernels.multiplier import sums
 getattr(sums, sys.argv[1])(np.zeros(8), None, 0.0, 1.0, np.zeros(1), np.empty((1, 4, 1)))
 try:
     print(bool(numba.threading_layer()))

@@ -16,9 +16,9 @@ from _collective import on_workers
 from _versions import need
 
 from hsboost import (
+    DistributedAUC,
     HypersimplexLoss,
     HypersimplexObjective,
-    PooledAUC,
     PrecisionAtK,
     RecallAtK,
     precision_at_k,
@@ -212,7 +212,7 @@ def test_metrics_refuse_what_the_objective_refuses(metric: Any, monkeypatch: pyt
 PER_QUERY = np.array([1.0, 2.0, 0.5, 3.0])
 
 
-@pytest.mark.parametrize("measure", [PrecisionAtK(0.2), RecallAtK(20), PrecisionAtK(), PooledAUC()])
+@pytest.mark.parametrize("measure", [PrecisionAtK(0.2), RecallAtK(20), PrecisionAtK(), DistributedAUC()])
 @pytest.mark.parametrize("groups", [None, "dataset", QUERY])
 def test_metrics_take_one_weight_per_query(measure: Any, groups: Any) -> None:
     if isinstance(measure, PrecisionAtK):
@@ -269,7 +269,7 @@ def test_training_and_watching_with_one_weight_per_query() -> None:
     cut = xgb.QuantileDMatrix(Weighted([200, 350], qid=QUERY), nthread=1)
     assert len(cut.get_weight()) == 6
     plain = xgb_data(X, Y, weight=PER_QUERY[QUERY])
-    assert PooledAUC()(SCORE, cut) == PooledAUC()(SCORE, plain)
+    assert DistributedAUC()(SCORE, cut) == DistributedAUC()(SCORE, plain)
     assert PrecisionAtK(0.2, groups=QUERY)(SCORE, cut) == PrecisionAtK(0.2, groups=QUERY)(SCORE, plain)
 
 
@@ -287,7 +287,7 @@ def test_workers_take_one_weight_per_query(monkeypatch: pytest.MonkeyPatch) -> N
     def _weights(data: Any) -> Any:
         return row_weights(data, data.num_row())
 
-    watched = [PrecisionAtK(0.2), RecallAtK(10), PooledAUC()]
+    watched = [PrecisionAtK(0.2), RecallAtK(10), DistributedAUC()]
     expected = [watch(SCORE, plain)[1] for watch in watched]
     for end in on_workers(2, work):
         assert end == pytest.approx(expected, rel=1e-12)
@@ -296,7 +296,7 @@ def test_workers_take_one_weight_per_query(monkeypatch: pytest.MonkeyPatch) -> N
 def test_weights_of_neither_rows_nor_queries_are_refused() -> None:
     data = xgb_data(X, Y, qid=QUERY, weight=PER_QUERY)
     data.set_group([300, 300])
-    for call in (HypersimplexObjective(0.2), PrecisionAtK(0.2), PooledAUC()):
+    for call in (HypersimplexObjective(0.2), PrecisionAtK(0.2), DistributedAUC()):
         with pytest.raises(ValueError, match=r"sample_weight must have one entry per row .* got \(4,\)"):
             call(SCORE, data)
 

@@ -56,7 +56,7 @@ def fitted(booster: str, case: str, **settings: Any) -> HSClassifier:
 def test_no_temperature_changes_a_tree_a_ranking_or_a_decision(booster: str, case: str, loss: str) -> None:
     one = fitted(booster, case, loss=loss)
     grouped = {"groups": G} if "groups" in case else {}
-    decided, history = one.decision_function(X, **grouped), np.array(one.training_history_["threshold"])
+    decided, history = one.decision_function(X, **grouped), np.array(one.training_history_["soft_threshold"])
     assert np.ptp(decided) > 0.1  # there are trees
     for t in TEMPERATURES:
         model = fitted(booster, case, loss=loss, temperature=t)
@@ -66,7 +66,9 @@ def test_no_temperature_changes_a_tree_a_ranking_or_a_decision(booster: str, cas
         # In the documented unit: temperature times those at 1.
         np.testing.assert_allclose(model.decision_function(X, **grouped) / t, decided, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(model.threshold_ / t, one.threshold_, rtol=1e-12, atol=1e-13)
-        np.testing.assert_allclose(np.array(model.training_history_["threshold"]) / t, history, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(
+            np.array(model.training_history_["soft_threshold"]) / t, history, rtol=1e-9, atol=1e-12
+        )
         assert model.training_history_["active_share"][-1] == pytest.approx(one.training_history_["active_share"][-1])
         np.testing.assert_array_equal(raw(model, X), raw(one, X))  # the booster's own scores: units of the band
         assert (model.objective_.unit, model.objective_.loss.temperature) == (t, t)

@@ -44,9 +44,9 @@ def launches(monkeypatch):
 
 
 def _module():
-    from hsboost._kernels import threshold
+    from hsboost._kernels import multiplier
 
-    return threshold
+    return multiplier
 
 
 @several

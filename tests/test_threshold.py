@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import problems
 
-from hsboost._kernels import guess, threshold
+from hsboost._kernels import guess, multiplier
 from hsboost._kernels.search import MARGIN
 from hsboost._kernels.settle import SAMPLED_FROM
-from hsboost._solver.threshold import SMALL, ArrayReducer, Sums, find_threshold, guess_from, threshold_of
+from hsboost._solver.search import SMALL, ArrayReducer, Sums, find_multiplier, guess_from, multiplier_of
 
 
 class PlainReducer:
@@ -89,7 +89,7 @@ GUESSES = {
 @given(p=problems(moderate=True))
 def test_small_any_reducer_and_any_guess_find_the_root(guess, narrows, p):
     rows = PlainReducer(p.x, p.w, 1 / p.temperature, GUESSES[guess], narrows)
-    where = find_threshold(rows, p.k, p.total)
+    where = find_multiplier(rows, p.k, p.total)
     truth = reference.project(p.x, p.k, p.temperature, p.weight)
     counted = p.w > 0
     np.testing.assert_allclose(values(rows, where)[counted], truth.values[counted], rtol=0, atol=1e-10)
@@ -101,10 +101,10 @@ def test_small_start_beats_guess_and_does_not_change_the_root(narrows, rng):
     roots = []
     for start in (None, (0.3, 0.0), (x[0], -0.5), (-50.0, 3.0), (1e20, 0.0)):
         rows = PlainReducer(x, w, 2.0, narrows=narrows)
-        where = find_threshold(rows, 0.3 * w.sum(), float(w.sum()), start)
+        where = find_multiplier(rows, 0.3 * w.sum(), float(w.sum()), start)
         assert not where.flat
-        roots.append(where.total)
-        assert where.cut == pytest.approx((where.total + 0.5) / 2.0, abs=1e-12)
+        roots.append(where.value)
+        assert where.soft_threshold == pytest.approx((where.value + 0.5) / 2.0, abs=1e-12)
         if narrows == "always":
             assert rows.narrowed > 0
     np.testing.assert_allclose(roots, roots[0], rtol=0, atol=1e-13)
@@ -129,7 +129,7 @@ def test_small_a_bracket_that_misses_the_root_is_given_up(rng):
         # Few rows with kinks everywhere: Newton's error does not shrink eightfold, so some brackets miss.
         x, k = rng.normal(size=12) * 2, float(rng.uniform(1, 11))
         rows = Watched(x, np.ones(12), 1.0, guesses=(float(x[0]), float(rng.normal())))
-        where = find_threshold(rows, k, 12.0)
+        where = find_multiplier(rows, k, 12.0)
         np.testing.assert_allclose(values(rows, where), reference.project(x, k).values, rtol=0, atol=1e-12)
         given_up += rows.given_up
     assert given_up > 0  # else this test has lost its point
@@ -206,13 +206,13 @@ def test_a_warm_start_needs_few_passes(rng):
     x = rng.normal(size=1_000_000)
     k = 0.3 * x.size
     cold = Counting(x, None, 1.0, float(x.size))
-    before = find_threshold(cold, k, float(x.size))
+    before = find_multiplier(cold, k, float(x.size))
     assert cold.passes <= 6
     x = x + 0.02 * rng.normal(size=x.size) + 0.01  # what one boosting round does
     warm = Counting(x, None, 1.0, float(x.size))
-    where = find_threshold(warm, k, float(x.size), (before.anchor, before.nu))
+    where = find_multiplier(warm, k, float(x.size), (before.anchor, before.nu))
     assert warm.passes <= 4
-    assert np.clip(x - where.total, 0, 1).sum() == pytest.approx(k, rel=1e-12)
+    assert np.clip(x - where.value, 0, 1).sum() == pytest.approx(k, rel=1e-12)
 
 
 @pytest.mark.parametrize("n", [5000, 20_000, 70_000])
@@ -220,9 +220,9 @@ def test_any_start_finds_the_gap_between_two_confident_clusters(n, rng):
     upper = rng.random(n) < 0.3
     x = rng.normal(size=n) * 0.01 + np.where(upper, 50.0, -50.0)
     for start in (None, (0.0, -0.5), (-60.0, 0.0), (55.0, 0.0), (-50.0, -0.5), (50.0, -0.5), (1e9, 0.0)):
-        where = threshold_of(x, None, float(upper.sum()), float(n), 1.0, start)
+        where = multiplier_of(x, None, float(upper.sum()), float(n), 1.0, start)
         assert where.flat
-        assert where.cut == (x[upper].min() + x[~upper].max()) / 2
+        assert where.soft_threshold == (x[upper].min() + x[~upper].max()) / 2
 
 
 @pytest.mark.parametrize("n", [10, 20_000])
@@ -232,7 +232,7 @@ def test_small_scores_that_are_not_finite_are_noticed(n):
             x = np.zeros(n)
             x[row] = bad
             with pytest.raises(FloatingPointError):
-                threshold_of(x, None, n / 3, float(n), 1.0)
+                multiplier_of(x, None, n / 3, float(n), 1.0)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -244,15 +244,15 @@ def test_float32_scores_add_up_without_rounding_to_one_side(weighted, nu, rng):
     anchor = float(x[0])
     v = x.astype(np.longdouble) - anchor - nu
     exact = v[(v >= 0) & (v <= 1)].sum()
-    mass = threshold.block_sums(x, w, anchor, 1.0, nu)[2]
+    mass = multiplier.block_sums(x, w, anchor, 1.0, nu)[2]
     assert abs(float(mass - exact)) <= 2 * np.spacing(float(exact))
 
 
 def test_sums_far_from_the_anchor_keep_their_digits_and_do_not_overflow():
     x = np.array([1e300, 1e300, -1e300, 0.0])
-    assert threshold.block_sums(x, None, 0.0, 1.0, 1e300)[:3] == (0.0, 2.0, 0.0)
+    assert multiplier.block_sums(x, None, 0.0, 1.0, 1e300)[:3] == (0.0, 2.0, 0.0)
     x = 1e9 + np.arange(8) / 8
-    assert threshold.block_sums(x, None, 0.0, 1.0, 1e9 - 0.25)[:3] == (1.0, 7.0, 0.25 * 7 + sum(range(7)) / 8)
+    assert multiplier.block_sums(x, None, 0.0, 1.0, 1e9 - 0.25)[:3] == (1.0, 7.0, 0.25 * 7 + sum(range(7)) / 8)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -293,7 +293,7 @@ def test_scores_that_are_not_finite_are_found_behind_a_sample(rng):
         for rows in (slice(5, 6), slice(None)):
             x[rows] = bad
             with pytest.raises(FloatingPointError):
-                threshold_of(x, None, 100.0, float(x.size), 1.0)
+                multiplier_of(x, None, 100.0, float(x.size), 1.0)
 
 
 @pytest.mark.parametrize("n", [SAMPLED_FROM - 1, SAMPLED_FROM, 50_000, SMALL])
@@ -309,7 +309,7 @@ def test_problems_of_one_thread_begin_with_a_sample(n, weighted, shape, rng):
         x[0] = 1e30
     w = rng.integers(1, 4, n).astype(np.float64) if weighted else None
     for k in (n / 3 if w is None else w[: n // 3].sum(), 0.01 * n, n - 1.0):
-        where = threshold_of(x, w, k, float(n) if w is None else w.sum(), 1.0)
+        where = multiplier_of(x, w, k, float(n) if w is None else w.sum(), 1.0)
         y = np.clip(x - where.anchor - where.nu, 0, 1)
         assert float((y if w is None else w * y).sum()) == pytest.approx(k, rel=1e-12)
 
@@ -324,7 +324,7 @@ def test_small_rows_are_kept_if_and_only_if_they_are_undecided(p, width, at, up)
     if not lo < hi < lo + 1.0:
         return
     keep_x, keep_w, out = np.empty((1, x.size)), np.empty((1, x.size)), np.empty((4, 1))
-    threshold.narrow(x.size, x, p.w, anchor, scale, lo, hi, keep_x, keep_w, out)
+    multiplier.narrow(x.size, x, p.w, anchor, scale, lo, hi, keep_x, keep_w, out)
     ones, active, _, kept = out[:, 0]
     u = (x - anchor) * scale
     decided = (u <= lo) | ((u >= hi) & (u <= lo + 1.0)) | (u >= hi + 1.0)

@@ -62,8 +62,8 @@ def test_half_is_the_integer_part_as_the_published_code_has_it(rows: int, k: Any
     projected = soft_binary_argmax(x, expected, 1.5, dim=0)
     by_hand = (projected - torch.nn.functional.one_hot(y, 3)).square().sum() / rows
     assert value.item() == pytest.approx(by_hand.item(), rel=1e-12, abs=1e-13)
-    assert HypersimplexLoss(k, 1.5).soft_cut(x, y).tolist() == [
-        pytest.approx(HypersimplexLoss([expected] * 3 if k == "half" else [k] * 3, 1.5).soft_cut(x, y)[c].item())
+    assert HypersimplexLoss(k, 1.5).soft_threshold(x, y).tolist() == [
+        pytest.approx(HypersimplexLoss([expected] * 3 if k == "half" else [k] * 3, 1.5).soft_threshold(x, y)[c].item())
         for c in range(3)
     ]
 
@@ -94,8 +94,8 @@ def test_binary_and_multilabel_are_single_columns(reduction: str) -> None:
 @given(seed=st.integers(0, 10_000), rows=st.integers(1, 30), temperature=st.sampled_from([0.01, 1.0, 30.0]))
 def test_soft_cut_is_the_cores(seed: int, rows: int, temperature: float) -> None:
     x, y = batch(seed, rows, 3)
-    expected = core.HypersimplexLoss(temperature=temperature).soft_cut(y.numpy(), x.detach().numpy())
-    found = HypersimplexLoss(temperature=temperature).soft_cut(x, y)
+    expected = core.HypersimplexLoss(temperature=temperature).soft_threshold(y.numpy(), x.detach().numpy())
+    found = HypersimplexLoss(temperature=temperature).soft_threshold(x, y)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9, atol=1e-9)
 
 

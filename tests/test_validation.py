@@ -9,7 +9,7 @@ import pytest
 
 from hsboost import HypersimplexLoss, project_hypersimplex
 from hsboost._kernels._compile import BLOCK
-from hsboost._solver.threshold import SMALL
+from hsboost._solver.search import SMALL
 from hsboost._validation import checked_weight
 
 X = np.array([0.5, -1.0, 2.0, 0.0])
@@ -30,7 +30,7 @@ LOSS_CALLS = {
     "gradient": lambda *a: HypersimplexLoss().gradient(*a),
     "gradient_hessian": lambda *a: HypersimplexLoss().gradient_hessian(*a),
     "boosting_step": lambda y, x, w=None: HypersimplexLoss().boosting_step(y, x, w, None),
-    "threshold": lambda *a: HypersimplexLoss().soft_cut(*a),
+    "threshold": lambda *a: HypersimplexLoss().soft_threshold(*a),
 }
 each_call = pytest.mark.parametrize("call", LOSS_CALLS.values(), ids=LOSS_CALLS)
 each_method = pytest.mark.parametrize("method", METHODS)
@@ -61,7 +61,7 @@ def test_loss_scores_not_finite(call, bad, shown, n):
     x[-1] = bad
     with refused("raw_prediction must be finite", f"got {shown} at row {n - 1}"):
         call(y, x)
-    for method in ("loss", "gradient", "soft_cut", "budget_cut"):  # k = 0 needs no search, which is no excuse
+    for method in ("loss", "gradient", "soft_threshold", "threshold"):  # k = 0 needs no search, which is no excuse
         with refused("raw_prediction must be finite", f"got {shown} at row {n - 1}"):
             getattr(HypersimplexLoss(0), method)(y, x)
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from strategies import Problem, problems
 
 from hsboost import project_hypersimplex
+from hsboost._solver.search import scale_of
 from hsboost._solver.solve import values_at
-from hsboost._solver.threshold import scale_of
 from hsboost._workers.rows import WorkerRows
-from hsboost._workers.search import Guess, find_pooled
+from hsboost._workers.search import Guess, find_distributed
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -53,8 +53,8 @@ def test_the_values_are_those_of_the_truth(p, deal):
 def test_the_cut_is_that_of_one_machine(p, deal):
     found, _ = solve(p, deal)
     alone = project_hypersimplex(p.x, p.k, temperature=p.temperature, sample_weight=p.weight)
-    unit = max(abs(alone.cut), p.temperature)
-    assert found.where.cut[0] == pytest.approx(alone.cut, rel=1e-12, abs=1e-12 * unit + 1e-300)
+    unit = max(abs(alone.soft_threshold), p.temperature)
+    assert found.where.soft_threshold[0] == pytest.approx(alone.soft_threshold, rel=1e-12, abs=1e-12 * unit + 1e-300)
 
 
 @given(problems(moderate=True), deals, st.integers(0, 2**32 - 1))
@@ -86,7 +86,7 @@ def test_many_rows_to_the_last_digits(rng, deal, dtype, weighted):
         p = Problem(x, share * total, 0.7, w)
         found, _ = solve(p, deal)
         alone = project_hypersimplex(x, p.k, temperature=0.7, sample_weight=w)
-        assert found.where.cut[0] == pytest.approx(alone.cut, rel=1e-13, abs=1e-13)
+        assert found.where.soft_threshold[0] == pytest.approx(alone.soft_threshold, rel=1e-13, abs=1e-13)
 
 
 def test_a_first_search_looks_at_a_sample_of_many_rows(rng, monkeypatch):
@@ -94,7 +94,7 @@ def test_a_first_search_looks_at_a_sample_of_many_rows(rng, monkeypatch):
     x = rng.normal(size=20_000)
     found, traffic = solve(Problem(x, 3000.0, 1.0, None), (0.5, 0.5))
     alone = project_hypersimplex(x, 3000.0)
-    assert found.where.cut[0] == pytest.approx(alone.cut, rel=1e-13)
+    assert found.where.soft_threshold[0] == pytest.approx(alone.soft_threshold, rel=1e-13)
     assert traffic.calls <= 14
 
 
@@ -110,7 +110,7 @@ def test_later_searches_take_few_small_calls(rng, n, step):
         calls.append(traffic.calls)
         assert traffic.largest <= 4096
         alone = project_hypersimplex(x, 0.1 * n)
-        assert found.where.cut[0] == pytest.approx(alone.cut, rel=1e-13, abs=1e-13)
+        assert found.where.soft_threshold[0] == pytest.approx(alone.soft_threshold, rel=1e-13, abs=1e-13)
     assert max(calls) <= 4
     assert np.median(calls) <= 3
 
@@ -138,7 +138,7 @@ def test_many_problems_share_the_calls(rng, count):
         offsets = np.concatenate([[0], np.cumsum([x.size for x in mine])]).astype(np.intp)
         flat = np.concatenate(mine)
         rows = WorkerRows(flat, np.zeros(flat.size, np.float32), None, offsets)
-        return find_pooled(workers, rows, k, sizes.astype(float), scale_of(0.5), None), workers.traffic
+        return find_distributed(workers, rows, k, sizes.astype(float), scale_of(0.5), None), workers.traffic
 
     (found, traffic), other = on_workers(2, work)
     assert found.where.nu.tobytes() == other[0].where.nu.tobytes()
@@ -146,7 +146,7 @@ def test_many_problems_share_the_calls(rng, count):
     for p, x in enumerate(xs):
         if x.size:
             alone = project_hypersimplex(x, k[p], temperature=0.5)
-            assert found.where.cut[p] == pytest.approx(alone.cut, rel=1e-12, abs=1e-12), p
+            assert found.where.soft_threshold[p] == pytest.approx(alone.soft_threshold, rel=1e-12, abs=1e-12), p
             assert bool(found.where.flat[p]) == (alone.active.sum() == 0)
 
 

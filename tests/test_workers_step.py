@@ -43,7 +43,7 @@ def step(workers, loss, x, y, w, groups, deal, state=None):
     labels, raw = y[at], x[at]
     if raw.shape[0] == 0:
         raw = np.empty(0, np.float32)  # as XGBoost has it, whatever the number of classes
-    return loss.pooled_step(lambda: labels, raw, of(w, at), state, None if groups is None else segments, workers)
+    return loss.distributed_step(lambda: labels, raw, of(w, at), state, None if groups is None else segments, workers)
 
 
 def joined(ends, which, shape):
@@ -58,9 +58,9 @@ def assert_same(ends, loss, x, y, w, groups):
     gradient, hessian, state = loss.boosting_step(y, x, w, None, groups)
     np.testing.assert_allclose(joined(ends, 0, x.shape), gradient, rtol=3e-6, atol=3e-7)
     np.testing.assert_allclose(joined(ends, 1, x.shape), hessian, rtol=1e-6, atol=1e-9)
-    alone, pooled = (s if type(s) is tuple else (s,) for s in (state, ends[0][2]))
-    for one, other in zip(alone, pooled, strict=True):
-        np.testing.assert_allclose(other.cut, one.cut, rtol=1e-12, atol=1e-12)
+    alone, distributed = (s if type(s) is tuple else (s,) for s in (state, ends[0][2]))
+    for one, other in zip(alone, distributed, strict=True):
+        np.testing.assert_allclose(other.soft_threshold, one.soft_threshold, rtol=1e-12, atol=1e-12)
         assert other.active_share == pytest.approx(one.active_share, abs=1e-12)
 
 
@@ -221,7 +221,7 @@ def test_an_unexpected_error_ends_on_all_workers():
                 raise MemoryError("out of memory")
             return y[:20]
 
-        return HypersimplexLoss().pooled_step(labels, x[:20], None, None, None, workers)
+        return HypersimplexLoss().distributed_step(labels, x[:20], None, None, None, workers)
 
     for end in on_workers(2, work):
         assert isinstance(end, RuntimeError)
@@ -230,7 +230,7 @@ def test_an_unexpected_error_ends_on_all_workers():
 
 def test_a_loss_that_couples_rows_must_say_how_over_workers():
     class Coupled(SquaredLoss):
-        couples_rows = True
+        is_separable = False
 
     x, y, w, _ = data(9, n=40)
     for end in on_workers(2, lambda workers: step(workers, Coupled(), x, y, w, None, (0.5, 0.5))):

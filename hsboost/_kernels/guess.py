@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from hsboost._kernels._compile import njit
+from hsboost._kernels.multiplier import block_sums, nearest
 from hsboost._kernels.search import EPS, SOLVED, solve
-from hsboost._kernels.threshold import block_sums, nearest
 
 #: With fewer active rows than this share a sample may be sitting at the edge of a gap.
 FEW_ACTIVE = 0.05

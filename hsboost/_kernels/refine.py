@@ -15,7 +15,7 @@ from hsboost._kernels.search import EPS, MARGIN
 #: What a problem waits for: sums at its candidates, or the scores next to its threshold (the reasons differ).
 SEEK, START, GAP, BOUNDS, FLAT, FAR, TRIVIAL, DONE = range(8)
 
-#: Columns of ``ends``: a place nu, then the sums there in the order of `pooled.KINDS`.
+#: Columns of ``ends``: a place nu, then the sums there in the order of `distributed.KINDS`.
 NU, ONES, ACTIVE, MASS, POSITIVE, INTERIOR = range(6)
 
 #: An interval of this width or more, in units of the temperature, may hold so many rows that candidates cost time.

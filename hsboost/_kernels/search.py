@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hsboost._kernels._compile import njit
-from hsboost._kernels.threshold import block_sums, gap, nearest
+from hsboost._kernels.multiplier import block_sums, gap, nearest
 
 EPS = 2.220446049250313e-16
 

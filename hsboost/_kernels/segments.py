@@ -12,8 +12,8 @@ from numba import prange
 
 from hsboost._kernels._compile import BLOCK, Kernel, njit
 from hsboost._kernels.gradient import block_conjugate, block_gradient, block_labels, block_residuals, block_values
+from hsboost._kernels.multiplier import RUN
 from hsboost._kernels.settle import settle
-from hsboost._kernels.threshold import RUN
 
 
 @njit

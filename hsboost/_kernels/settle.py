@@ -6,8 +6,8 @@ import numpy as np
 
 from hsboost._kernels._compile import njit
 from hsboost._kernels.guess import guess, middle_of_gap, sample, sort_by_score
+from hsboost._kernels.multiplier import block_interior, block_sums, ends, gap
 from hsboost._kernels.search import EPS, MARGIN, NOT_FINITE, SOLVED, flat_cut, solve
-from hsboost._kernels.threshold import block_interior, block_sums, ends, gap
 
 #: From so many rows on a cold search begins with a sample: one row in so many, and at most.
 SAMPLED_FROM, ONE_IN, MOST = 8192, 32, 1024

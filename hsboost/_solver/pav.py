@@ -6,17 +6,17 @@ import numpy as np
 
 from hsboost import _validation as check
 from hsboost._kernels import pav, search
-from hsboost._solver.threshold import ArrayReducer, Threshold, scale_of, threshold_of
+from hsboost._solver.search import ArrayReducer, Multiplier, multiplier_of, scale_of
 from hsboost._validation import FloatArray
 
 
-def by_pav(scores: FloatArray, weight: FloatArray | None, mass: float, total: float, temperature: float) -> Threshold:
+def by_pav(scores: FloatArray, weight: FloatArray | None, mass: float, total: float, temperature: float) -> Multiplier:
     """Sort, subtract the vertex of the polytope, regress isotonically, subtract (weighted generalisation)."""
     if not np.isfinite(scores).all():
         raise check.not_finite(scores, "x")
     scale = scale_of(temperature)
     if mass <= 0.0 or mass >= total:
-        return threshold_of(scores, weight, mass, total, temperature)
+        return multiplier_of(scores, weight, mass, total, temperature)
     if weight is None:
         # Values alone: sorting rows along with them costs several times as much.
         z, w = np.sort(scores)[::-1].astype(np.float64), None
@@ -31,14 +31,14 @@ def by_pav(scores: FloatArray, weight: FloatArray | None, mass: float, total: fl
     row, level, ones = pav.fractional_block(z, scale, first, relative, last, blocks, search.MARGIN)
     if row >= 0:
         # z minus its block's level is the projection: 1 before the fractional block, 0 after it, its clip within.
-        where = Threshold(float(z[row]), level, scale, False)
+        where = Multiplier(float(z[row]), level, scale, False)
         if abs(level) > search.FAR:
             rows = ArrayReducer(scores, weight, scale, total)
             rows.anchor = where.anchor
             closest = rows.nearest(level)
-            where = Threshold(closest, level + (where.anchor - closest) * scale, scale, False)
+            where = Multiplier(closest, level + (where.anchor - closest) * scale, scale, False)
         return where
     # All values are 0 or 1: any threshold between the two groups will do, take the middle.
     below = float(z[ones]) if ones < z.size else -np.inf
     anchor, nu = search.flat_cut(below, float(z[ones - 1]) if ones > 0 else np.inf, scale)
-    return Threshold(anchor, nu, scale, True)
+    return Multiplier(anchor, nu, scale, True)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from hsboost._kernels import segments as kernels
 from hsboost._kernels._compile import BLOCK, PARALLEL_FROM, as_input
 from hsboost._kernels.search import NOT_FINITE, SOLVED
-from hsboost._solver.threshold import Threshold, cut_of, scale_of, threshold_of
+from hsboost._solver.search import Multiplier, multiplier_of, scale_of, soft_threshold_of
 from hsboost._validation import FloatArray, check_same_length, native
 
 #: Beyond that the passes are threaded, and a group need not share the cores with others.
@@ -171,8 +171,8 @@ def _objects(groups: ArrayLike) -> np.ndarray:
     return out
 
 
-class Thresholds(NamedTuple):
-    """One :class:`hsboost._solver.threshold.Threshold` per group, as arrays."""
+class Multipliers(NamedTuple):
+    """One :class:`hsboost._solver.search.Multiplier` per group, as arrays."""
 
     anchor: np.ndarray
     nu: np.ndarray
@@ -180,30 +180,30 @@ class Thresholds(NamedTuple):
     scale: float
 
     @property
-    def cut(self) -> np.ndarray:
+    def soft_threshold(self) -> np.ndarray:
         """The raw score that gets the value 1/2, per group."""
-        return cut_of(self.anchor, self.nu, self.scale)
+        return soft_threshold_of(self.anchor, self.nu, self.scale)
 
     @property
-    def total(self) -> np.ndarray:
+    def value(self) -> np.ndarray:
         """The multiplier in units of x / temperature, per group."""
         with np.errstate(over="ignore"):
             return self.anchor * self.scale + self.nu
 
-    def at(self, g: int) -> Threshold:
+    def at(self, g: int) -> Multiplier:
         """The threshold of one group."""
-        return Threshold(float(self.anchor[g]), float(self.nu[g]), self.scale, bool(self.flat[g]))
+        return Multiplier(float(self.anchor[g]), float(self.nu[g]), self.scale, bool(self.flat[g]))
 
 
-def find_thresholds(
+def find_multipliers(
     segments: Segments,
     x: FloatArray,
     w: FloatArray | None,
     mass: np.ndarray,
     total: np.ndarray,
     temperature: float,
-    start: Thresholds | None = None,
-) -> Thresholds:
+    start: Multipliers | None = None,
+) -> Multipliers:
     """Solve every group's projection; ``x`` and ``w`` are sorted, ``mass`` and ``total`` are per group.
 
     Raises FloatingPointError when a score is NaN or infinite.
@@ -214,7 +214,7 @@ def find_thresholds(
         nu = np.full(anchor.size, -0.5)
     else:
         anchor, nu = start.anchor.copy(), start.nu.copy()
-    where = Thresholds(anchor, nu, np.zeros(anchor.size, np.bool_), scale)
+    where = Multipliers(anchor, nu, np.zeros(anchor.size, np.bool_), scale)
     status = np.zeros(anchor.size, np.int64)
     kernels.segment_thresholds(
         segments.small_rows, x, w, segments.offsets, segments.tasks, scale, mass, total, start is None,
@@ -225,7 +225,7 @@ def find_thresholds(
     for g in [*segments.large, *np.flatnonzero(status != SOLVED).tolist()]:
         rows = segments.slice(g)
         first = None if start is None else (float(start.anchor[g]), float(start.nu[g]))
-        found = threshold_of(
+        found = multiplier_of(
             x[rows], None if w is None else w[rows], float(mass[g]), float(total[g]), temperature, first
         )
         anchor[g], nu[g], where.flat[g] = found.anchor, found.nu, found.flat

@@ -10,8 +10,8 @@ from hsboost._kernels import search
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.segments import segment_values
 from hsboost._solver.pav import by_pav
-from hsboost._solver.segments import Segments, Thresholds, find_thresholds
-from hsboost._solver.threshold import Threshold, scale_of, threshold_of
+from hsboost._solver.search import Multiplier, multiplier_of, scale_of
+from hsboost._solver.segments import Multipliers, Segments, find_multipliers
 from hsboost._validation import FloatArray
 
 
@@ -23,12 +23,12 @@ def project(
     temperature: float,
     method: str,
     out: FloatArray | None = None,
-) -> tuple[FloatArray, Threshold]:
+) -> tuple[FloatArray, Multiplier]:
     """One projection, by the method asked for."""
     if method == "pav":
         where = by_pav(scores, weight, mass, total, temperature)
     else:
-        where = solve_threshold(scores, weight, mass, total, temperature, "x")
+        where = solve_multiplier(scores, weight, mass, total, temperature, "x")
     return values_at(scores, where, out), where
 
 
@@ -41,11 +41,11 @@ def project_groups(
     temperature: float,
     method: str,
     out: FloatArray,
-) -> Thresholds:
+) -> Multipliers:
     """One projection per group, into ``out`` in the order of the column; weight is sorted by group."""
     scores = segments.sort(column)
     if method == "threshold":
-        where = solve_thresholds(segments, scores, weight, mass, total, temperature, "x")
+        where = solve_multipliers(segments, scores, weight, mass, total, temperature, "x")
     else:
         if not np.isfinite(scores).all():
             raise check.not_finite(column, "x")
@@ -54,7 +54,7 @@ def project_groups(
             rows = segments.slice(g)
             found.append(by_pav(scores[rows], None if weight is None else weight[rows], k, weight_of, temperature))
         anchor, nu, _, flat = (np.array(part) for part in zip(*found, strict=True))
-        where = Thresholds(anchor, nu, flat, scale_of(temperature))
+        where = Multipliers(anchor, nu, flat, scale_of(temperature))
     if segments.order is None:
         grouped_values_at(segments, scores, where, out)
     else:
@@ -69,7 +69,7 @@ def group_weights(segments: Segments, weight: FloatArray | None) -> np.ndarray:
     return np.add.reduceat(weight, segments.offsets[:-1], dtype=np.float64)
 
 
-def solve_thresholds(
+def solve_multipliers(
     segments: Segments,
     scores: FloatArray,
     weight: FloatArray | None,
@@ -77,17 +77,17 @@ def solve_thresholds(
     total: np.ndarray,
     temperature: float,
     name: str,
-    start: Thresholds | None = None,
-) -> Thresholds:
-    """:func:`hsboost._solver.segments.find_thresholds`, with the users' error for scores that are not finite."""
+    start: Multipliers | None = None,
+) -> Multipliers:
+    """:func:`hsboost._solver.segments.find_multipliers`, with the users' error for scores that are not finite."""
     try:
-        return find_thresholds(segments, scores, weight, mass, total, temperature, start)
+        return find_multipliers(segments, scores, weight, mass, total, temperature, start)
     except FloatingPointError:
         raise check.not_finite(segments.unsort(scores), name) from None
 
 
 def grouped_values_at(
-    segments: Segments, scores: FloatArray, where: Thresholds, out: FloatArray | None = None
+    segments: Segments, scores: FloatArray, where: Multipliers, out: FloatArray | None = None
 ) -> FloatArray:
     """:func:`values_at` with one threshold per group."""
     out = np.empty_like(scores) if out is None else out
@@ -112,7 +112,7 @@ def total_weight(weight: FloatArray | None, n: int) -> float:
     return total
 
 
-def solve_threshold(
+def solve_multiplier(
     scores: FloatArray,
     weight: FloatArray | None,
     mass: float,
@@ -120,15 +120,15 @@ def solve_threshold(
     temperature: float,
     name: str,
     start: tuple[float, float] | None = None,
-) -> Threshold:
-    """:func:`hsboost._solver.threshold.threshold_of`, with the error that users see for scores that are not finite."""
+) -> Multiplier:
+    """:func:`hsboost._solver.search.multiplier_of`, with the error that users see for scores that are not finite."""
     try:
-        return threshold_of(scores, weight, mass, total, temperature, start)
+        return multiplier_of(scores, weight, mass, total, temperature, start)
     except FloatingPointError:
         raise check.not_finite(scores, name) from None
 
 
-def values_at(scores: FloatArray, where: Threshold, out: FloatArray | None = None) -> FloatArray:
+def values_at(scores: FloatArray, where: Multiplier, out: FloatArray | None = None) -> FloatArray:
     """clip((x - anchor) / temperature - nu, 0, 1), in the dtype of the scores; ``out`` may be the scores themselves."""
     out = np.empty_like(scores) if out is None else out
     margin = 2 * search.MARGIN if where.flat else 0.0

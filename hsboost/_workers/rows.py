@@ -1,10 +1,10 @@
-"""One worker's rows as the pooled search sees them: sums at many candidates, and fewer rows as it closes in."""
+"""One worker's rows as the distributed search sees them: sums at many candidates, and fewer rows as it closes in."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from hsboost._kernels import pooled, search
+from hsboost._kernels import distributed, search
 from hsboost._kernels._compile import BLOCK
 from hsboost._validation import FloatArray
 
@@ -32,7 +32,7 @@ class WorkerRows:
         place = np.arange(self.problem.size) - np.repeat(np.cumsum(blocks) - blocks, blocks)
         self.start = offsets[:-1][self.problem] + place * BLOCK
         self.stop = np.minimum(self.start + BLOCK, offsets[1:][self.problem])
-        self.known = np.zeros((sizes.size, pooled.KINDS)) if known is None else known
+        self.known = np.zeros((sizes.size, distributed.KINDS)) if known is None else known
 
     # What `hsboost._workers.radix` asks of rows.
     @property
@@ -56,33 +56,33 @@ class WorkerRows:
 
     def sums(self, anchor: np.ndarray, scale: float, nus: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Sums (P, candidates, KINDS) at the first counts[p] candidates of each problem."""
-        parts = np.empty((self.problem.size, nus.shape[1], pooled.KINDS))
-        pooled.candidates(
+        parts = np.empty((self.problem.size, nus.shape[1], distributed.KINDS))
+        distributed.candidates(
             self.x.size * int(counts.max()), self.x, self.y, self.w, *self._tasks,
             anchor, scale, nus, counts, search.MARGIN, parts,
         )  # fmt: skip
         out = np.repeat(self.known[:, None, :], nus.shape[1], axis=1)
         out[:, :, 2] -= nus * self.known[:, 1, None]
-        pooled.add_tasks(self.problem, counts, parts, out)
+        distributed.add_tasks(self.problem, counts, parts, out)
         return out
 
     def narrowed(self, anchor: np.ndarray, scale: float, lo: np.ndarray, hi: np.ndarray) -> WorkerRows:
         """The rows that are undecided for nu in [lo, hi] of their problem; the others are summed up."""
-        parts, kept = np.empty((self.problem.size, 1, pooled.KINDS)), np.empty(self.problem.size, np.intp)
+        parts, kept = np.empty((self.problem.size, 1, distributed.KINDS)), np.empty(self.problem.size, np.intp)
         n, here = self.x.size, (self.x, self.y, self.w)
-        pooled.sure(n, *here, *self._tasks, anchor, scale, lo, hi, parts, kept)
+        distributed.sure(n, *here, *self._tasks, anchor, scale, lo, hi, parts, kept)
         known = self.known[:, None, :].copy()
-        pooled.add_tasks(self.problem, np.ones(lo.size, np.intp), parts, known)
+        distributed.add_tasks(self.problem, np.ones(lo.size, np.intp), parts, known)
         place = np.concatenate([[0], np.cumsum(kept)])
         x, y, w = (None if a is None else np.empty(int(place[-1]), a.dtype) for a in here)
-        pooled.keep(n, *here, *self._tasks, anchor, scale, lo, hi, place, x, y, w)
+        distributed.keep(n, *here, *self._tasks, anchor, scale, lo, hi, place, x, y, w)
         left = np.bincount(self.problem, kept, minlength=lo.size)
         return WorkerRows(x, y, w, np.concatenate([[0], np.cumsum(left)]).astype(np.intp), known[:, 0])  # type: ignore[arg-type]
 
     def edges(self, anchor: np.ndarray, scale: float, nu: np.ndarray) -> np.ndarray:
         """(P, 4): largest score with value <= 1/2, minus the smallest with more, the largest, minus the smallest."""
         parts = np.empty((self.problem.size, 4))
-        pooled.edges(self.x.size, self.x, self.w, *self._tasks, anchor, scale, nu, parts)
+        distributed.edges(self.x.size, self.x, self.w, *self._tasks, anchor, scale, nu, parts)
         out = np.full((nu.size, 4), -np.inf)
         np.maximum.at(out, self.problem, parts)
         return out

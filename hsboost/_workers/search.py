@@ -1,6 +1,6 @@
 """The threshold search over rows on several machines: few calls, many candidates in each, the same bits everywhere.
 
-What :mod:`hsboost._solver.threshold` does for rows in one memory. Every worker holds its own rows and the same state of
+What :mod:`hsboost._solver.search` does for rows in one memory. Every worker holds its own rows and the same state of
 the search; a call adds up the sums of all workers at candidates that each of them worked out from the call before. So
 all reach the same threshold, to the last bit, and no worker decides anything alone. All problems of a round (groups,
 classes) share the calls.
@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hsboost._kernels import refine, search
-from hsboost._kernels.pooled import KINDS
-from hsboost._solver.segments import Thresholds
+from hsboost._kernels.distributed import KINDS
+from hsboost._solver.segments import Multipliers
 from hsboost._workers import radix
 from hsboost._workers.communicator import Workers
 from hsboost._workers.rows import WorkerRows
@@ -46,7 +46,7 @@ class Guess(NamedTuple):
 class Found(NamedTuple):
     """All thresholds; of all workers' active rows Σ w, Σ w v, Σ w y; the step from the last round's thresholds."""
 
-    where: Thresholds
+    where: Multipliers
     active: np.ndarray
     mass: np.ndarray
     positive: np.ndarray
@@ -56,7 +56,7 @@ class Found(NamedTuple):
         """Where to begin when the scores have changed about as much as the last time."""
         where = self.where
         shift = np.where(np.abs(where.nu) > 1.0, where.nu, 0.0)
-        # Thresholds drift as scores spread: the next step is much like the last. The reach takes in no step at all.
+        # Multipliers drift as scores spread: the next step is much like the last. The reach takes in no step at all.
         steady = np.abs(self.moved) < REACH
         drift = np.where(steady, self.moved, 0.0)
         reach = np.where(steady, 1.25 * np.abs(drift) + 1e-9, np.inf)
@@ -64,7 +64,7 @@ class Found(NamedTuple):
         return Guess(where.anchor + shift / where.scale, nu + drift, reach, nu)
 
 
-def find_pooled(
+def find_distributed(
     workers: Workers, rows: WorkerRows, k: np.ndarray, total: np.ndarray, scale: float, guess: Guess | None
 ) -> Found:
     """Solve every problem over the rows of all workers.
@@ -97,7 +97,7 @@ def find_pooled(
 def _guess_from_sample(
     workers: Workers, rows: WorkerRows, k: np.ndarray, total: np.ndarray, scale: float
 ) -> Guess | None:
-    """Thresholds of a sample; None when there are too few rows to gain from one."""
+    """Multipliers of a sample; None when there are too few rows to gain from one."""
     n = int(workers.sum((1,), lambda: [rows.x.size])[0])
     if n < 2 * SAMPLE:
         return None
@@ -158,7 +158,7 @@ class _Search:
                 raise RuntimeError("the threshold search did not end; please report the scores and k that did this")
         with np.errstate(over="ignore"):
             moved = (self.anchor - self.guess.anchor) * self.scale + (self.nu - self.guess.before)
-        where = Thresholds(self.anchor, self.nu, self.flat, self.scale)
+        where = Multipliers(self.anchor, self.nu, self.flat, self.scale)
         return Found(where, self.chosen[:, 1], self.chosen[:, 2], self.chosen[:, 3], moved)
 
     def _forget(self, problems: int | slice) -> None:

@@ -2,7 +2,7 @@
 
 XGBoost hands a custom objective its predictions in host memory wherever it trains. Here they are moved to the GPU
 once per round; labels, weights and the previous threshold are there already; the threshold search of
-`hsboost._solver.threshold` runs over a reducer on the GPU; gradient and curvature are written there as CuPy float32
+`hsboost._solver.search` runs over a reducer on the GPU; gradient and curvature are written there as CuPy float32
 arrays, which XGBoost takes as they are. Same solver, and the same numbers as on the processor to float32 rounding.
 Repeated calls give the same bits, on any GPU.
 
@@ -25,8 +25,8 @@ from typing import Any
 from hsboost import _validation as check
 from hsboost._boosting.caller import caller
 from hsboost._kernels import search
+from hsboost._solver.search import Multiplier
 from hsboost._solver.solve import total_weight
-from hsboost._solver.threshold import Threshold
 from hsboost.cuda import _kernels as kernels
 from hsboost.cuda import _step
 from hsboost.cuda._device import Device, grid, missing
@@ -91,7 +91,7 @@ def boosting_step(
 
 def project_hypersimplex(
     x: Any, k: float, temperature: float = 1.0, sample_weight: Any = None, number: int = 0
-) -> tuple[Any, Threshold, int]:
+) -> tuple[Any, Multiplier, int]:
     """argmin ½ Σ w (y - x / temperature)² over { y in [0,1]^n : Σ w y = k }, for scores that are on a GPU already.
 
     Parameters
@@ -110,7 +110,7 @@ def project_hypersimplex(
     Returns
     -------
     values : CuPy array of the shape and dtype of x
-    threshold : Threshold
+    threshold : Multiplier
     passes : int
         Passes over all rows that the search took; writing the values is one more.
 
@@ -142,7 +142,7 @@ def project_hypersimplex(
     return out, where, passes
 
 
-def write_values(place: Device, x: Any, where: Threshold, out: Any) -> None:
+def write_values(place: Device, x: Any, where: Multiplier, out: Any) -> None:
     """The projected values for a threshold, as `hsboost._solver.solve.values_at` gives them."""
     margin = 2 * search.MARGIN if where.flat else 0.0
     kernels.values[grid(place, int(x.size))](

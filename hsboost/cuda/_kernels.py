@@ -5,7 +5,7 @@ all. What a thread keeps of them lies in the same pattern, so one loop reads bot
 order, a block its threads as a tree, and the host its blocks in order: the same launch gives the same bits every
 time. Sums are kept in float64 whatever the scores are. There are no atomics.
 
-Rows enter as ``v = (x - anchor) * scale - nu`` as in `hsboost._kernels.threshold`, which these passes follow.
+Rows enter as ``v = (x - anchor) * scale - nu`` as in `hsboost._kernels.multiplier`, which these passes follow.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The reducer of `hsboost._solver.threshold` whose rows lie on a GPU.
+"""The reducer of `hsboost._solver.search` whose rows lie on a GPU.
 
 On a GPU a pass over ten million rows takes about as long as telling the host its result, so round trips are what is
 saved. The first pass already keeps the rows that are undecided in a window about the nu asked for; if the root lies
@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hsboost._kernels import guess, search
-from hsboost._kernels.threshold import block_sums
-from hsboost._solver.threshold import (
+from hsboost._kernels.multiplier import block_sums
+from hsboost._solver.search import (
     RUN,
+    Multiplier,
     Sums,
-    Threshold,
-    find_threshold,
+    find_multiplier,
     guess_from,
+    multiplier_of,
     sample_runs,
     scale_of,
-    threshold_of,
 )
 from hsboost.cuda import _kernels as kernels
 from hsboost.cuda._device import Device, grid
@@ -60,7 +60,7 @@ class Kept(NamedTuple):
 
 
 class DeviceReducer:
-    """Scores ``x`` (and weights) on a device, as CuPy arrays; implements `hsboost._solver.threshold.Reducer`."""
+    """Scores ``x`` (and weights) on a device, as CuPy arrays; implements `hsboost._solver.search.Reducer`."""
 
     def __init__(self, device: Device, x: Any, w: Any | None, scale: float, total: float) -> None:
         self.device, self.scale, self.total = device, scale, total
@@ -242,17 +242,17 @@ def find(
     k: float,
     total: float,
     temperature: float,
-    start: Threshold | None = None,
-) -> tuple[Threshold, int]:
+    start: Multiplier | None = None,
+) -> tuple[Multiplier, int]:
     """The threshold of scores on the device, and the passes over all of them that it took.
 
-    As `hsboost._solver.threshold.threshold_of`, which also takes over (in host memory) where scores are too far apart
+    As `hsboost._solver.search.multiplier_of`, which also takes over (in host memory) where scores are too far apart
     for the search. Raises FloatingPointError on NaN or inf.
     """
     rows = DeviceReducer(device, x, w, scale_of(temperature), total)
     first = None if start is None else (start.anchor, start.nu)
     try:
-        return find_threshold(rows, k, total, first), rows.passes
+        return find_multiplier(rows, k, total, first), rows.passes
     except OverflowError:
         host_w = None if w is None else device.download(w)
-        return threshold_of(device.download(x), host_w, k, total, temperature, first), rows.passes
+        return multiplier_of(device.download(x), host_w, k, total, temperature, first), rows.passes

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hsboost import _validation as check
-from hsboost._solver.threshold import Threshold
+from hsboost._solver.search import Multiplier
 from hsboost.cuda import _kernels as kernels
 from hsboost.cuda._device import Device, grid
 from hsboost.cuda._reducer import find
@@ -98,13 +98,13 @@ class _Output:
         weights = view if rows.w is None else device.view(rows.w)
         self._arrays = view, device.view(rows.y), weights, rows.w is not None, self.target
 
-    def find(self, k: check.Budget, temperature: float, start: Threshold | None) -> Threshold:
+    def find(self, k: check.Budget, temperature: float, start: Multiplier | None) -> Multiplier:
         """Where the rows are cut."""
         rows = self.rows
         self.mass = check.budget_mass(k, rows.total, self.positive)
         return find(self.device, self.x, rows.w, self.mass, rows.total, temperature, start)[0]
 
-    def write(self, where: Threshold, slopes: Slopes, gradient: Any, hessian: Any) -> float:
+    def write(self, where: Multiplier, slopes: Slopes, gradient: Any, hessian: Any) -> float:
         """Gradient and curvature into the given arrays; returns the weight of the active rows."""
         out = self.device.empty((2, self._grid[0]), np.float64)
         place = where.anchor, where.scale, where.nu

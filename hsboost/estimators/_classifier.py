@@ -96,8 +96,8 @@ class HSClassifier(Predictor):
     group_thresholds_ : dict
         With groups: label to the raw score that the group's top rows exceed (an ndarray (C,) for several classes).
     training_history_ : dict of lists
-        Of every boosting round: ``"iteration"``, ``"threshold"`` (where ŷ = 1/2; arrays for groups and classes) and
-        ``"active_share"`` (the weight with 0 < ŷ < 1, as a share).
+        Of every boosting round: ``"iteration"``, ``"soft_threshold"`` (where ŷ = 1/2; arrays for groups and classes)
+        and ``"active_share"`` (the weight with 0 < ŷ < 1, as a share).
     n_features_in_ : int
     feature_names_in_ : ndarray of object
         When ``X`` had column names: texts, or numbers (0, 1, 2 … in this order also fit arrays without names).
@@ -379,9 +379,9 @@ class HSClassifier(Predictor):
         overall = HypersimplexLoss(
             budget.overall() if segments is not None else budget.for_training(y.size == budget.n)
         )
-        self.threshold_ = overall.budget_cut(y, raw, w, step=unit)
+        self.threshold_ = overall.threshold(y, raw, w, step=unit)
         if segments is not None:
-            cuts = HypersimplexLoss(budget.for_training(y.size == budget.n)).budget_cut(y, raw, w, segments, unit)
+            cuts = HypersimplexLoss(budget.for_training(y.size == budget.n)).threshold(y, raw, w, segments, unit)
             columns = cuts if raw.ndim == 1 else cuts.T
             self.group_thresholds_ = {
                 label: cut if raw.ndim == 2 else float(cut)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost.estimators import _boosters, _calibration, _top_k
+from hsboost.estimators import _boosters, _calibration, _history, _top_k
 from hsboost.estimators._model_file import persistence
 from hsboost.losses import HypersimplexLoss, Loss, get_loss
 
@@ -188,6 +188,8 @@ class Predictor(ClassifierMixin, BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         wrote = state.pop("_booster_version", None)
+        if "training_history_" in state:
+            state["training_history_"] = _history.from_file(state["training_history_"])
         super().__setstate__(state)
         if wrote is not None:
             persistence.warn_of_pickles(wrote, persistence.booster_version(state["estimator_"]))

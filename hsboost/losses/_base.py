@@ -23,8 +23,9 @@ class Loss(ABC):
     data sets.
     """
 
-    #: Whether a row's gradient depends on other rows: then training on several workers needs a :meth:`pooled_step`.
-    couples_rows: ClassVar[bool] = False
+    #: Whether the loss is a sum over rows, so that no row's gradient depends on other rows. Where it is not, training
+    #: on several workers needs a :meth:`distributed_step`.
+    is_separable: ClassVar[bool] = True
 
     #: The parameter that only sets the unit of trained scores, for errors.
     unit_name: ClassVar[str] = ""
@@ -46,7 +47,7 @@ class Loss(ABC):
 
     @abstractmethod
     def loss(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Value of the loss over all rows: a sum of w times the row's loss where the loss is additive over rows."""
+        """Value of the loss over all rows: a sum of w times the row's loss where the loss is separable."""
 
     @abstractmethod
     def gradient_hessian(
@@ -76,7 +77,7 @@ class Loss(ABC):
             hessian[np.asarray(sample_weight) == 0] = 0.0
         return gradient, hessian, None
 
-    def pooled_step(
+    def distributed_step(
         self,
         y_true: Callable[[], ArrayLike],
         raw_prediction: ArrayLike,
@@ -92,7 +93,7 @@ class Loss(ABC):
         """
         raise RuntimeError(
             f"this is one worker of {workers.size}, and {self!r} needs all rows but does not say how to bring them "
-            "together; train on one machine, or with a loss that has a pooled_step"
+            "together; train on one machine, or with a loss that has a distributed_step"
         )
 
     def without_arrays(self, state: Any) -> Any:

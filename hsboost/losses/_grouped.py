@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from hsboost import _validation as check
 from hsboost._kernels import segments as kernels
 from hsboost._kernels._compile import as_input
-from hsboost._solver.segments import Segments, Thresholds
-from hsboost._solver.solve import solve_thresholds
+from hsboost._solver.segments import Multipliers, Segments
+from hsboost._solver.solve import solve_multipliers
 from hsboost._validation import BudgetRule, Budgets, FloatArray
 from hsboost.losses import _single
 from hsboost.losses._single import Rows, Slopes
@@ -42,14 +42,14 @@ class GroupedRound(NamedTuple):
 
     segments: Segments
     rule: BudgetRule
-    where: Thresholds
+    where: Multipliers
     total: float
     active: float
 
     @property
-    def cut(self) -> np.ndarray:
+    def soft_threshold(self) -> np.ndarray:
         """The raw score that got ŷ = 1/2, per group."""
-        return self.where.cut
+        return self.where.soft_threshold
 
     @property
     def active_share(self) -> float:
@@ -100,12 +100,12 @@ def check_rows(
     return GroupedRows(segments, segments.sort(x), y, sorted_w, total, positive, mass)
 
 
-def find(rows: GroupedRows, temperature: float, start: Thresholds | None = None) -> Thresholds:
+def find(rows: GroupedRows, temperature: float, start: Multipliers | None = None) -> Multipliers:
     """Where the groups are cut."""
-    return solve_thresholds(rows.segments, rows.x, rows.w, rows.mass, rows.total, temperature, "raw_prediction", start)
+    return solve_multipliers(rows.segments, rows.x, rows.w, rows.mass, rows.total, temperature, "raw_prediction", start)
 
 
-def squared_distance(rows: GroupedRows, where: Thresholds) -> float:
+def squared_distance(rows: GroupedRows, where: Multipliers) -> float:
     """Σ w (ŷ - y)² over all groups."""
     out = np.zeros(rows.total.size)
     s = rows.segments
@@ -117,7 +117,7 @@ def squared_distance(rows: GroupedRows, where: Thresholds) -> float:
     return float(out.sum())
 
 
-def conjugate_loss(rows: GroupedRows, where: Thresholds) -> float:
+def conjugate_loss(rows: GroupedRows, where: Multipliers) -> float:
     """The sum of `_single.conjugate_loss` over the groups that weigh something."""
     s = rows.segments
     out = np.zeros((3, rows.total.size))
@@ -135,7 +135,7 @@ def conjugate_loss(rows: GroupedRows, where: Thresholds) -> float:
 
 
 def derivatives(
-    rows: GroupedRows, where: Thresholds, slopes: Slopes, dtype: Any, means: np.ndarray | None = None
+    rows: GroupedRows, where: Multipliers, slopes: Slopes, dtype: Any, means: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Gradient and curvature in the caller's order, and the weight of all active rows.
 

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from hsboost import _validation as check
 from hsboost._kernels import gradient as kernels
 from hsboost._kernels._compile import BLOCK, as_input
-from hsboost._solver.solve import solve_threshold
-from hsboost._solver.threshold import Threshold
+from hsboost._solver.search import Multiplier
+from hsboost._solver.solve import solve_multiplier
 from hsboost._validation import Budget, FloatArray
 
 #: References to an array that only its `Round` holds: the tuple's, and the argument of getrefcount.
@@ -60,7 +60,7 @@ class Rows(NamedTuple):
 class Round(NamedTuple):
     """What one boosting round leaves for the next: where it cut, Σ w and Σ w y, and arrays to write into."""
 
-    where: Threshold
+    where: Multiplier
     total: float
     positive: float
     active: float
@@ -68,9 +68,9 @@ class Round(NamedTuple):
     hessian: np.ndarray | None
 
     @property
-    def cut(self) -> float:
+    def soft_threshold(self) -> float:
         """The raw score that got ŷ = 1/2."""
-        return self.where.cut
+        return self.where.soft_threshold
 
     @property
     def active_share(self) -> float:
@@ -130,18 +130,18 @@ def check_label_array(y_true: ArrayLike, n: int) -> np.ndarray:
     return y
 
 
-def find(rows: Rows, temperature: float, start: Threshold | None = None) -> Threshold:
+def find(rows: Rows, temperature: float, start: Multiplier | None = None) -> Multiplier:
     """Where the rows are cut."""
     first = None if start is None else (start.anchor, start.nu)
-    return solve_threshold(rows.x, rows.w, rows.mass, rows.total, temperature, "raw_prediction", first)
+    return solve_multiplier(rows.x, rows.w, rows.mass, rows.total, temperature, "raw_prediction", first)
 
 
-def squared_distance(rows: Rows, where: Threshold) -> float:
+def squared_distance(rows: Rows, where: Multiplier) -> float:
     """Σ w (ŷ - y)²."""
     return _residual_sums(rows, where)[2]
 
 
-def conjugate_loss(rows: Rows, where: Threshold) -> float:
+def conjugate_loss(rows: Rows, where: Multiplier) -> float:
     """Σ w [(z - z̄) (ŷ - y) + (y² - ŷ²) / 2] with z = x / temperature and z̄ its mean."""
     inner, position, squares = conjugate_sums(rows, where)
     unbalanced = rows.mass - rows.positive
@@ -155,7 +155,7 @@ def finite_or_infinite(value: float) -> float:
     return float("inf") if value != value else value
 
 
-def conjugate_sums(rows: Rows, where: Threshold) -> tuple[float, float, float]:
+def conjugate_sums(rows: Rows, where: Multiplier) -> tuple[float, float, float]:
     """(Σ w u (ŷ - y), Σ w u, Σ w (y² - ŷ²)) with u = (x - anchor) / temperature."""
     n = rows.x.size
     return _block_totals(  # type: ignore[return-value]
@@ -163,7 +163,7 @@ def conjugate_sums(rows: Rows, where: Threshold) -> tuple[float, float, float]:
     )
 
 
-def derivatives(rows: Rows, where: Threshold, slopes: Slopes, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+def derivatives(rows: Rows, where: Multiplier, slopes: Slopes, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
     """Gradient and curvature in new arrays."""
     gradient, hessian = np.empty(rows.x.size, dtype), np.empty(rows.x.size, dtype)
     write_derivatives(rows, where, slopes, gradient, hessian)
@@ -172,7 +172,7 @@ def derivatives(rows: Rows, where: Threshold, slopes: Slopes, dtype: Any) -> tup
 
 def write_derivatives(
     rows: Rows,
-    where: Threshold,
+    where: Multiplier,
     slopes: Slopes,
     gradient: np.ndarray,
     hessian: np.ndarray,
@@ -249,7 +249,7 @@ def warn_if_all(mass: float, total: float, slopes: Slopes) -> None:
 
 def _write_derivatives(
     rows: Rows,
-    where: Threshold,
+    where: Multiplier,
     slopes: Slopes,
     active: float,
     residual: float,
@@ -262,7 +262,7 @@ def _write_derivatives(
 
 def _write_centred(
     rows: Rows,
-    where: Threshold,
+    where: Multiplier,
     slopes: Slopes,
     mean: float,
     share: float,
@@ -275,14 +275,14 @@ def _write_centred(
     )  # fmt: skip
 
 
-def _residuals_and_labels(rows: Rows, where: Threshold) -> tuple[float, ...]:
+def _residuals_and_labels(rows: Rows, where: Multiplier) -> tuple[float, ...]:
     """(Σ_A w, Σ_A w r, Σ w, Σ w y, rows with a wrong label, rows with a wrong weight)."""
     return _block_totals(
         kernels.residuals_and_labels, 6, rows.x.size, rows.x, rows.y, rows.w, where.anchor, where.scale, where.nu
     )
 
 
-def _residual_sums(rows: Rows, where: Threshold) -> tuple[float, float, float]:
+def _residual_sums(rows: Rows, where: Multiplier) -> tuple[float, float, float]:
     """(Σ_A w, Σ_A w r, Σ w r²)."""
     n = rows.x.size
     return _block_totals(  # type: ignore[return-value]

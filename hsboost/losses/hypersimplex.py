@@ -14,7 +14,7 @@ from hsboost._solver.segments import Segments
 from hsboost._solver.top_k import hard_cut
 from hsboost._validation import Budgets, FloatArray
 from hsboost._workers.communicator import Workers
-from hsboost.losses import _grouped, _pooled, _single
+from hsboost.losses import _distributed, _grouped, _single
 from hsboost.losses._base import Loss
 from hsboost.losses._single import Slopes
 
@@ -79,7 +79,7 @@ class HypersimplexLoss(Loss):
     array([ 0.  , -0.45,  0.45,  0.  ])
     """
 
-    couples_rows = True
+    is_separable = False
     unit_name = "temperature"
 
     def __init__(
@@ -222,7 +222,7 @@ class HypersimplexLoss(Loss):
         gradient, hessian = _joined(x, [found[:2] for found in steps])
         return gradient, hessian, tuple(found[2] for found in steps)
 
-    def pooled_step(
+    def distributed_step(
         self,
         y_true: Callable[[], ArrayLike],
         raw_prediction: ArrayLike,
@@ -242,7 +242,7 @@ class HypersimplexLoss(Loss):
                 return np.empty(0, np.float32), None, None
             return self._inputs(raw_prediction, sample_weight, None if groups is None else groups())
 
-        return _pooled.step(
+        return _distributed.step(
             workers, inputs, y_true, self.k, self.temperature, self._boosting_slopes, state, groups is not None
         )
 
@@ -252,7 +252,7 @@ class HypersimplexLoss(Loss):
             return tuple(one.without_arrays() for one in state)
         return None if state is None else state.without_arrays()
 
-    def budget_cut(
+    def threshold(
         self,
         y_true: ArrayLike,
         raw_prediction: ArrayLike,
@@ -276,18 +276,18 @@ class HypersimplexLoss(Loss):
             lambda many: [hard_cut(rows.x, rows.w, rows.mass, step) for rows in map(many.of, range(many.total.size))],
         )
 
-    def soft_cut(
+    def soft_threshold(
         self,
         y_true: ArrayLike,
         raw_prediction: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | Segments | None = None,
     ) -> Any:
-        """The raw score that gets ŷ = 1/2; shapes as for :meth:`budget_cut`."""
+        """The raw score that gets ŷ = 1/2; shapes as for :meth:`threshold`."""
         return self._cuts(
             (*self._inputs(raw_prediction, sample_weight, groups), y_true),
-            lambda rows: _single.find(rows, self.temperature).cut,
-            lambda many: _grouped.find(many, self.temperature).cut,
+            lambda rows: _single.find(rows, self.temperature).soft_threshold,
+            lambda many: _grouped.find(many, self.temperature).soft_threshold,
         )
 
     def _cuts(

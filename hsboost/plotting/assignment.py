@@ -46,7 +46,8 @@ class HypersimplexDisplay(Display):
     active_share : float
         Share of the rows (not of their weight) that is active.
     history : dict or None
-        Per round, as ``training_history_`` of HSClassifier: "iteration", "threshold", "active_share", perhaps "loss".
+        Per round, as ``training_history_`` of HSClassifier: "iteration", "soft_threshold", "active_share", and perhaps
+        "loss".
     cut_ : float or None
         Where the estimator's ``predict`` cuts (0 of its ``decision_function``); None from predictions.
     ax_, axes_, figure_
@@ -76,7 +77,11 @@ class HypersimplexDisplay(Display):
     ) -> None:
         self.score, self.positive, self.k, self.name = score, positive, k, name
         self.values, self.active = projection.values, projection.active
-        self.temperature, self.threshold, self.hard_threshold = projection.temperature, projection.cut, hard_threshold
+        self.temperature, self.threshold, self.hard_threshold = (
+            projection.temperature,
+            projection.soft_threshold,
+            hard_threshold,
+        )
         half = 0.5 * self.temperature
         self.band = (self.threshold - half, self.threshold + half)
         self.active_share = float(self.active.mean())
@@ -321,7 +326,7 @@ class HypersimplexDisplay(Display):
                 "there is no training history to draw; pass history= to from_predictions, or an estimator with "
                 "training_history_"
             )
-        rounds, shares, thresholds = (self.history[key] for key in ("iteration", "active_share", "threshold"))
+        rounds, shares, thresholds = (self.history[key] for key in ("iteration", "active_share", "soft_threshold"))
         top, bottom = self._panels(ax, (7.2, 4.4), 0.44, 0.5)
         style = {"color": _style.PALETTE[0] if color is None else color, "linewidth": 2.0, **_style.full_names(line_kw)}
         thin = {**style, "linewidth": 1.0, "alpha": 0.6}  # several groups or classes
@@ -355,7 +360,7 @@ class HypersimplexDisplay(Display):
 
 def _check_history(history: Mapping[str, Any], column: int | None = None) -> dict[str, np.ndarray]:
     """Per-round arrays of one length; a row of numbers where a round has several. ``column``: only that class's."""
-    needed = ("iteration", "threshold", "active_share")
+    needed = ("iteration", "soft_threshold", "active_share")
     missing = [key for key in needed if key not in history]
     if missing:
         raise ValueError(f"history must have {', '.join(needed)}; it lacks {', '.join(missing)}")

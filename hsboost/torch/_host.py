@@ -13,9 +13,9 @@ from torch import Tensor
 from hsboost._kernels._compile import BLOCK, FAST, Kernel, njit
 from hsboost._kernels.columns import TILE, transpose
 from hsboost._kernels.search import MARGIN
-from hsboost._solver.segments import Segments, find_thresholds
+from hsboost._solver.search import scale_of
+from hsboost._solver.segments import Segments, find_multipliers
 from hsboost._solver.solve import project_groups
-from hsboost._solver.threshold import scale_of
 
 #: Columns are copied in groups of about so many scores: the copy stays in the cache, and fresh memory is slow.
 FEW_SCORES = 1 << 20
@@ -59,7 +59,7 @@ def _by_columns(a: np.ndarray, mass: np.ndarray, total: np.ndarray, temperature:
         some = rows[: part.stop - first]
         transpose(some.size, a[:, part], some)
         segments = _equal_segments(len(some), n)
-        where = find_thresholds(segments, some.reshape(-1), None, mass[part], total[part], temperature)
+        where = find_multipliers(segments, some.reshape(-1), None, mass[part], total[part], temperature)
         found[0, part], found[1, part], found[2, part] = where.anchor, where.nu, where.flat
     out = np.empty_like(a)
     column_values(a.size, a, found[0], scale_of(temperature), found[1], 2 * MARGIN * found[2], out)

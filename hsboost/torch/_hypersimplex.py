@@ -53,9 +53,9 @@ class HypersimplexLoss(nn.Module):
 
     Notes
     -----
-    Scores are compared within a column only: adding a constant to a column changes nothing. Subtract :meth:`soft_cut`
-    before taking the best column of a row. Rows compete within the batch: with gradient accumulation or several
-    devices each part is a batch of its own.
+    Scores are compared within a column only: adding a constant to a column changes nothing. Subtract
+    :meth:`soft_threshold` before taking the best column of a row. Rows compete within the batch: with gradient
+    accumulation or several devices each part is a batch of its own.
 
     Raises
     ------
@@ -128,7 +128,7 @@ class HypersimplexLoss(nn.Module):
         return 0.5 * squares.sum() if self.reduction == "sum" else squares.sum() / scores.shape[0]
 
     @torch.no_grad()
-    def soft_cut(self, input: Tensor, target: Tensor) -> Tensor:
+    def soft_threshold(self, input: Tensor, target: Tensor) -> Tensor:
         """The score that gets ŷ = 1/2 in each column: subtract it before comparing columns by ``argmax``.
 
         The loss leaves each column free to move as a whole, so scores of different columns have no common zero.
@@ -141,7 +141,7 @@ class HypersimplexLoss(nn.Module):
 
         Returns
         -------
-        Tensor of shape (C,); (1,) for one score per row. As `hsboost.losses.HypersimplexLoss.soft_cut`.
+        Tensor of shape (C,); (1,) for one score per row. As `hsboost.losses.HypersimplexLoss.soft_threshold`.
         """
         logits = check_logits(input)
         scores = logits if logits.ndim == 2 else logits.unsqueeze(-1)

@@ -143,7 +143,7 @@ class Training:
         A loss that leaves columns free to move as a whole is judged fairly only so; the rule is the same for all.
         """
         x, y = self.data.train
-        cuts = HypersimplexLoss("count", self.settings.temperature).soft_cut(self.scores(x), y)
+        cuts = HypersimplexLoss("count", self.settings.temperature).soft_threshold(self.scores(x), y)
         x, y = self.data.test
         return int(((self.scores(x) - cuts).argmax(1) == y).sum()) / len(y)
 

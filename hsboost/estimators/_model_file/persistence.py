@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from hsboost._version import __version__
-from hsboost.estimators import _boosters, _calibration
+from hsboost.estimators import _boosters, _calibration, _history
 from hsboost.estimators._model_file import files, native, parts, plain
 from hsboost.estimators._model_file.splits import Splits
 from hsboost.losses import LOSSES, HypersimplexLoss, Loss
@@ -43,7 +43,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         "unit": model.objective_.unit,
         "n_features": model.n_features_in_,
         "feature_names": getattr(model, "feature_names_in_", None),
-        "history": model.training_history_,
+        "history": _history.to_file(model.training_history_),
     }
     content: dict[str, Any] = {
         "hsboost_version": __version__,
@@ -118,7 +118,7 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
     model.objective_ = objective_of(loss, offset=fitted["offset"], unit=fitted.get("unit", 1.0))
     estimator.set_params(objective=model.objective_)
     model.threshold_, model.n_features_in_ = fitted["threshold"], fitted["n_features"]
-    model.training_history_ = fitted["history"]
+    model.training_history_ = _history.from_file(fitted["history"])
     if fitted["group_thresholds"] is not None:
         model.group_thresholds_ = fitted["group_thresholds"]
     if fitted["feature_names"] is not None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from hsboost._kernels import guess, search, threshold
+from hsboost._kernels import guess, multiplier, search
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.settle import settle
 from hsboost._solver.top_k import last_score
@@ -29,7 +29,7 @@ DISTINCT = 1e-6
 RUN, FEWEST_RUNS, MOST_RUNS = 8, 128, 1024
 
 
-class Threshold(NamedTuple):
+class Multiplier(NamedTuple):
     """Where the projection cuts: row i gets clip((x_i - anchor) / temperature - nu, 0, 1).
 
     ``anchor`` is a raw score near the solution; keeping it apart from ``nu`` keeps every digit when scores are huge.
@@ -42,17 +42,17 @@ class Threshold(NamedTuple):
     flat: bool
 
     @property
-    def cut(self) -> float:
+    def soft_threshold(self) -> float:
         """The raw score that gets the value 1/2."""
-        return float(cut_of(self.anchor, self.nu, self.scale))
+        return float(soft_threshold_of(self.anchor, self.nu, self.scale))
 
     @property
-    def total(self) -> float:
+    def value(self) -> float:
         """The multiplier in units of x / temperature, as in the paper's KKT conditions."""
         return self.anchor * self.scale + self.nu
 
 
-def cut_of(anchor: Any, nu: Any, scale: float) -> Any:
+def soft_threshold_of(anchor: Any, nu: Any, scale: float) -> Any:
     """The raw score that gets the value 1/2, for floats or arrays.
 
     Where floats are as far apart as temperatures, the next float below: exactly the scores above it get more than 1/2.
@@ -72,7 +72,7 @@ class Sums(NamedTuple):
 
 
 class Reducer(Protocol):
-    """What `find_threshold` needs to know of the rows; ``anchor`` is set by the search before it asks for sums."""
+    """What `find_multiplier` needs to know of the rows; ``anchor`` is set by the search before it asks for sums."""
 
     scale: float
     anchor: float
@@ -113,13 +113,13 @@ class Reducer(Protocol):
         ...
 
 
-def find_threshold(
+def find_multiplier(
     rows: Reducer,
     k: float,
     total: float,
     start: tuple[float, float] | None = None,
     bracket: tuple[float, float] = (-np.inf, np.inf),
-) -> Threshold:
+) -> Multiplier:
     """Solve F(nu) = 0 for 0 <= k <= total, from ``start`` = (anchor, nu) or from the reducer's guess.
 
     ``bracket`` encloses nu at the first anchor. OverflowError: the scores are too far apart, in units of the
@@ -129,9 +129,9 @@ def find_threshold(
     predictions are cut in the middle of the gap. For k = 0 and k = total the interval has one end only: it is taken.
     """
     if k <= 0.0:
-        return Threshold(rows.bounds()[1], 0.0, rows.scale, True)
+        return Multiplier(rows.bounds()[1], 0.0, rows.scale, True)
     if k >= total:
-        return Threshold(rows.bounds()[0], -1.0, rows.scale, True)
+        return Multiplier(rows.bounds()[0], -1.0, rows.scale, True)
     slack = 8 * search.EPS * k
     rows.anchor, nu, gap = (*start, None) if start is not None else rows.guess(k)
     for attempt in range(3):
@@ -148,10 +148,10 @@ def find_threshold(
             raise OverflowError
         rows.anchor, nu = closer, -0.5
     if not empty and rows.interior(nu) > 0.0:
-        return Threshold(rows.anchor, nu, rows.scale, False)
+        return Multiplier(rows.anchor, nu, rows.scale, False)
     rows.widen()
     anchor, nu = search.flat_cut(*rows.gap(nu), rows.scale)
-    return Threshold(anchor, nu, rows.scale, True)
+    return Multiplier(anchor, nu, rows.scale, True)
 
 
 def _root(
@@ -261,11 +261,11 @@ class ArrayReducer:
     def sums(self, nu: float) -> Sums:
         if self._rest is not None:
             x, w, known = self._rest
-            ones, active, mass, _ = threshold.block_sums(x, w, self.anchor, self.scale, nu)
+            ones, active, mass, _ = multiplier.block_sums(x, w, self.anchor, self.scale, nu)
             # Sure rows were summed at nu = 0: each unit of nu lowers all of them by one.
             return Sums(known.ones + ones, known.active + active, known.mass - nu * known.active + mass)
         out = np.empty((1, 4, self._blocks))
-        threshold.sums(self.x.size, self.x, self.w, self.anchor, self.scale, np.array([nu]), out)
+        multiplier.sums(self.x.size, self.x, self.w, self.anchor, self.scale, np.array([nu]), out)
         ones, active, mass, check = out[0].sum(axis=1)
         if check != 0.0:
             raise FloatingPointError
@@ -274,13 +274,13 @@ class ArrayReducer:
     def narrow(self, lo: float, hi: float) -> bool:
         if not lo < hi < lo + 1.0 or self.x.size <= BLOCK:
             return False
-        room = threshold.ROOM
+        room = multiplier.ROOM
         if self._room is None:
             weights = None if self.w is None else np.empty((self._blocks, room), self.w.dtype)
             self._room = np.empty((self._blocks, room), self.x.dtype), weights
         keep_x, keep_w = self._room
         out = np.empty((4, self._blocks))
-        threshold.narrow(self.x.size, self.x, self.w, self.anchor, self.scale, lo, hi, keep_x, keep_w, out)
+        multiplier.narrow(self.x.size, self.x, self.w, self.anchor, self.scale, lo, hi, keep_x, keep_w, out)
         if out[3].max() > room:
             return False
         ones, active, mass, _ = out.sum(axis=1)
@@ -299,39 +299,39 @@ class ArrayReducer:
         return float(counted.min()), float(counted.max())
 
     def nearest(self, nu: float) -> float:
-        return float(threshold.nearest(self.x, self.anchor, self.scale, nu))
+        return float(multiplier.nearest(self.x, self.anchor, self.scale, nu))
 
     def interior(self, nu: float) -> float:
         if self._rest is not None and self._rest[2].active > 0.0:
             return self._rest[2].active
         out = np.empty(self._blocks)
-        threshold.interior(self.x.size, self.x, self.w, self.anchor, self.scale, nu, search.MARGIN, out)
+        multiplier.interior(self.x.size, self.x, self.w, self.anchor, self.scale, nu, search.MARGIN, out)
         return float(out.sum())
 
     def gap(self, nu: float) -> tuple[float, float]:
         # The edges among a few rows from everywhere: then few blocks have a row inside them.
         every = slice(None, None, self._blocks)
         few, weights = self.x[every].copy(), None if self.w is None else self.w[every].copy()
-        edges = threshold.gap(few, weights, self.anchor, self.scale, nu)
+        edges = multiplier.gap(few, weights, self.anchor, self.scale, nu)
         out = np.empty((2, self._blocks))
-        threshold.gaps(self.x.size, self.x, self.w, self.anchor, self.scale, nu, *edges, out)
+        multiplier.gaps(self.x.size, self.x, self.w, self.anchor, self.scale, nu, *edges, out)
         return float(out[0].max()), float(out[1].min())
 
 
 def _collect(store: np.ndarray, counts: np.ndarray) -> np.ndarray:
     out = np.empty(counts.sum(), store.dtype)
-    threshold.collect(store, counts, out)
+    multiplier.collect(store, counts, out)
     return out
 
 
-def threshold_of(
+def multiplier_of(
     x: np.ndarray,
     w: np.ndarray | None,
     k: float,
     total: float,
     temperature: float,
     start: tuple[float, float] | None = None,
-) -> Threshold:
+) -> Multiplier:
     """The threshold of scores in memory; the way is chosen by size. Raises FloatingPointError on NaN or inf."""
     scale = scale_of(temperature)
     try:
@@ -354,13 +354,13 @@ def _search_in_memory(
     scale: float,
     start: tuple[float, float] | None,
     bracket: tuple[float, float] = (-np.inf, np.inf),
-) -> Threshold:
+) -> Multiplier:
     if x.size > SMALL:
-        return find_threshold(ArrayReducer(x, w, scale, total), k, total, start, bracket)
+        return find_multiplier(ArrayReducer(x, w, scale, total), k, total, start, bracket)
     anchor, nu = start if start is not None else (float(x[0]), -0.5)
     anchor, nu, flat, status = settle(x, w, scale, k, total, start is None, anchor, nu, *bracket)
     if status == search.NOT_FINITE:
         raise FloatingPointError
     if status == search.TOO_WIDE:
         raise OverflowError
-    return Threshold(anchor, nu, scale, flat)
+    return Multiplier(anchor, nu, scale, flat)

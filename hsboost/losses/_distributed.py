@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._kernels._compile import at_most
-from hsboost._solver.segments import Segments, Thresholds
-from hsboost._solver.threshold import scale_of
+from hsboost._solver.search import scale_of
+from hsboost._solver.segments import Multipliers, Segments
 from hsboost._validation import Budgets, FloatArray
 from hsboost._workers.communicator import Traffic, Workers
 from hsboost._workers.rows import WorkerRows
-from hsboost._workers.search import Found, Guess, find_pooled
+from hsboost._workers.search import Found, Guess, find_distributed
 from hsboost.losses import _grouped, _single
 from hsboost.losses._single import Slopes
 
@@ -44,13 +44,13 @@ class Shared(NamedTuple):
     positive: np.ndarray
     mass: np.ndarray
     own: np.ndarray
-    where: Thresholds
+    where: Multipliers
     active: np.ndarray
     guess: Guess
     traffic: Traffic
 
 
-class PooledRound(NamedTuple):
+class DistributedRound(NamedTuple):
     """What a round leaves for the next: one class's view of it, and arrays to write into."""
 
     shared: Shared
@@ -62,9 +62,9 @@ class PooledRound(NamedTuple):
         return values.reshape(self.shared.classes, -1)[self.of_class]
 
     @property
-    def cut(self) -> Any:
+    def soft_threshold(self) -> Any:
         """The raw score that got ŷ = 1/2; one per group where there are groups."""
-        cuts = self._part(self.shared.where.cut)
+        cuts = self._part(self.shared.where.soft_threshold)
         return float(cuts[0]) if self.shared.labels is None else cuts
 
     @property
@@ -82,7 +82,7 @@ class PooledRound(NamedTuple):
         """What this worker sent in the round."""
         return self.shared.traffic
 
-    def without_arrays(self) -> PooledRound:
+    def without_arrays(self) -> DistributedRound:
         """What has not the size of the data."""
         return self._replace(gradient=None, hessian=None)
 
@@ -116,14 +116,14 @@ def step(
         Gives this worker's labels; not called where there are no rows.
     k, temperature, slopes_of
         As for :func:`hsboost.losses._single.step`.
-    state : PooledRound, tuple of them or None
+    state : DistributedRound, tuple of them or None
         Of the last round.
     grouped : bool
         Whether there are groups; the same everywhere.
     """
     if type(state) is tuple:
         state = state[0]
-    last = state.shared if isinstance(state, PooledRound) else None
+    last = state.shared if isinstance(state, DistributedRound) else None
     with ExitStack() as limits:
         if last is not None:
             limits.enter_context(at_most(last.threads))
@@ -150,7 +150,9 @@ def step(
         else:
             total, positive, mass = last.total, last.positive, last.mass
         assert own is not None
-        found = find_pooled(workers, own.rows, mass, total, scale_of(temperature), None if last is None else last.guess)
+        found = find_distributed(
+            workers, own.rows, mass, total, scale_of(temperature), None if last is None else last.guess
+        )
         stamp = _new_stamp(workers) if last is None else _next_stamp(last.stamp)
         shared = Shared(
             stamp=stamp, threads=threads, classes=classes, labels=labels, total=total, positive=positive, mass=mass,
@@ -159,12 +161,12 @@ def step(
         if classes == 1 and labels is None:
             gradient, hessian = _single.arrays_after(state, own.segments.n)
             _write(own, shared, found, slopes_of, gradient, hessian)
-            return gradient, hessian, PooledRound(shared, 0, gradient, hessian)
+            return gradient, hessian, DistributedRound(shared, 0, gradient, hessian)
         gradient, hessian = _derivatives(own, shared, found, slopes_of)
         if classes == 1:
-            return gradient, hessian, PooledRound(shared)
+            return gradient, hessian, DistributedRound(shared)
         columns = gradient.reshape(classes, -1).T, hessian.reshape(classes, -1).T
-        return *columns, tuple(PooledRound(shared, c) for c in range(classes))
+        return *columns, tuple(DistributedRound(shared, c) for c in range(classes))
 
 
 def _meet(

@@ -11,7 +11,7 @@ import numpy as np
 from numba import prange
 
 from hsboost._kernels._compile import BLOCK, FAST, FINITE, Kernel, njit
-from hsboost._kernels.threshold import gap
+from hsboost._kernels.multiplier import gap
 
 #: Sums per candidate: weight with v >= 1; with 0 < v < 1 (active); Σ w v and Σ w y of the active; weight that stays
 #: strictly inside whatever rounding does.
