@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
-from hsboost._solver.search import Multiplier
-from hsboost._solver.segments import Multipliers, Segments, find_multipliers
-from hsboost._solver.solve import group_weights, grouped_values_at, project, project_groups, total_weight
+from hsboost._solver.problems import Problems, total_weight, users_numbers
+from hsboost._solver.segments import Segments
 from hsboost._validation import FloatArray
 
 #: Subnormal temperatures have no finite reciprocal: scores below _ROOM are multiplied, exactly, by 2**_SHIFT first.
@@ -110,26 +109,31 @@ def project_hypersimplex(
     if temperature < _TINY and float(np.abs(scores).max()) < _ROOM:
         scores, unit, shift = np.ldexp(scores.astype(np.float64), _SHIFT), float(np.ldexp(temperature, _SHIFT)), _SHIFT
     segments = None if groups is None else Segments.by_label(groups, n, "x")
-    if scores.ndim == 1 and segments is None:
-        mass = check.check_mass(k, total)
-        check.check_resolution(mass, total, weight)
-        direct = _direct(out, scores)
-        values, where = project(scores, weight, mass, total, unit, method, direct)
-        values = _delivered(values, dtype, out, direct is not None)
-        return HypersimplexProjection(values, where.value, _unshift(where.soft_threshold, shift), temperature, weight)
-    columns = np.ascontiguousarray(np.atleast_2d(scores.T))
-    if out is not None and not np.isfinite(columns).all():  # before the first column is written
-        raise check.not_finite(scores, "x")
+    problems = Problems.of(scores, weight, segments)
+    masses, totals = _masses(k, problems, total, scores.shape[1:], segments)
+    where = problems.find(masses, totals, unit, "x", method=method)
+    columns = np.atleast_2d(scores.T)
     direct = None if out is None else _direct(np.atleast_2d(out.T), columns)
-    values, multiplier, soft_threshold = _project_columns(
-        columns, weight, k, total, unit, method, segments, scores.shape[1:], direct
-    )
-    if segments is None:
-        multiplier, soft_threshold = multiplier[:, 0], soft_threshold[:, 0]
-    if scores.ndim == 1:
-        values, multiplier, soft_threshold = values[0], multiplier[0], soft_threshold[0]
-    values = _delivered(values.T, dtype, out, direct is not None)
-    return HypersimplexProjection(values, multiplier, _unshift(soft_threshold, shift), temperature, weight, segments)
+    values = problems.values(where, np.empty_like(columns) if direct is None else direct)
+    values = _delivered(values[0] if scores.ndim == 1 else values.T, dtype, out, direct is not None)
+    multiplier, soft_threshold = users_numbers(where, scores.ndim == 2, segments is not None, shift)
+    return HypersimplexProjection(values, multiplier, soft_threshold, temperature, weight, segments)
+
+
+def _masses(
+    k: Any, problems: Problems, total: float, columns: tuple[int, ...], segments: Segments | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mass of every problem, (C, G), and Σ w of every group, (G,)."""
+    if segments is None and not columns:
+        masses, totals, labels = np.array([[check.check_mass(k, total)]]), np.array([total]), None
+    else:
+        labels = None if segments is None else segments.labels
+        totals = np.array([total]) if segments is None else problems.weights()
+        masses = check.check_masses(k, labels, columns)
+        check.check_masses_fit(masses, totals, labels)
+        masses = np.minimum(masses, totals)
+    check.check_resolution(masses, totals, problems.w, labels)
+    return masses, totals
 
 
 def _direct(out: FloatArray | None, scores: FloatArray) -> FloatArray | None:
@@ -148,50 +152,6 @@ def _delivered(values: FloatArray, dtype: Any, out: FloatArray | None, written: 
     if not written:
         np.copyto(out, values, casting="same_kind")
     return out
-
-
-def _project_columns(
-    columns: FloatArray,
-    weight: FloatArray | None,
-    k: Any,
-    total: float,
-    temperature: float,
-    method: str,
-    segments: Segments | None,
-    shape: tuple[int, ...],
-    out: FloatArray | None,
-) -> tuple[FloatArray, np.ndarray, np.ndarray]:
-    """Every column's projection or projections: values (C, n), multipliers and soft thresholds (C, groups or 1)."""
-    labels = None if segments is None else segments.labels
-    by_group = None if weight is None or segments is None else segments.sort(weight)
-    totals = np.array([total]) if segments is None else group_weights(segments, by_group)
-    masses = check.check_masses(k, labels, shape)
-    check.check_masses_fit(masses, totals, labels)
-    masses = np.minimum(masses, totals)
-    check.check_resolution(masses, totals, weight, labels)
-    values = np.empty_like(columns) if out is None else out
-    if segments is None and weight is None and method == "threshold":  # several columns at a time
-        side_by_side, every = Segments.equal(len(columns), columns.shape[1]), np.full(len(columns), total)
-        try:
-            found = find_multipliers(side_by_side, columns.reshape(-1), None, masses[:, 0], every, temperature)
-        except FloatingPointError:
-            raise check.not_finite(columns.T, "x") from None
-        grouped_values_at(side_by_side, columns.reshape(-1), found, values.reshape(-1))
-        return values, found.value[:, None], found.soft_threshold[:, None]
-    multiplier, soft_threshold = np.empty(masses.shape), np.empty(masses.shape)
-    where: Multiplier | Multipliers
-    for c, column in enumerate(columns):
-        if segments is None:
-            _, where = project(column, weight, float(masses[c, 0]), total, temperature, method, values[c])
-        else:
-            where = project_groups(segments, column, by_group, masses[c], totals, temperature, method, values[c])
-        multiplier[c], soft_threshold[c] = where.value, where.soft_threshold
-    return values, multiplier, soft_threshold
-
-
-def _unshift(cut: Any, shift: int) -> Any:
-    """Undo the power of two that keeps subnormal temperatures out of trouble."""
-    return np.ldexp(cut, -shift) if np.ndim(cut) else float(np.ldexp(cut, -shift))
 
 
 class HypersimplexProjection:

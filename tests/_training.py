@@ -77,9 +77,8 @@ def _run(job: Job, shares: tuple[float, ...], rank: int) -> Outcome:
         return gradient, hessian
 
     def heard(state: Any) -> None:
-        one = state[0] if type(state) is tuple else state
-        if hasattr(one, "traffic"):
-            outcome.traffic.append(one.traffic)
+        if getattr(state, "meeting", None) is not None:
+            outcome.traffic.append(state.meeting.traffic)
 
     objective.on_round = heard
     params = {"max_bin": 64, "max_depth": 3, "base_score": 0.0, "nthread": 1, "verbosity": 0}

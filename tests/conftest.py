@@ -39,4 +39,4 @@ def passes_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Send problems of every size through the block passes that normally serve large ones."""
     monkeypatch.setattr("hsboost._solver.search.SMALL", 0)
     monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", 0)
-    monkeypatch.setattr("hsboost._solver.solve.BLOCK", 0)
+    monkeypatch.setattr("hsboost._solver.problems.BLOCK", 0)

@@ -63,7 +63,7 @@ def test_the_reference_starts_large_problems_from_a_sample() -> None:
     x, w = rng.normal(size=250_000), rng.uniform(0.5, 2.0, 250_000)
     for weight in (None, w):
         nu = float(truth.threshold(x, weight, 70_000.0))
-        expected = project_hypersimplex(x, 70_000.0, sample_weight=weight).threshold
+        expected = project_hypersimplex(x, 70_000.0, sample_weight=weight).multiplier
         assert nu == pytest.approx(expected, abs=1e-12)
 
 

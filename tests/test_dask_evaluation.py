@@ -156,7 +156,7 @@ class OwnError(Exception):
 def test_a_failed_fit_leaves_no_trace(fault: str, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, name = {
         "interrupt": (_training, "train"),
-        "thresholds": (_training, "find_multipliers"), "calibrator": (_calibration, "fit_all"),
+        "thresholds": (_training, "find_thresholds"), "calibrator": (_calibration, "fit_all"),
     }.get(fault, (None, None))  # fmt: skip
     error = {"interrupt": KeyboardInterrupt, "one class": ValueError}.get(fault, OwnError)
     given = (VALID_D[0], spread(np.full(300, "yes"))) if fault == "one class" else VALID_D

@@ -236,7 +236,7 @@ def test_a_file_that_cannot_be_read_makes_no_model(damage: str, tmp_path: Any, m
     owner, name = {
         "booster": (native, "from_plain"),
         "calibrators": (_calibration, "from_plain"),
-        "loss": (persistence, "_objective"),
+        "loss": (persistence, "objective_of"),
     }[damage]
     monkeypatch.setattr(owner, name, raising(OwnError))
     with pytest.raises(OwnError):

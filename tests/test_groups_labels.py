@@ -42,7 +42,7 @@ def test_small_shapes_of_thresholds():
     assert single.values.shape == (4,)
     assert single.soft_threshold.tolist() == [0.0, 1.0]
     for p in (columns, grouped, both_of_them):
-        assert "thresholds" in repr(p)
+        assert "multipliers" in repr(p)
 
 
 @both

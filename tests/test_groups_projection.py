@@ -40,7 +40,7 @@ def check_each(p: GroupedProblem, got, tolerance=1e-11):
     for c in range(p.k.shape[0]):
         for g in range(p.k.shape[1]):
             rows, one = p.one(c, g)
-            check_against_truth(one, SimpleNamespace(values=values[rows, c], cut=cuts[c, g]), tolerance)
+            check_against_truth(one, SimpleNamespace(values=values[rows, c], soft_threshold=cuts[c, g]), tolerance)
 
 
 def mixed(rng, sizes, shuffled=True, weighted=False, columns=1):

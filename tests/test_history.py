@@ -158,12 +158,12 @@ def test_silence_is_the_default(booster: str, capfd: pytest.CaptureFixture[str])
 
 def test_a_record_by_itself() -> None:
     class State:
-        def __init__(self, cut: Any, active_share: float) -> None:
+        def __init__(self, cut: Any, active_share: Any) -> None:
             self.soft_threshold, self.active_share = cut, active_share
 
     one, several, none = History(0), History(0), History(0)
     one(State(0.5, 1.0))
-    several((State(0.5, 1.0), State(1.5, 0.5)))
+    several(State(np.array([0.5, 1.5]), np.array([1.0, 0.5])))
     none(None)
     assert one.finished() == {"iteration": [0], "soft_threshold": [0.5], "active_share": [1.0]}
     np.testing.assert_array_equal(several.finished()["soft_threshold"], [[0.5, 1.5]])

@@ -291,16 +291,16 @@ def test_small_boosting_step_makes_the_curvature_the_weight(weighted, reduction,
     x = x / 0.9 * temperature
     plain = HypersimplexLoss(temperature=temperature)
     loss = HypersimplexLoss(temperature=temperature, reduction=reduction)
-    gradient, hessian, (where, *_) = loss.boosting_step(y, x, w, None)
+    gradient, hessian, state = loss.boosting_step(y, x, w, None)
     assert gradient.dtype == hessian.dtype == np.float32
     exact = plain.gradient(y, x, w)
     np.testing.assert_allclose(gradient, exact * temperature**2, rtol=3e-7, atol=3e-7 * temperature)
-    active = np.abs((x - where.soft_threshold) / temperature) < 0.5
+    active = np.abs((x - state.soft_threshold) / temperature) < 0.5
     assert active.any()
     assert not active.all()
     weights = np.ones(x.size) if w is None else w
     np.testing.assert_allclose(hessian, weights * np.where(active, 1.0, plain.hessian_floor), rtol=3e-7)
-    assert where.soft_threshold == pytest.approx(plain.soft_threshold(y, x, w), abs=1e-12 * temperature)
+    assert state.soft_threshold == pytest.approx(plain.soft_threshold(y, x, w), abs=1e-12 * temperature)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -327,24 +327,44 @@ def test_a_warm_start_changes_nothing(n, rng):
         )
 
 
-def test_the_last_rounds_arrays_are_reused_only_when_nobody_holds_them(rng):
+def test_rounds_write_into_the_arrays_that_are_given(rng):
     loss, n = HypersimplexLoss(), 1000
     y, x = rng.integers(0, 2, n), rng.normal(size=n)
     gradient, hessian, state = loss.boosting_step(y, x, None, None)
-    kept = gradient.copy(), hessian.copy()
-    again = loss.boosting_step(y, x + y, None, state)
-    assert not np.shares_memory(again[0], gradient)  # held by this function
-    assert not np.shares_memory(again[1], hessian)
-    for held, copy in zip((gradient, hessian), kept, strict=True):
-        np.testing.assert_array_equal(held, copy)
-    view = again[0][10:20]
-    state, address = again[2], again[0].ctypes.data
-    del again
-    other = loss.boosting_step(y, x, None, state)
-    assert other[0].ctypes.data != address  # a view holds it
-    del other, view
-    assert loss.boosting_step(y, x, None, state)[0].ctypes.data == address
-    assert loss.boosting_step(y[:9], x[:9], None, state)[0].size == 9  # other rows: the arrays do not fit
+    expected = [part.copy() for part in loss.boosting_step(y, x + y, None, state)[:2]]
+    again = loss.boosting_step(y, x + y, None, state, gradient_out=gradient, hessian_out=hessian)
+    assert again[0] is gradient
+    assert again[1] is hessian
+    for ours, theirs in zip(again[:2], expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.shares_memory(loss.boosting_step(y, x, None, state)[0], gradient)  # nothing is kept unasked
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_every_layout_writes_into_given_arrays(classes, grouped, rng):
+    n = 300
+    shape = n if classes == 1 else (n, classes)
+    y, x, groups = rng.integers(0, classes if classes > 1 else 2, n), rng.normal(size=shape), rng.integers(0, 4, n)
+    groups = groups if grouped else None
+    expected = HypersimplexLoss().boosting_step(y, x, None, None, groups)
+    out = HypersimplexLoss().boosting_step(y, 2 * x, None, None, groups)[:2]
+    found = HypersimplexLoss().boosting_step(y, x, None, None, groups, *out)
+    for ours, theirs, target in zip(found[:2], expected[:2], out, strict=True):
+        assert ours is target
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.empty(7, np.float32), np.empty(8), np.empty((8, 1), np.float32)], ids=["rows", "dtype", "shape"]
+)
+def test_given_arrays_must_fit(wrong):
+    y, x, right = [0, 1] * 4, np.arange(8.0), np.empty(8, np.float32)
+    for names in (("gradient_out", "hessian_out"), ("hessian_out", "gradient_out")):
+        with pytest.raises(ValueError, match=f"{names[0]} must be a float32 array of the scores' shape .*, got"):
+            HypersimplexLoss().boosting_step(y, x, None, None, **dict(zip(names, (wrong, right), strict=True)))
+    with pytest.raises(ValueError, match=r"hessian_out .*got None"):
+        HypersimplexLoss().boosting_step(y, x, None, None, gradient_out=right)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -203,9 +203,6 @@ class Chain(HypersimplexLoss):
         result = super().boosting_step(y_true, raw_prediction, sample_weight, start)
         return *result[:2], (rounds + 1, size, result[2])
 
-    def without_arrays(self, state: Any) -> Any:
-        return *state[:2], super().without_arrays(state[2])
-
 
 @pytest.mark.parametrize("booster", BOOSTERS)
 def test_cv_keeps_one_state_per_fold(booster: str) -> None:

@@ -58,7 +58,7 @@ def test_small_equals_the_truth(method, p):
 def test_small_equals_the_truth_on_the_way_for_large_arrays(p):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hsboost._solver.search.SMALL", 0)
-        patch.setattr("hsboost._solver.solve.BLOCK", 0)
+        patch.setattr("hsboost._solver.problems.BLOCK", 0)
         check_against_truth(p, solve(p))
 
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from hsboost import HypersimplexLoss, HypersimplexObjective, project_hypersimplex
 from hsboost._kernels.search import flat_cut
+from hsboost._solver.problems import values_at
 from hsboost._solver.search import SMALL, multiplier_of
 from hsboost._solver.segments import Segments, find_multipliers
-from hsboost._solver.solve import values_at
 from hsboost._workers.communicator import Workers
 from hsboost.losses import HypersimplexFYLoss
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from strategies import Problem, problems
 
 from hsboost import project_hypersimplex
+from hsboost._solver.problems import values_at
 from hsboost._solver.search import scale_of
-from hsboost._solver.solve import values_at
 from hsboost._workers.rows import WorkerRows
 from hsboost._workers.search import Guess, find_distributed
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from _collective import on_workers
@@ -9,11 +11,10 @@ from _workers import deals, of, parts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsboost import HypersimplexLoss
+from hsboost import HypersimplexLoss, LossObjective
 from hsboost._solver.segments import Segments
 from hsboost._workers.communicator import Workers
 from hsboost.losses import HypersimplexFYLoss, SquaredLoss, get_loss
-from hsboost.objectives import _additive_step
 
 LOSSES = [
     HypersimplexLoss(),
@@ -58,10 +59,9 @@ def assert_same(ends, loss, x, y, w, groups):
     gradient, hessian, state = loss.boosting_step(y, x, w, None, groups)
     np.testing.assert_allclose(joined(ends, 0, x.shape), gradient, rtol=3e-6, atol=3e-7)
     np.testing.assert_allclose(joined(ends, 1, x.shape), hessian, rtol=1e-6, atol=1e-9)
-    alone, distributed = (s if type(s) is tuple else (s,) for s in (state, ends[0][2]))
-    for one, other in zip(alone, distributed, strict=True):
-        np.testing.assert_allclose(other.soft_threshold, one.soft_threshold, rtol=1e-12, atol=1e-12)
-        assert other.active_share == pytest.approx(one.active_share, abs=1e-12)
+    other = ends[0][2]
+    np.testing.assert_allclose(other.soft_threshold, state.soft_threshold, rtol=1e-12, atol=1e-12)
+    assert other.active_share == pytest.approx(state.active_share, abs=1e-12)
 
 
 @given(st.integers(0, 10_000), deals, st.sampled_from(LOSSES), st.booleans(), st.booleans(), st.sampled_from([2, 3]))
@@ -147,7 +147,7 @@ def test_a_round_that_goes_on_takes_at_most_four_calls_of_4096_bytes():
             scores = scores + move
             # Each round of a training begins its own count.
             state = step(Workers(workers._collective), loss, scores, y, w, None, deal, state)[2]
-            traffic.append(state.traffic)
+            traffic.append(state.meeting.traffic)
         return traffic
 
     first, *later = on_workers(2, rounds)[0]
@@ -245,8 +245,8 @@ def additive(loss, x, y, w, cut):
         at = slice(0, cut) if workers.rank == 0 else slice(cut, None)
         weight = None if w is None else w[at]
         raw = x[at] if x[at].size else np.empty(0, np.float32)
-        first = _additive_step(loss, lambda: y[at], raw, weight, None, workers, 1.0)
-        second = _additive_step(loss, lambda: y[at], raw, weight, first[2], workers, 1.0)
+        first = loss.distributed_step(lambda: y[at], raw, weight, None, None, workers)
+        second = loss.distributed_step(lambda: y[at], raw, weight, first[2], None, workers)
         np.testing.assert_array_equal(first[0], second[0])
         return first
 
@@ -288,13 +288,21 @@ def test_sums_over_rows_are_those_of_all_rows(cut, name, classes, weights):
         (lambda x, y, w: x.__setitem__(25, np.nan), "raw_prediction must be finite, got nan at row {row}"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_sum_over_rows_is_said_on_all(cut, change, message):
+def test_what_is_wrong_with_a_sum_over_rows_is_said_on_all(cut, change, message, monkeypatch):
     """Sums of weights that are too heavy together are refused, too, where each worker's are not."""
     x, y, w, _ = data(8, n=40, weighted=True)
     y = y.astype(np.float32)
     change(x, y, w)
     worker, row = (0, 25) if cut == 40 else (1, 25 - cut)
     of_one = f"worker {worker} of 2: " if "row" in message else ""
-    for end in additive(get_loss("log-loss"), x, y, w, cut):
+    here = threading.local()
+    monkeypatch.setattr("hsboost.objectives._loss.workers", lambda: here.workers)
+
+    def work(workers):
+        here.workers = workers
+        at = slice(0, cut) if workers.rank == 0 else slice(cut, None)
+        return LossObjective(get_loss("log-loss"))(y[at], x[at], w[at])
+
+    for end in on_workers(2, work):
         assert isinstance(end, ValueError)
         assert str(end).startswith(of_one + message.format(row=row))

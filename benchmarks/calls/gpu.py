@@ -67,8 +67,8 @@ def run_case(n: int, dtype: str, samples: int) -> Record:
         calls: dict[str, Callable[[], Any]] = {
             COPY: lambda: copy(out, rows.scores),
             PROJECTION: lambda: cuda.project_hypersimplex(rows.scores, k),
-            STEP_COLD: lambda: _step.passes(device, loss, rows, (None,)),
-            STEP_WARM: lambda: _step.passes(device, loss, rows, (state,)),
+            STEP_COLD: lambda: _step.passes(device, loss, rows, None),
+            STEP_WARM: lambda: _step.passes(device, loss, rows, state),
             UPLOAD: lambda: device.upload(x, out),
             ROUND: lambda: _step.boosting_step(device, loss, y, x, None, state, rows),
             HOST: lambda: loss.boosting_step(y, x, None, host_state),

@@ -173,10 +173,10 @@ def _steps(x: FloatArray, y: FloatArray, w: FloatArray | None, segments: Any = N
 
     loss = HypersimplexLoss()
     # The state is handed from round to round and never changed by a call, so it can serve every repeat.
-    *_, state = loss.boosting_step(y, round_before(x), w, None, segments)
+    *out, state = loss.boosting_step(y, round_before(x), w, None, segments)
     return [
         Method("step_cold", lambda: loss.boosting_step(y, x, w, None, segments)[:2]),
-        Method("step_warm", lambda: loss.boosting_step(y, x, w, state, segments)[:2]),
+        Method("step_warm", lambda: loss.boosting_step(y, x, w, state, segments, *out)[:2]),
     ]
 
 

@@ -37,8 +37,8 @@ class Watched:
         result = self.objective(predictions, dataset)
         found["objective"].append(perf_counter() - start)
         found["reductions"].append(_waited - before)
-        # Alone there is nobody to send to, and a state that knows of no traffic.
-        found["traffic"].append([int(v) for v in getattr(states[0], "traffic", (0, 0, 0))])
+        meeting = getattr(states[0], "meeting", None)  # None on one machine, where nothing is sent
+        found["traffic"].append([0, 0, 0] if meeting is None else [int(v) for v in meeting.traffic])
         return result
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from hsboost.losses import HypersimplexLoss, Loss
+from hsboost.losses import Loss
 
 #: Units of the scores in which a booster grows the trees of unit 1, by experiment (xgboost 3.2.0, lightgbm 4.7.0).
 #: XGBoost drops splits that gain less than 1e-6: in the unit 0.01 these gain less than 0.01 in the unit 1, a loss that
@@ -48,10 +46,8 @@ def check_weights(loss: Loss, factor: float, total: float, booster: str, name: s
     No sum of gradients exceeds the unit times ``total``, the sum of the weights. Steps that are too large at usual
     weights, too, are left to :func:`check_steps`.
     """
-    if isinstance(loss, HypersimplexLoss) and loss.hessian == "unit":
-        step = min(1.0, loss.slope(total) / factor)
-    else:
-        step = loss.unit / factor
+    slope = loss.step_slope(total)
+    step = loss.unit / factor if slope is None else min(1.0, slope / factor)
     most = min(LARGEST_WEIGHT, LARGEST_SUM / step) if booster == "XGBoost" else LARGEST_WEIGHT / max(1.0, step)
     if total > most:
         raise ValueError(
@@ -60,22 +56,16 @@ def check_weights(loss: Loss, factor: float, total: float, booster: str, name: s
         )
 
 
-def total_of(state: Any) -> float:
-    """The sum of the weights in a round of a loss that couples rows."""
-    one = state[0] if type(state) is tuple else state
-    return float(getattr(one, "total", 0.0))  # a loss derived from ours may keep a state of its own
-
-
-def check_steps(loss: Loss, factor: float, state: Any, booster: str) -> None:
+def check_steps(loss: Loss, factor: float, total: float, booster: str) -> None:
     """With ``hessian="unit"``, refuse steps with which no tree can grow: the temperature is a step size there.
 
     Of rows of total weight W with gradients w·s·r, |r| <= 1 about a mean, no split gains more than s² W and no sum of
     gradients exceeds s W.
     """
-    if not isinstance(loss, HypersimplexLoss) or loss.hessian != "unit" or state is None:
+    slope = loss.step_slope(total)
+    if slope is None:
         return
-    total = total_of(state)
-    slope = loss.slope(total) / factor
+    slope /= factor
     if booster == "XGBoost":
         small, large = slope * slope * total < LEAST_GAIN, slope * total > LARGEST_SUM
         why = f"no split gains {LEAST_GAIN:g}, XGBoost's least" if small else "XGBoost's sums of them overflow"
@@ -84,8 +74,9 @@ def check_steps(loss: Loss, factor: float, state: Any, booster: str) -> None:
         small, large = slope < low, slope > high
         why = "LightGBM takes its steps for 0" if small else "they overflow"
     if small or large:
+        temperature, reduction = (getattr(loss, name, None) for name in ("temperature", "reduction"))
         raise ValueError(
-            f"temperature={loss.temperature:g} with hessian='unit' and reduction={loss.reduction!r} is a step size; "
+            f"temperature={temperature:g} with hessian='unit' and reduction={reduction!r} is a step size; "
             f"with a total weight of {total:g} it makes gradients of {slope:.3g} a unit of weight, and {why}. "
             "Choose a temperature nearer to 1, reduction='sum', or hessian='exact', whose trees do not depend on it"
         )

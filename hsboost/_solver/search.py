@@ -8,6 +8,7 @@ same for every nu in it, so that the remaining steps cost next to nothing.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -43,8 +44,12 @@ class Multiplier(NamedTuple):
 
     @property
     def soft_threshold(self) -> float:
-        """The raw score that gets the value 1/2."""
-        return float(soft_threshold_of(self.anchor, self.nu, self.scale))
+        """The raw score that gets the value 1/2: `soft_threshold_of` for one problem, in a fraction of the time."""
+        nu = self.nu + 0.5
+        cut = self.anchor + nu / self.scale
+        if math.isfinite(cut) and math.ulp(cut) * self.scale > DISTINCT and (cut - self.anchor) * self.scale > nu:
+            return math.nextafter(cut, -math.inf)
+        return cut
 
     @property
     def value(self) -> float:

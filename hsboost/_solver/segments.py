@@ -7,7 +7,7 @@ sorted by group are used where they lie; others are gathered first and the resul
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +39,10 @@ class Segments:
     def __init__(self, labels: list[Any], offsets: np.ndarray, order: np.ndarray | None) -> None:
         self.labels, self.offsets, self.order = labels, offsets, order
         self.n = int(offsets[-1])
+        self._slices: dict[int, slice] = {}
+        if offsets.size == 2:  # one problem: the passes over a whole data set serve it at every size
+            self.large, self.small_rows, self.tasks = [0], 0, np.empty((2, 0), np.intp)
+            return
         sizes = np.diff(offsets)
         small = sizes <= SMALL_GROUP
         self.large = np.flatnonzero(~small).tolist()
@@ -53,6 +57,11 @@ class Segments:
         # Arrays that come out of a shared or mapped pickle are read-only.
         for name, value in state.items():
             setattr(self, name, as_input(value) if isinstance(value, np.ndarray) else value)
+
+    @classmethod
+    def one(cls, n: int) -> Segments:
+        """All rows together."""
+        return _one(n)
 
     @classmethod
     def by_label(cls, groups: ArrayLike, n: int | None = None, other: str = "") -> Segments:
@@ -84,7 +93,7 @@ class Segments:
     @classmethod
     def equal(cls, groups: int, rows: int) -> Segments:
         """So many groups of as many neighbouring rows each, such as the columns of a matrix."""
-        return cls(list(range(groups)), np.arange(groups + 1, dtype=np.intp) * rows, None)
+        return _equal(groups, rows, SMALL_GROUP)
 
     def take(self, rows: np.ndarray) -> Segments:
         """The groups of some of the caller's rows, in the order given."""
@@ -97,24 +106,36 @@ class Segments:
         return self.unsort(np.repeat(np.arange(len(self.labels)), np.diff(self.offsets)))
 
     def sort(self, a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """The rows of ``a``, group by group: ``a`` itself if it lies that way."""
-        if self.order is None:
-            return a
-        out = np.empty_like(a) if out is None else out
-        kernels.gather(a.size, a, self.order, out)
-        return out
+        """The rows of ``a``, (n,) or (C, n), group by group: ``a`` itself if it lies that way."""
+        return a if self.order is None else _through(kernels.gather, a, self.order, out)
 
     def unsort(self, a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Undo `sort`."""
-        if self.order is None:
-            return a
-        out = np.empty_like(a) if out is None else out
-        kernels.scatter(a.size, a, self.order, out)
-        return out
+        return a if self.order is None else _through(kernels.scatter, a, self.order, out)
 
     def slice(self, g: int) -> slice:
         """Where group g lies in the sorted arrays."""
-        return slice(int(self.offsets[g]), int(self.offsets[g + 1]))
+        if g not in self._slices:
+            self._slices[g] = slice(int(self.offsets[g]), int(self.offsets[g + 1]))
+        return self._slices[g]
+
+
+@lru_cache(maxsize=32)  # the same matrices come again and again
+def _equal(groups: int, rows: int, small: int) -> Segments:
+    return Segments(list(range(groups)), np.arange(groups + 1, dtype=np.intp) * rows, None)
+
+
+@lru_cache(maxsize=32)
+def _one(n: int) -> Segments:
+    return Segments([None], np.array([0, n], np.intp), None)
+
+
+def _through(kernel: Any, a: np.ndarray, order: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    """Gather or scatter the rows of ``a``, or of each of its columns (C, n)."""
+    out = np.empty_like(a) if out is None else out
+    for source, target in zip(np.atleast_2d(a), np.atleast_2d(out), strict=True):
+        kernel(source.size, source, order, target)
+    return out
 
 
 def _label_array(groups: ArrayLike) -> np.ndarray:
@@ -172,26 +193,45 @@ def _objects(groups: ArrayLike) -> np.ndarray:
 
 
 class Multipliers(NamedTuple):
-    """One :class:`hsboost._solver.search.Multiplier` per group, as arrays."""
+    """One :class:`hsboost._solver.search.Multiplier` per problem, as arrays of one shape: (G,), or (C, G)."""
 
     anchor: np.ndarray
     nu: np.ndarray
     flat: np.ndarray
     scale: float
 
+    @classmethod
+    def of(cls, one: Multiplier) -> Multipliers:
+        """A single one as arrays of shape (1,)."""
+        return cls(np.array([one.anchor]), np.array([one.nu]), np.array([one.flat]), one.scale)
+
+    @classmethod
+    def stack(cls, parts: list[Multipliers]) -> Multipliers:
+        """One row for each part."""
+        anchor, nu, flat, _ = zip(*parts, strict=True)
+        return cls(np.stack(anchor), np.stack(nu), np.stack(flat), parts[0].scale)
+
     @property
     def soft_threshold(self) -> np.ndarray:
-        """The raw score that gets the value 1/2, per group."""
+        """The raw score that gets the value 1/2, per problem."""
         return soft_threshold_of(self.anchor, self.nu, self.scale)
 
     @property
     def value(self) -> np.ndarray:
-        """The multiplier in units of x / temperature, per group."""
+        """The multiplier in units of x / temperature, per problem."""
         with np.errstate(over="ignore"):
             return self.anchor * self.scale + self.nu
 
+    def reshape(self, shape: int | tuple[int, ...]) -> Multipliers:
+        """The same in another shape."""
+        return Multipliers(self.anchor.reshape(shape), self.nu.reshape(shape), self.flat.reshape(shape), self.scale)
+
+    def row(self, c: int) -> Multipliers:
+        """One row of arrays of shape (C, G)."""
+        return Multipliers(self.anchor[c], self.nu[c], self.flat[c], self.scale)
+
     def at(self, g: int) -> Multiplier:
-        """The threshold of one group."""
+        """One entry of arrays of shape (G,)."""
         return Multiplier(float(self.anchor[g]), float(self.nu[g]), self.scale, bool(self.flat[g]))
 
 
@@ -216,13 +256,16 @@ def find_multipliers(
         anchor, nu = start.anchor.copy(), start.nu.copy()
     where = Multipliers(anchor, nu, np.zeros(anchor.size, np.bool_), scale)
     status = np.zeros(anchor.size, np.int64)
-    kernels.segment_thresholds(
-        segments.small_rows, x, w, segments.offsets, segments.tasks, scale, mass, total, start is None,
-        anchor, nu, where.flat, status,
-    )  # fmt: skip
-    if (status == NOT_FINITE).any():
-        raise FloatingPointError
-    for g in [*segments.large, *np.flatnonzero(status != SOLVED).tolist()]:
+    unsolved = segments.large
+    if segments.small_rows:
+        kernels.segment_thresholds(
+            segments.small_rows, x, w, segments.offsets, segments.tasks, scale, mass, total, start is None,
+            anchor, nu, where.flat, status,
+        )  # fmt: skip
+        if (status == NOT_FINITE).any():
+            raise FloatingPointError
+        unsolved = [*unsolved, *np.flatnonzero(status != SOLVED).tolist()]
+    for g in unsolved:
         rows = segments.slice(g)
         first = None if start is None else (float(start.anchor[g]), float(start.nu[g]))
         found = multiplier_of(

@@ -25,8 +25,8 @@ from typing import Any
 from hsboost import _validation as check
 from hsboost._boosting.caller import caller
 from hsboost._kernels import search
+from hsboost._solver.problems import total_weight
 from hsboost._solver.search import Multiplier
-from hsboost._solver.solve import total_weight
 from hsboost.cuda import _kernels as kernels
 from hsboost.cuda import _step
 from hsboost.cuda._device import Device, grid, missing
@@ -143,7 +143,7 @@ def project_hypersimplex(
 
 
 def write_values(place: Device, x: Any, where: Multiplier, out: Any) -> None:
-    """The projected values for a threshold, as `hsboost._solver.solve.values_at` gives them."""
+    """The projected values for a threshold, as `hsboost._solver.problems.values_at` gives them."""
     margin = 2 * search.MARGIN if where.flat else 0.0
     kernels.values[grid(place, int(x.size))](
         place.view(x), where.anchor, where.scale, where.nu, margin, place.view(out)

@@ -14,7 +14,7 @@ from hsboost import _validation as check
 from hsboost._kernels._compile import BLOCK, Kernel
 from hsboost._validation import FloatArray
 from hsboost.cuda._device import Device
-from hsboost.losses import _single
+from hsboost.losses._problems import Rows, label_totals
 
 
 def _differences(a: Any, b: Any, out: Any) -> None:
@@ -68,13 +68,14 @@ class DeviceRows:
 def moved(device: Device, x: FloatArray, labels: np.ndarray, weights: FloatArray | None, outputs: int) -> DeviceRows:
     """Check labels (0 and 1, or the classes 0 … C-1) and weights as the host's path does, and move them."""
     if outputs == 1:
-        rows = _single.check_rows(None, x, labels, weights)
-        total, targets, positives = rows.total, [1.0], [rows.positive]
-        y = rows.y
+        rows, totals, positive = Rows.of(x, labels, weights, None).counted()
+        total, targets, positives = float(totals[0]), [1.0], [float(positive[0, 0])]
+        check.check_total_weight(total)
+        y = rows.y[0]
     else:
         classes = check.check_classes(labels, x.shape[0], outputs)
         y = classes.astype(np.float32)
-        total, _, _, wrong = _single.label_totals(np.zeros_like(y), weights)
+        total, _, _, wrong = label_totals(np.zeros_like(y), weights)
         if wrong and weights is not None:
             raise check.bad_weights(weights)
         check.check_total_weight(total)

@@ -8,12 +8,15 @@ import numpy as np
 
 from hsboost import _validation as check
 from hsboost._solver.search import Multiplier
+from hsboost._solver.segments import Multipliers
 from hsboost.cuda import _kernels as kernels
 from hsboost.cuda._device import Device, grid
 from hsboost.cuda._reducer import find
 from hsboost.cuda._rows import DeviceRows, moved
-from hsboost.losses import HypersimplexLoss, _single
-from hsboost.losses._single import Round, Slopes
+from hsboost.losses import HypersimplexLoss
+from hsboost.losses._euclidean import Slopes, means
+from hsboost.losses._problems import check_label_array, check_learnable, warn_if_all
+from hsboost.losses._rounds import Round
 
 
 def boosting_step(
@@ -32,58 +35,47 @@ def boosting_step(
     """
     x = check.check_score_columns(raw, "raw_prediction")
     w = check.check_weight(weight, x.shape[0], "raw_prediction")
-    labels = np.ascontiguousarray(_single.check_label_array(y_true, x.shape[0]))
+    labels = np.ascontiguousarray(check_label_array(y_true, x.shape[0]))
     outputs = 1 if x.ndim == 1 else x.shape[1]
-    states = state if type(state) is tuple else (state,)
-    if len(states) != outputs or not all(isinstance(one, Round) for one in states):
-        states = (None,) * outputs
+    last = state if isinstance(state, Round) and state.is_of(loss, x, None) else None
     with device.current():
         if rows is None or not rows.holds(device, labels, w, outputs):
             rows = moved(device, x, labels, w, outputs)
-        _check_classes(loss, rows)
         rows.scores = device.upload(x if x.ndim == 1 else x.T, rows.scores)
         try:
-            gradient, hessian, rounds = passes(device, loss, rows, states)
+            gradient, hessian, ended = passes(device, loss, rows, last)
         except FloatingPointError:
             raise check.not_finite(x, "raw_prediction") from None
-    return (*((gradient[0], hessian[0], rounds[0]) if x.ndim == 1 else (gradient.T, hessian.T, rounds)), rows)
+    return (*((gradient[0], hessian[0]) if x.ndim == 1 else (gradient.T, hessian.T)), ended, rows)
 
 
-def passes(
-    device: Device, loss: HypersimplexLoss, rows: DeviceRows, states: tuple[Round | None, ...]
-) -> tuple[Any, Any, tuple[Round, ...]]:
-    """The round of scores that are in ``rows`` already: gradient and curvature of shape (outputs, n), and states.
+def passes(device: Device, loss: HypersimplexLoss, rows: DeviceRows, last: Round | None) -> tuple[Any, Any, Round]:
+    """The round of scores that are in ``rows`` already: gradient and curvature of shape (outputs, n), and the state.
 
     Raises FloatingPointError when a score is not finite.
     """
     outputs = len(rows.targets)
-    budgets = [loss.k] if outputs == 1 else check.class_budgets(loss.k, outputs)
+    total, positive = np.array([rows.total]), np.array(rows.positives)[:, None]
+    rule = check.BudgetRule.of_problems(loss.k, outputs, None)
+    mass = rule.masses(total, positive)
+    check_learnable(loss.k, total, positive, mass)
+    slopes = loss.boosting_slopes(rows.total)
+    if last is None and not slopes.convex:
+        warn_if_all(mass, total)
     scores = rows.scores.reshape(outputs, -1)
     both = device.empty((2, *scores.shape), np.float32)
-    rounds = []
+    found, active = [], np.zeros((outputs, 1))
     for c in range(outputs):
-        one, last = _Output(device, rows, c, scores[c]), states[c]
-        where = one.find(check.single_budget(budgets[c]), loss.temperature, None if last is None else last.where)
-        slopes = loss._boosting_slopes(rows.total)
-        if last is None:
-            _single.warn_if_all(one.mass, rows.total, slopes)
-        active = one.write(where, slopes, both[0, c], both[1, c])
-        rounds.append(Round(where, rows.total, rows.positives[c], active, None, None))
+        one = _Output(device, rows, c, scores[c])
+        where = one.find(float(mass[c, 0]), loss.temperature, None if last is None else last.where.row(c).at(0))
+        active[c] = one.write(where, slopes, float(mass[c, 0]), both[0, c], both[1, c])
+        found.append(Multipliers.of(where))
     device.finish()  # XGBoost works on a stream of its own
-    return both[0], both[1], tuple(rounds)
-
-
-def _check_classes(loss: HypersimplexLoss, rows: DeviceRows) -> None:
-    """With k from the labels, labels from which nothing can be learnt are an error, as on the host."""
-    if loss.k is not None:
-        return
-    if len(rows.targets) == 1:
-        if not 0.0 < rows.positives[0] < rows.total:
-            raise _single.one_class(0 if rows.positives[0] <= 0.0 else 1)
-        return
-    some = [c for c, positive in enumerate(rows.positives) if positive > 0.0]
-    if len(some) < 2:
-        raise _single.few_classes(some)
+    offsets = np.array([0, scores.shape[1]], np.intp)
+    state = Round(
+        Multipliers.stack(found), total, positive, active, mass, rows.total, offsets, loss.k, rule, outputs > 1
+    )
+    return both[0], both[1], state
 
 
 class _Output:
@@ -92,28 +84,23 @@ class _Output:
     def __init__(self, device: Device, rows: DeviceRows, c: int, x: Any) -> None:
         self.device, self.rows, self.x = device, rows, x
         self.target, self.positive = rows.targets[c], rows.positives[c]
-        self.mass = 0.0
         self._grid = grid(device, int(x.size))
         view = device.view(x)
         weights = view if rows.w is None else device.view(rows.w)
         self._arrays = view, device.view(rows.y), weights, rows.w is not None, self.target
 
-    def find(self, k: check.Budget, temperature: float, start: Multiplier | None) -> Multiplier:
-        """Where the rows are cut."""
-        rows = self.rows
-        self.mass = check.budget_mass(k, rows.total, self.positive)
-        return find(self.device, self.x, rows.w, self.mass, rows.total, temperature, start)[0]
+    def find(self, mass: float, temperature: float, start: Multiplier | None) -> Multiplier:
+        """The multiplier of this output's projection."""
+        return find(self.device, self.x, self.rows.w, mass, self.rows.total, temperature, start)[0]
 
-    def write(self, where: Multiplier, slopes: Slopes, gradient: Any, hessian: Any) -> float:
+    def write(self, where: Multiplier, slopes: Slopes, mass: float, gradient: Any, hessian: Any) -> float:
         """Gradient and curvature into the given arrays; returns the weight of the active rows."""
         out = self.device.empty((2, self._grid[0]), np.float64)
         place = where.anchor, where.scale, where.nu
         kernels.residuals[self._grid](*self._arrays, *place, self.device.view(out))
         active, residual = self.device.download(out).sum(axis=1).tolist()
-        labels = self.rows.labels  # in the place of arrays that a mean of sums does not look at
-        mean = _single.Rows(labels, labels, None, self.rows.total, self.positive, self.mass).mean(
-            slopes, active, residual
-        )
+        numbers = (np.array([one]) for one in (mass, self.rows.total, self.positive, active, residual))
+        mean = float(means(slopes, *numbers)[0])
         kernels.gradient[self._grid](
             *self._arrays, *place, mean, slopes.own / active if active > 0.0 else 0.0,
             slopes.slope, slopes.outer, slopes.bend, slopes.floor,

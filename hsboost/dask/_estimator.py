@@ -18,7 +18,7 @@ from hsboost.dask._training import Training
 from hsboost.estimators import HSClassifier, _boosters, _calibration, _class_weight, _evaluation, _labels
 from hsboost.estimators import _categories as categories
 from hsboost.estimators._classifier import training_unit
-from hsboost.losses import HypersimplexLoss, Loss
+from hsboost.losses import Loss
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import objective_of
 
@@ -177,9 +177,9 @@ class DaskHSClassifier(DaskPredictor):
         before = self._start(client, init_model, training)
 
         loss = local._loss(budget.for_training(True), groups is not None)
-        if k is not None and budget.n_columns > 1 and not isinstance(loss, HypersimplexLoss):
+        if k is not None and budget.n_columns > 1 and not loss.has_budget:
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
-        if training.weighted and budget.n_columns == 1 and isinstance(loss, HypersimplexLoss) and loss.k is None:
+        if training.weighted and budget.n_columns == 1 and loss.has_budget and loss.k is None:
             for label, cell in zip(training.classes, training.cells, strict=True):
                 if not cell.sum() > 0.0:
                     raise _labels.without_weight(label, local._weights_named())

@@ -18,7 +18,6 @@ from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows
 from hsboost.estimators import _boosters, _class_weight, _eval_metric, _labels, _stopping
 from hsboost.estimators._budgets import TrainingBudget
-from hsboost.losses import HypersimplexLoss
 from hsboost.metrics import PrecisionAtK
 
 #: Group numbers travel as float32.
@@ -202,7 +201,7 @@ def find_thresholds(client: Client, model: Any, training: Training, budget: Trai
     if (greatest == -least).all():
         average = float(training.cells.sum()) / training.n_rows
         _boosters.warn_of_one_score(model.estimator_, average, model._weights_named())
-    if columns > 1 and not isinstance(loss, HypersimplexLoss):
+    if columns > 1 and not loss.has_budget:
         model.threshold_ = np.zeros(columns)
         return
     offset = np.ravel(0.0 if model.objective_.offset is None else model.objective_.offset)

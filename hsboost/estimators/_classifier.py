@@ -259,11 +259,11 @@ class HSClassifier(Predictor):
         train_groups = segments if segments is None or whole else Segments.by_label(np.asarray(groups)[kept])
 
         loss = self._loss(budget.for_training(whole), groups is not None)
-        if k is not None and classes.size > 2 and not isinstance(loss, HypersimplexLoss):
+        if k is not None and classes.size > 2 and not loss.has_budget:
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
         offset = self._offset(loss, train_y, train_w, classes.size, init_model)
-        objective = objective_of(loss, train_groups, offset, training_unit(loss, self.estimator, init_model))
-        if train_w is not None and classes.size == 2 and isinstance(loss, HypersimplexLoss) and loss.k is None:
+        objective = objective_of(loss, train_groups, offset, training_unit(loss, self.estimator, init_model), True)
+        if train_w is not None and classes.size == 2 and loss.has_budget and loss.k is None:
             stored = train_w.astype(np.float32)  # as boosters keep it: the greatest numbers are refused below
             for c in (0, 1):
                 if not stored[train_y == c].any():
@@ -372,7 +372,7 @@ class HSClassifier(Predictor):
         raw = self._raw(X)
         if not np.ptp(raw, axis=0).any():
             _boosters.warn_of_one_score(self.estimator_, 1.0 if w is None else float(w.mean()), self._weights_named())
-        if raw.ndim == 2 and not isinstance(loss, HypersimplexLoss):
+        if raw.ndim == 2 and not loss.has_budget:
             self.threshold_: Any = np.zeros(raw.shape[1])  # scores of these losses compare between classes
             return
         unit = self.objective_.unit
@@ -411,7 +411,7 @@ def training_unit(loss: Loss, estimator: Any, init_model: HSClassifier | None) -
     """The unit in which trees are grown: the loss's own, or that of the trees to go on from."""
     if init_model is not None:
         return init_model.objective_.unit
-    if getattr(estimator, "base_score", None) is not None and not isinstance(loss, HypersimplexLoss):
+    if getattr(estimator, "base_score", None) is not None and not loss.has_budget:
         return 1.0  # the starting score is in units of the raw scores
     low, high = UNITS
     if not low <= loss.unit <= high:

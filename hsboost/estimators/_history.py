@@ -26,14 +26,11 @@ class History:
         self.record: dict[str, list[Any]] = {"iteration": [], "soft_threshold": [], "active_share": []}
 
     def __call__(self, state: Any) -> None:
-        states = state if type(state) is tuple else (state,)
         iteration = len(self.record["iteration"])
         self.record["iteration"].append(iteration)
-        if all(hasattr(one, "active_share") for one in states):
-            cuts = [self.unit * one.soft_threshold for one in states]
-            shares = [float(one.active_share) for one in states]
-            self.record["soft_threshold"].append(cuts[0] if len(cuts) == 1 else np.array(cuts))
-            self.record["active_share"].append(shares[0] if len(shares) == 1 else np.array(shares))
+        if hasattr(state, "active_share"):
+            self.record["soft_threshold"].append(self.unit * state.soft_threshold)
+            self.record["active_share"].append(state.active_share)
         if self.verbose > 0 and iteration % self.verbose == 0:
             print(self._line(iteration), file=sys.stderr, flush=True)
 

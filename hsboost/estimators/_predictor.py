@@ -16,7 +16,7 @@ from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost.estimators import _boosters, _calibration, _history, _top_k
 from hsboost.estimators._model_file import persistence
-from hsboost.losses import HypersimplexLoss, Loss, get_loss
+from hsboost.losses import Loss, get_loss
 
 #: Losses that take k, temperature and the curvature's settings from the estimator.
 HYPERSIMPLEX = ("hypersimplex", "hypersimplex-fy")
@@ -214,16 +214,16 @@ class Predictor(ClassifierMixin, BaseEstimator):
         """The loss with this estimator's settings."""
         if isinstance(self.loss, Loss):
             loss = self.loss
-            if isinstance(loss, HypersimplexLoss) and loss.k is not None:
+            if loss.has_budget and loss.k is not None:
                 raise ValueError(f"k is the estimator's here: pass HSClassifier(k={loss.k!r}) and a loss without k")
-            if isinstance(loss, HypersimplexLoss):
+            if loss.has_budget:
                 loss = type(loss)(**(persistence.parameters(loss) | {"k": k}))
         elif self.loss in HYPERSIMPLEX:
             floor = {} if self.hessian_floor is None else {"hessian_floor": self.hessian_floor}
             loss = get_loss(self.loss, k=k, temperature=self.temperature, hessian=self.hessian, **floor)
         else:
             loss = get_loss(self.loss)
-        if grouped and not isinstance(loss, HypersimplexLoss):
+        if grouped and not loss.has_budget:
             raise ValueError(
                 f"groups need a hypersimplex loss, whose rows compete for a budget; got loss={self.loss!r}"
             )

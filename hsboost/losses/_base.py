@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hsboost import _validation as check
+from hsboost._kernels._compile import at_most
 from hsboost._workers.communicator import Workers
 
 #: Least curvature that boosters get for a row of weight 1: a leaf never divides by nothing.
@@ -27,6 +29,13 @@ class Loss(ABC):
     #: on several workers needs a :meth:`distributed_step`.
     is_separable: ClassVar[bool] = True
 
+    #: Whether the loss hands out a budget ``k``, in each group and class: estimators then take k, groups and thresholds
+    #: from it.
+    has_budget: ClassVar[bool] = False
+
+    #: The budget or budgets of a loss that has them.
+    k: Any = None
+
     #: The parameter that only sets the unit of trained scores, for errors.
     unit_name: ClassVar[str] = ""
 
@@ -37,6 +46,13 @@ class Loss(ABC):
         A loss with ten times the unit has the same trees with ten times the leaf values.
         """
         return 1.0
+
+    def step_slope(self, total: float) -> float | None:
+        """What a unit of weight adds to the gradient, for weights with the sum ``total``, where it is a step size.
+
+        None where the scale of the gradient changes no tree.
+        """
+        return None
 
     def in_units(self, unit: float) -> tuple[Loss, float]:
         """The same loss for scores in units of ``unit``, and a factor that these have yet to be multiplied with.
@@ -86,19 +102,18 @@ class Loss(ABC):
         groups: Callable[[], Any] | None,
         workers: Workers,
     ) -> tuple[np.ndarray, np.ndarray, Any]:
-        """:meth:`boosting_step` of a loss that couples rows, when these are spread over workers that all call this.
+        """:meth:`boosting_step` when the rows are spread over workers that all call this, rows or not.
 
-        ``y_true`` and ``groups`` give this worker's, so that what they raise can be raised on all workers. A loss that
-        couples rows without saying how over several workers is refused there: on the rows of one it would be wrong.
+        ``y_true`` and ``groups`` give this worker's, so that what they raise can be raised on all workers. A separable
+        loss needs no other worker's rows. One that is not, and does not say how it works over several workers, is
+        refused there: on the rows of one it would be wrong.
         """
+        if self.is_separable:
+            return separable_step(self, y_true, raw_prediction, sample_weight, state, workers)
         raise RuntimeError(
             f"this is one worker of {workers.size}, and {self!r} needs all rows but does not say how to bring them "
             "together; train on one machine, or with a loss that has a distributed_step"
         )
-
-    def without_arrays(self, state: Any) -> Any:
-        """The part of a state that takes no memory to keep."""
-        return state
 
     def n_outputs(self, n_classes: int) -> int:
         """How many raw scores a row needs: one for two classes, else one per class."""
@@ -121,3 +136,68 @@ class Loss(ABC):
         add the same numbers when predicting.
         """
         return None
+
+
+class SeparableRound(NamedTuple):
+    """What a worker keeps of a round of a separable loss.
+
+    Attributes
+    ----------
+    columns : int
+        Columns of the scores, 1 for shape (n,): what a worker without rows owes.
+    threads : int
+        Share of the machine's threads.
+    weight : float
+        Σ w of all workers' rows.
+    """
+
+    columns: int
+    threads: int
+    weight: float
+
+
+def separable_step(
+    loss: Loss,
+    y_true: Callable[[], ArrayLike],
+    raw_prediction: ArrayLike,
+    sample_weight: ArrayLike | None,
+    state: Any,
+    workers: Workers,
+) -> tuple[np.ndarray, np.ndarray, SeparableRound]:
+    """A round of a separable loss on one worker; the first one tells all of them the shape and what is wrong."""
+    shape = np.shape(raw_prediction)
+    n = shape[0]
+
+    def weight_here() -> float:
+        if sample_weight is None:
+            return float(n)
+        weight = check.check_weight(sample_weight, n, "raw_prediction")
+        assert weight is not None
+        if not (np.isfinite(weight) & (weight >= 0)).all():
+            raise check.bad_weights(weight)
+        return float(np.sum(weight, dtype=np.float64))
+
+    def step(known: SeparableRound) -> tuple[np.ndarray, np.ndarray]:
+        if n == 0:
+            nothing = np.empty((0,) if known.columns == 1 else (0, known.columns), np.float32)
+            return nothing, nothing.copy()
+        with at_most(known.threads):
+            if sample_weight is not None and not np.any(sample_weight):  # other workers' rows have some weight
+                gradient, hessian = loss.boosting_step(y_true(), raw_prediction, None, None)[:2]
+                return 0 * gradient, 0 * hessian
+            return loss.boosting_step(y_true(), raw_prediction, sample_weight, None)[:2]
+
+    if isinstance(state, SeparableRound):
+        return *step(state), state
+    columns = int(workers.max((1,), lambda: [shape[1] if n and len(shape) == 2 else 1])[0])
+    total = float(workers.sum((1,), lambda: [weight_here()])[0])
+    check.check_total_weight(total)
+    first = SeparableRound(columns, workers.threads_each(), total)
+    found: list[Any] = []
+
+    def compute() -> list[float]:
+        found.extend(step(first))
+        return [0.0]
+
+    workers.sum((1,), compute)  # what is wrong with one worker's rows is said on all
+    return found[0], found[1], first

@@ -1,6 +1,6 @@
 """One boosting round of the hypersimplex losses when the rows are spread over XGBoost's workers.
 
-The same mathematics as `_single` and `_grouped`: budgets, thresholds and mean residuals are those of all rows
+The same layout and the same passes as in `_rounds`: budgets, multipliers and mean residuals are those of all rows
 together, gradients are written for the worker's own. A worker without rows joins every exchange.
 """
 
@@ -16,234 +16,201 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._kernels._compile import at_most
+from hsboost._solver.problems import Problems
 from hsboost._solver.search import scale_of
-from hsboost._solver.segments import Multipliers, Segments
-from hsboost._validation import Budgets, FloatArray
+from hsboost._solver.segments import Segments
+from hsboost._validation import BudgetRule, FloatArray
 from hsboost._workers.communicator import Traffic, Workers
 from hsboost._workers.rows import WorkerRows
-from hsboost._workers.search import Found, Guess, find_distributed
-from hsboost.losses import _grouped, _single
-from hsboost.losses._single import Slopes
+from hsboost._workers.search import Guess, find_distributed
+from hsboost.losses._euclidean import Sums, means
+from hsboost.losses._problems import Rows, check_learnable, warn_if_all
+from hsboost.losses._rounds import Coupled, Round, outputs, write_in_order
 
 #: Stamps are below this: sums of their squares over thousands of workers stay exact.
 _STAMPS = 1 << 20
 
 
-class Shared(NamedTuple):
-    """What the rounds of one training know, the same on every worker but for ``own``.
+class Meeting(NamedTuple):
+    """What the workers of a training agreed on in a round, besides the numbers in `Round`.
 
-    Arrays have an entry per problem: class after class, and in each group after group. ``stamp`` tells whether all
-    workers come from the same round; ``own`` is Σ w and Σ w y of this worker's rows.
+    ``stamp`` tells whether all workers come from the same round; ``own`` is Σ w and Σ w y of this worker's rows, the
+    one thing here that differs between workers.
     """
 
     stamp: int
     threads: int
-    classes: int
     labels: list[Any] | None
-    total: np.ndarray
-    positive: np.ndarray
-    mass: np.ndarray
     own: np.ndarray
-    where: Multipliers
-    active: np.ndarray
     guess: Guess
     traffic: Traffic
 
 
-class DistributedRound(NamedTuple):
-    """What a round leaves for the next: one class's view of it, and arrays to write into."""
-
-    shared: Shared
-    of_class: int = 0
-    gradient: np.ndarray | None = None
-    hessian: np.ndarray | None = None
-
-    def _part(self, values: np.ndarray) -> np.ndarray:
-        return values.reshape(self.shared.classes, -1)[self.of_class]
-
-    @property
-    def soft_threshold(self) -> Any:
-        """The raw score that got ŷ = 1/2; one per group where there are groups."""
-        cuts = self._part(self.shared.where.soft_threshold)
-        return float(cuts[0]) if self.shared.labels is None else cuts
-
-    @property
-    def active_share(self) -> float:
-        """Share of the weight, on all workers, with 0 < ŷ < 1."""
-        return float(self._part(self.shared.active).sum()) / self.total
-
-    @property
-    def total(self) -> float:
-        """Σ w of all workers' rows."""
-        return float(self._part(self.shared.total).sum())
-
-    @property
-    def traffic(self) -> Traffic:
-        """What this worker sent in the round."""
-        return self.shared.traffic
-
-    def without_arrays(self) -> DistributedRound:
-        """What has not the size of the data."""
-        return self._replace(gradient=None, hessian=None)
-
-
 class _Own(NamedTuple):
-    """This worker's rows, checked, problem after problem; Σ w and Σ w y of each, (2, P)."""
+    """This worker's rows, checked, with a place for every group of all workers; their Σ w and Σ w y, (2, C, G)."""
 
-    rows: WorkerRows
-    segments: Segments
+    rows: Rows
     sums: np.ndarray
 
 
+class _Here(NamedTuple):
+    """This worker's part of a round, and what all workers found out about each other."""
+
+    x: FloatArray
+    w: FloatArray | None
+    segments: Segments | None
+    classes: int
+    own: _Own | None
+    changed: bool
+    last: Round | None
+
+
 def step(
+    loss: Coupled,
     workers: Workers,
     inputs: Callable[[], tuple[FloatArray, FloatArray | None, Segments | None]],
     y_true: Callable[[], ArrayLike],
-    k: Budgets,
-    temperature: float,
-    slopes_of: Callable[[float], Slopes],
     state: Any,
     grouped: bool,
-) -> tuple[np.ndarray, np.ndarray, Any]:
+    gradient_out: np.ndarray | None = None,
+    hessian_out: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, Round]:
     """One boosting round.
 
     Parameters
     ----------
+    loss : Coupled
+        The loss: its budget, temperature and slopes.
     workers : Workers
     inputs : callable
         Gives scores (n,) or (n, C), weights and groups of this worker's rows, or raises. Without rows: scores (0,).
     y_true : callable
         Gives this worker's labels; not called where there are no rows.
-    k, temperature, slopes_of
-        As for :func:`hsboost.losses._single.step`.
-    state : DistributedRound, tuple of them or None
+    state : Round or None
         Of the last round.
     grouped : bool
         Whether there are groups; the same everywhere.
+    gradient_out, hessian_out : ndarrays, optional
+        Arrays to write into.
     """
-    if type(state) is tuple:
-        state = state[0]
-    last = state.shared if isinstance(state, DistributedRound) else None
+    last = state if isinstance(state, Round) and state.meeting is not None else None
     with ExitStack() as limits:
         if last is not None:
-            limits.enter_context(at_most(last.threads))
-        x, w, segments, classes, own, changed, last = _meet(workers, inputs, y_true, last)
-        threads = workers.threads_each() if last is None else last.threads
+            limits.enter_context(at_most(last.meeting.threads))
+        here = _meet(workers, inputs, y_true, last)
+        last, own = here.last, here.own
+        threads = workers.threads_each() if last is None else last.meeting.threads
         limits.enter_context(at_most(threads))
         if last is not None:
-            labels = last.labels
+            labels = last.meeting.labels
         else:
-            labels = _union(workers.share(lambda: segments.labels if segments else [])) if grouped else None
-        count = classes * (1 if labels is None else len(labels))
-        if last is None or changed:
+            found = workers.share(lambda: here.segments.labels if here.segments else []) if grouped else []
+            labels = _union(found) if grouped else None
+        shape = here.classes, 1 if labels is None else len(labels)
+        if last is None or here.changed:
 
             def totals() -> np.ndarray:
                 nonlocal own
-                own = own or _own_rows(x, y_true, w, segments, labels, classes)
+                own = own or _own_rows(here, y_true, labels)
                 return own.sums
 
-            total, positive = workers.sum((2, count), totals)
+            weights, positive = workers.sum((2, *shape), totals)
+            total = weights[0]
             check.check_total_weight(float(total.sum()))
-            mass = _masses(k, labels, total, positive, classes)
-            if last is None:
-                _single.warn_if_all(float(mass.sum()), float(total.sum()), slopes_of(float(total.sum())))
+            rule = BudgetRule.of_problems(loss.k, here.classes, labels)
+            mass = rule.masses(total, positive)
+            check_learnable(loss.k, total, positive, mass)
         else:
-            total, positive, mass = last.total, last.positive, last.mass
+            total, positive, rule = last.total, last.positive, last.rule
+            mass = rule.masses(total, positive)
         assert own is not None
-        found = find_distributed(
-            workers, own.rows, mass, total, scale_of(temperature), None if last is None else last.guess
-        )
-        stamp = _new_stamp(workers) if last is None else _next_stamp(last.stamp)
-        shared = Shared(
-            stamp=stamp, threads=threads, classes=classes, labels=labels, total=total, positive=positive, mass=mass,
-            own=own.sums, where=found.where, active=found.active, guess=found.guess(), traffic=workers.traffic,
+        slopes = loss.boosting_slopes(float(total.sum()))
+        if last is None and not slopes.convex:
+            warn_if_all(mass, total)
+        solved = find_distributed(
+            workers, _worker_rows(own.rows), mass.ravel(), np.broadcast_to(total, shape).ravel(),
+            scale_of(loss.temperature), None if last is None else last.meeting.guess,
         )  # fmt: skip
-        if classes == 1 and labels is None:
-            gradient, hessian = _single.arrays_after(state, own.segments.n)
-            _write(own, shared, found, slopes_of, gradient, hessian)
-            return gradient, hessian, DistributedRound(shared, 0, gradient, hessian)
-        gradient, hessian = _derivatives(own, shared, found, slopes_of)
-        if classes == 1:
-            return gradient, hessian, DistributedRound(shared)
-        columns = gradient.reshape(classes, -1).T, hessian.reshape(classes, -1).T
-        return *columns, tuple(DistributedRound(shared, c) for c in range(classes))
+        stamp = _new_stamp(workers) if last is None else _next_stamp(last.meeting.stamp)
+        where, active = solved.where.reshape(shape), solved.active.reshape(shape)
+        residual = (solved.mass - solved.positive).reshape(shape)
+        n = own.rows.problems.segments.n
+        gradient, hessian = outputs((n,) if here.classes == 1 else (n, here.classes), gradient_out, hessian_out)
+        if n:
+            centres = means(slopes, mass, total, positive, active, residual)
+            sums = Sums(active, residual)
+            write_in_order(own.rows, where, slopes, gradient, hessian, mass, total, positive, sums, centres)
+        meeting = Meeting(stamp, threads, labels, own.sums, solved.guess(), workers.traffic)
+        ended = Round(
+            where, total, positive, active, mass, float(total.sum()), own.rows.problems.segments.offsets, loss.k, rule,
+            here.classes > 1, grouped, meeting,
+        )  # fmt: skip
+        return gradient, hessian, ended
 
 
 def _meet(
     workers: Workers,
     inputs: Callable[[], tuple[FloatArray, FloatArray | None, Segments | None]],
     y_true: Callable[[], ArrayLike],
-    last: Shared | None,
-) -> tuple[FloatArray, FloatArray | None, Segments | None, int, _Own | None, bool, Shared | None]:
+    last: Round | None,
+) -> _Here:
     """This worker's rows, and what all workers agree on: how many classes, and whether to go on from ``last``."""
-    here: list[Any] = []
+    found: list[_Here] = []
 
     def look() -> list[float]:
         x, w, segments = inputs()
         n = x.shape[0]
         classes = 1 if x.ndim == 1 else x.shape[1]
-        own = None
-        if last is not None and (n == 0 or classes == last.classes):
-            own = _own_rows(x, y_true, w, segments, last.labels, last.classes)
-        here.append((x, w, segments, own))
-        stamp = 0 if own is None else last.stamp  # type: ignore[union-attr]
-        changed = own is not None and not np.array_equal(own.sums, last.own)  # type: ignore[union-attr]
+        here = _Here(x, w, segments, classes, None, False, last)
+        if last is not None and (n == 0 or classes == len(last.positive)):
+            here = here._replace(own=_own_rows(here._replace(classes=len(last.positive)), y_true, last.meeting.labels))
+        found.append(here)
+        own = here.own
+        stamp = 0 if own is None else last.meeting.stamp  # type: ignore[union-attr]
+        changed = own is not None and not np.array_equal(own.sums, last.meeting.own)  # type: ignore[union-attr]
         return [n > 0, classes if n else 0, stamp, stamp**2, changed]
 
     present, columns, stamps, squares, changed = (int(v) for v in workers.sum((5,), look))
     if present == 0:
         raise ValueError("y_true is empty on every worker; pass at least one row")
     classes, rest = divmod(columns, present)
-    x, w, segments, own = here[0]
-    if rest or (x.shape[0] and classes != (1 if x.ndim == 1 else x.shape[1])):
+    here = found[0]
+    if rest or (here.x.shape[0] and classes != here.classes):
         raise RuntimeError("the workers' raw predictions differ in their number of columns")
     # Equality in Cauchy and Schwarz: all stamps are the same.
-    together = stamps > 0 and workers.size * squares == stamps**2
-    if not together:
-        own, last = None, None
-    return x, w, segments, classes, own, changed > 0, last
+    if not (stamps > 0 and workers.size * squares == stamps**2):
+        here = here._replace(own=None, last=None)
+    return here._replace(classes=classes, changed=changed > 0)
 
 
-def _own_rows(
-    x: FloatArray,
-    y_true: Callable[[], ArrayLike],
-    w: FloatArray | None,
-    segments: Segments | None,
-    labels: list[Any] | None,
-    classes: int,
-) -> _Own:
-    """Check this worker's rows and lay them out problem after problem."""
-    n = x.shape[0]
+def _own_rows(here: _Here, y_true: Callable[[], ArrayLike], labels: list[Any] | None) -> _Own:
+    """Check this worker's rows and lay them out, with a place for every group of all workers."""
+    x, w, segments, classes = here.x, here.w, here.segments, here.classes
     everyone = [None] if labels is None else labels
-    groups = len(everyone)
+    n = x.shape[0]
     if n == 0:
-        nothing = np.empty(0, np.float32)
-        none_at_all = np.zeros(classes * groups + 1, np.intp)
-        order = Segments(everyone, none_at_all[: groups + 1], None)
-        return _Own(WorkerRows(nothing, nothing, None, none_at_all), order, np.zeros((2, classes * groups)))
+        order = Segments(everyone, np.zeros(len(everyone) + 1, np.intp), None)
+        nothing = np.empty((classes, 0), np.float32)
+        rows = Rows(Problems(order, nothing, None), nothing, nothing[0], None)
+        return _Own(rows, np.zeros((2, classes, len(everyone))))
     if not np.isfinite(x).all():
         raise check.not_finite(x, "raw_prediction")
-    order = Segments([None], np.array([0, n], np.intp), None) if segments is None else _among(segments, everyone)
-    if classes == 1:
-        columns, targets = [x], [y_true()]
-    else:
-        codes = check.check_classes(y_true(), n, classes)
-        columns, targets = [x[:, c] for c in range(classes)], [(codes == c).astype(np.float32) for c in range(classes)]
-    counted = [_grouped.count(order, target, n, w) for target in targets]
-    ends = [c * n + order.offsets[1:] for c in range(classes)]
-    rows = WorkerRows(
-        _stacked([order.sort(np.ascontiguousarray(column)) for column in columns]),
-        _stacked([one.y for one in counted]),
-        None if w is None else _stacked([one.w for one in counted]),
+    among = None if segments is None else _among(segments, everyone)
+    rows, total, positive = Rows.of(x, y_true(), w, among).counted()
+    return _Own(rows, np.stack([np.broadcast_to(total, positive.shape), positive]))
+
+
+def _worker_rows(rows: Rows) -> WorkerRows:
+    """The same rows, problem after problem."""
+    segments, x, w = rows.problems
+    classes, n = x.shape
+    ends = [c * n + segments.offsets[1:] for c in range(classes)]
+    return WorkerRows(
+        x.reshape(-1),
+        rows.y.reshape(-1),
+        w if w is None or classes == 1 else np.tile(w, classes),
         np.concatenate([[0], *ends]).astype(np.intp),
     )
-    return _Own(
-        rows, order, np.array([np.concatenate(part) for part in zip(*[one[2:] for one in counted], strict=True)])
-    )
-
-
-def _stacked(parts: list[Any]) -> Any:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _among(segments: Segments, labels: list[Any]) -> Segments:
@@ -265,67 +232,6 @@ def _union(labels: list[list[Any]]) -> list[Any]:
         return sorted(set().union(*labels))
     except TypeError:
         raise ValueError("groups must hold labels of one kind (all numbers, all texts, …) on all workers") from None
-
-
-def _masses(k: Budgets, labels: list[Any] | None, total: np.ndarray, positive: np.ndarray, classes: int) -> np.ndarray:
-    """The mass of each problem; errors are the same on every worker, as these numbers are."""
-    budgets = [k] if classes == 1 else check.class_budgets(k, classes)
-    weights, found = total.reshape(classes, -1), positive.reshape(classes, -1)
-    masses: list[Any] = []
-    for budget, of_all, of_positives in zip(budgets, weights, found, strict=True):
-        if labels is None:
-            single = check.single_budget(budget)
-            masses.append([check.budget_mass(single, float(of_all[0]), float(of_positives[0]))])
-        else:
-            masses.append(check.BudgetRule.of(budget, labels).masses(of_all, of_positives))
-    mass = np.concatenate(masses)
-    if k is None and classes == 1 and not 0.0 < mass.sum() < total.sum():
-        raise _single.one_class(0 if mass.sum() <= 0.0 else 1)
-    if k is None and classes > 1 and (found.sum(axis=1) > 0.0).sum() < 2:
-        raise _single.few_classes(np.flatnonzero(found.sum(axis=1) > 0.0).tolist())
-    return mass
-
-
-def _write(
-    own: _Own,
-    shared: Shared,
-    found: Found,
-    slopes_of: Callable[[float], Slopes],
-    gradient: np.ndarray,
-    hessian: np.ndarray,
-) -> None:
-    """Gradient and curvature of one problem, straight into the given arrays."""
-    if gradient.size == 0:
-        return
-    total, positive, mass = (float(part[0]) for part in (shared.total, shared.positive, shared.mass))
-    rows = _single.Rows(own.rows.x, own.rows.y, own.rows.w, total, positive, mass)
-    slopes = slopes_of(total)
-    mean = rows.mean(slopes, float(found.active[0]), float(found.mass[0] - found.positive[0]))
-    _single.write_derivatives(rows, found.where.at(0), slopes, gradient, hessian, mean)
-
-
-def _derivatives(
-    own: _Own, shared: Shared, found: Found, slopes_of: Callable[[float], Slopes]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and curvature of this worker's rows, class after class, in the caller's order."""
-    n, classes = own.segments.n, shared.classes
-    gradient, hessian = np.empty(n * classes, np.float32), np.empty(n * classes, np.float32)
-    if n == 0:
-        return gradient, hessian
-    residual = found.mass - found.positive
-    for c, parts in enumerate(np.arange(shared.total.size).reshape(classes, -1)):
-        slopes = slopes_of(float(shared.total[parts].sum()))
-        over, under = (shared.mass - shared.positive, shared.total) if slopes.convex else (residual, found.active)
-        means = np.divide(over[parts], under[parts], out=np.zeros(parts.size), where=under[parts] > 0.0)
-        at = slice(c * n, (c + 1) * n)
-        rows = _grouped.GroupedRows(
-            own.segments, own.rows.x[at], own.rows.y[at], None if own.rows.w is None else own.rows.w[at],
-            shared.total[parts], shared.positive[parts], shared.mass[parts],
-        )  # fmt: skip
-        where = found.where
-        cuts = where._replace(anchor=where.anchor[parts], nu=where.nu[parts], flat=where.flat[parts])
-        gradient[at], hessian[at], _ = _grouped.derivatives(rows, cuts, slopes, np.float32, means)
-    return gradient, hessian
 
 
 def _new_stamp(workers: Workers) -> int:

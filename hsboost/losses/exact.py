@@ -14,7 +14,7 @@ from hsboost._kernels import exact as kernels
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.normal import table
 from hsboost.losses._base import Loss
-from hsboost.losses._rows import RowLoss, Rows, check_outputs, class_shares
+from hsboost.losses._separable import RowLoss, Rows, check_outputs, class_shares
 
 LEARNED = "learned"
 

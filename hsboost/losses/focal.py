@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from hsboost import _validation as check
 from hsboost._kernels import focal as kernels
 from hsboost.losses._base import LEAST_CURVATURE
-from hsboost.losses._rows import RowLoss, Rows
+from hsboost.losses._separable import RowLoss, Rows
 from hsboost.losses.simplex import SoftmaxLoss
 
 

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
-from hsboost._solver.segments import Segments
+from hsboost._solver.problems import in_users_shape, users_numbers
+from hsboost._solver.segments import Multipliers, Segments
 from hsboost._solver.top_k import hard_cut
 from hsboost._validation import Budgets, FloatArray
 from hsboost._workers.communicator import Workers
-from hsboost.losses import _distributed, _grouped, _single
+from hsboost.losses import _distributed, _euclidean, _rounds
 from hsboost.losses._base import Loss
-from hsboost.losses._single import Slopes
+from hsboost.losses._euclidean import Slopes
+from hsboost.losses._problems import Rows
 
 HESSIANS = ("exact", "unit")
 REDUCTIONS = ("sum", "mean")
 
 #: Share of an active row's curvature that rows outside the active set keep.
 DEFAULT_FLOOR = 1e-3
+
+
+class Solved(NamedTuple):
+    """Checked rows and their projections; mass and Σ w y of every problem (C, G), Σ w of every group (G,)."""
+
+    rows: Rows
+    where: Multipliers
+    mass: np.ndarray
+    total: np.ndarray
+    positive: np.ndarray
 
 
 class HypersimplexLoss(Loss):
@@ -80,6 +92,7 @@ class HypersimplexLoss(Loss):
     """
 
     is_separable = False
+    has_budget = True
     unit_name = "temperature"
 
     def __init__(
@@ -141,11 +154,9 @@ class HypersimplexLoss(Loss):
         -------
         float
         """
-        x, w, segments = self._inputs(raw_prediction, sample_weight, groups)
-        return sum(
-            self._value(column, labels, w, segments, k)
-            for column, labels, k in self._problems(x, y_true)
-        )  # fmt: skip
+        solved = self._solve(y_true, raw_prediction, sample_weight, groups)
+        value = self._value(solved)
+        return 2.0 * value / float(solved.total.sum()) if self.reduction == "mean" else value
 
     def gradient(
         self,
@@ -177,19 +188,15 @@ class HypersimplexLoss(Loss):
         -------
         gradient, hessian : ndarrays of the shape of raw_prediction, float32 for float32 scores, else float64.
         """
-        x, w, segments = self._inputs(raw_prediction, sample_weight, groups)
-        found = []
-        for column, labels, k in self._problems(x, y_true):
-            if segments is None:
-                rows = _single.check_rows(check.single_budget(k), column, labels, w)
-                where = _single.find(rows, self.temperature)
-                found.append(_single.derivatives(rows, where, self._slopes(rows.total), x.dtype))
-            else:
-                many = self._grouped_rows(column, labels, w, segments, k)
-                cuts = _grouped.find(many, self.temperature)
-                slopes = self._slopes(float(many.total.sum()))
-                found.append(_grouped.derivatives(many, cuts, slopes, x.dtype)[:2])
-        return _joined(x, found)
+        solved = self._solve(y_true, raw_prediction, sample_weight, groups)
+        x = solved.rows.problems.x
+        both = np.empty((2, *(x.shape if len(x) > 1 else x.shape[1:])), x.dtype)
+        gradient, hessian = both[0].T, both[1].T
+        slopes = self._slopes(float(solved.total.sum()))
+        _rounds.write_in_order(
+            solved.rows, solved.where, slopes, gradient, hessian, solved.mass, solved.total, solved.positive
+        )
+        return gradient, hessian
 
     def boosting_step(
         self,
@@ -198,6 +205,8 @@ class HypersimplexLoss(Loss):
         sample_weight: ArrayLike | None,
         state: Any,
         groups: ArrayLike | Segments | None = None,
+        gradient_out: np.ndarray | None = None,
+        hessian_out: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, Any]:
         """float32 gradient and curvature as boosters take them, and the state for the next round of the same rows.
 
@@ -205,22 +214,13 @@ class HypersimplexLoss(Loss):
         curvature of an active row is its weight: diag(w), which bounds the Hessian diag(w) - w wᵀ / Σ_A w of the
         active block. A tree adds curvature up over a leaf's rows; with diag(w) a row of weight 2 adds what two rows
         add, which the diagonal alone, w (1 - w / Σ_A w), does not.
+
+        Fresh memory costs more than the pass that fills it, as the operating system clears every page first:
+        ``gradient_out`` and ``hessian_out`` are arrays to write into, such as this method returned for the last round
+        of as many rows, once nobody needs them any more.
         """
         x, w, segments = self._inputs(raw_prediction, sample_weight, groups)
-        if x.ndim == 1:
-            return self._step(x, y_true, w, segments, self.k, state)
-        states = state if isinstance(state, tuple) and len(state) == x.shape[1] else (None,) * x.shape[1]
-        problems = self._problems(x, y_true)
-        if self.k is None:
-            weighs = [bool((labels if w is None else labels * w).any()) for _, labels, _ in problems]
-            if sum(weighs) < 2:
-                raise _single.few_classes([c for c, some in enumerate(weighs) if some])
-        steps = [
-            self._step(column, labels, w, segments, k, last, several=True)
-            for (column, labels, k), last in zip(problems, states, strict=True)
-        ]
-        gradient, hessian = _joined(x, [found[:2] for found in steps])
-        return gradient, hessian, tuple(found[2] for found in steps)
+        return _rounds.step(self, x, y_true, w, segments, state, gradient_out, hessian_out)
 
     def distributed_step(
         self,
@@ -230,6 +230,8 @@ class HypersimplexLoss(Loss):
         state: Any,
         groups: Callable[[], Segments | None] | None,
         workers: Workers,
+        gradient_out: np.ndarray | None = None,
+        hessian_out: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, Any]:
         """:meth:`boosting_step` for rows that are spread over workers: called by all of them, rows or not.
 
@@ -242,15 +244,7 @@ class HypersimplexLoss(Loss):
                 return np.empty(0, np.float32), None, None
             return self._inputs(raw_prediction, sample_weight, None if groups is None else groups())
 
-        return _distributed.step(
-            workers, inputs, y_true, self.k, self.temperature, self._boosting_slopes, state, groups is not None
-        )
-
-    def without_arrays(self, state: Any) -> Any:
-        """The thresholds alone, without what has the size of the data."""
-        if type(state) is tuple:
-            return tuple(one.without_arrays() for one in state)
-        return None if state is None else state.without_arrays()
+        return _distributed.step(self, workers, inputs, y_true, state, groups is not None, gradient_out, hessian_out)
 
     def threshold(
         self,
@@ -270,11 +264,13 @@ class HypersimplexLoss(Loss):
         x, w, segments = self._inputs(raw_prediction, sample_weight, groups)
         if not np.isfinite(x).all():
             raise check.not_finite(x, "raw_prediction")
-        return self._cuts(
-            (x, w, segments, y_true),
-            lambda rows: hard_cut(rows.x, rows.w, rows.mass, step),
-            lambda many: [hard_cut(rows.x, rows.w, rows.mass, step) for rows in map(many.of, range(many.total.size))],
-        )
+        rows, mass, *_ = self._count(x, w, segments, y_true)
+        problems = rows.problems
+        found = [
+            [hard_cut(*problems.rows(c, g), float(mass[c, g]), step) for g in range(mass.shape[1])]
+            for c in range(mass.shape[0])
+        ]
+        return in_users_shape(np.array(found), x.ndim == 2, segments is not None)
 
     def soft_threshold(
         self,
@@ -284,77 +280,54 @@ class HypersimplexLoss(Loss):
         groups: ArrayLike | Segments | None = None,
     ) -> Any:
         """The raw score that gets ŷ = 1/2; shapes as for :meth:`threshold`."""
-        return self._cuts(
-            (*self._inputs(raw_prediction, sample_weight, groups), y_true),
-            lambda rows: _single.find(rows, self.temperature).soft_threshold,
-            lambda many: _grouped.find(many, self.temperature).soft_threshold,
-        )
+        solved = self._solve(y_true, raw_prediction, sample_weight, groups)
+        return users_numbers(solved.where, len(solved.mass) > 1, groups is not None)[1]
 
-    def _cuts(
-        self, inputs: tuple[Any, ...], of_one: Callable[[_single.Rows], Any], of_groups: Callable[[Any], Any]
-    ) -> Any:
-        x, w, segments, y_true = inputs
-        cuts = [
-            of_one(_single.check_rows(check.single_budget(k), column, labels, w))
-            if segments is None
-            else of_groups(self._grouped_rows(column, labels, w, segments, k))
-            for column, labels, k in self._problems(x, y_true)
-        ]
-        return np.array(cuts) if x.ndim == 2 else cuts[0] if segments is None else np.array(cuts[0])
+    def step_slope(self, total: float) -> float | None:
+        """With ``hessian="unit"`` the temperature is a step size: what a unit of weight adds for each unit of ŷ - y."""
+        return self._slope(total) if self.hessian == "unit" else None
 
-    def slope(self, total: float) -> float:
-        """What a unit of weight adds to the gradient for each unit of ŷ - y, when the weights add up to ``total``."""
+    def _slope(self, total: float) -> float:
         return (2.0 / total if self.reduction == "mean" else 1.0) / self.temperature
 
     def _slopes(self, total: float) -> Slopes:
         """Scales of the true derivatives."""
-        slope = self.slope(total)
+        slope = self._slope(total)
         if self.hessian == "unit":
             return Slopes(slope, bend=1.0, floor=1.0)
         return Slopes(slope, bend=slope / self.temperature, floor=self.hessian_floor, own=1.0)
 
-    def _boosting_slopes(self, total: float) -> Slopes:
+    def boosting_slopes(self, total: float) -> Slopes:
         """Scales of what boosters get."""
         if self.hessian == "unit":
             return self._slopes(total)
         return Slopes(self.temperature, bend=1.0, floor=self.hessian_floor)
 
-    def _value(
-        self, x: FloatArray, y_true: ArrayLike, w: FloatArray | None, segments: Segments | None, k: Budgets
-    ) -> float:
-        if segments is None:
-            rows = _single.check_rows(check.single_budget(k), x, y_true, w)
-            value, total = self._single_value(rows, _single.find(rows, self.temperature)), rows.total
-        else:
-            many = self._grouped_rows(x, y_true, w, segments, k)
-            value, total = self._grouped_value(many, _grouped.find(many, self.temperature)), float(many.total.sum())
-        return 2.0 * value / total if self.reduction == "mean" else value
+    def _value(self, solved: Solved) -> float:
+        return 0.5 * _euclidean.squared_distance(solved.rows, solved.where)
 
-    @staticmethod
-    def _single_value(rows: _single.Rows, where: Any) -> float:
-        return 0.5 * _single.squared_distance(rows, where)
-
-    @staticmethod
-    def _grouped_value(rows: _grouped.GroupedRows, where: Any) -> float:
-        return 0.5 * _grouped.squared_distance(rows, where)
-
-    def _step(
+    def _solve(
         self,
-        x: FloatArray,
         y_true: ArrayLike,
-        w: FloatArray | None,
-        segments: Segments | None,
-        k: Budgets,
-        state: Any,
-        several: bool = False,
-    ) -> tuple[np.ndarray, np.ndarray, Any]:
-        """One output's boosting round; ``several``: a class may be missing, as others carry the training."""
-        if segments is not None:
-            last = state if isinstance(state, _grouped.GroupedRound) else None
-            return _grouped.step(k, self.temperature, self._boosting_slopes, x, y_true, w, segments, last, several)
-        budget = check.single_budget(k)
-        one = state if isinstance(state, _single.Round) else None
-        return _single.step(budget, self.temperature, self._boosting_slopes, x, y_true, w, one, several)
+        raw_prediction: ArrayLike,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | Segments | None,
+    ) -> Solved:
+        """Everything checked, laid out and projected."""
+        rows, mass, total, positive = self._count(*self._inputs(raw_prediction, sample_weight, groups), y_true)
+        where = rows.problems.find(mass, total, self.temperature, "raw_prediction")
+        return Solved(rows, where, mass, total, positive)
+
+    def _count(
+        self, x: FloatArray, w: FloatArray | None, segments: Segments | None, y_true: ArrayLike
+    ) -> tuple[Rows, np.ndarray, np.ndarray, np.ndarray]:
+        """Rows with checked labels and weights; mass, Σ w and Σ w y of their problems."""
+        rows, total, positive = Rows.of(x, y_true, w, segments).counted()
+        check.check_total_weight(float(total.sum()))
+        labels = None if segments is None else segments.labels
+        mass = check.BudgetRule.of_problems(self.k, len(positive), labels).masses(total, positive)
+        check.check_resolution(mass, total, rows.problems.w, labels)
+        return rows, mass, total, positive
 
     @staticmethod
     def _inputs(
@@ -368,25 +341,3 @@ class HypersimplexLoss(Loss):
                 raise check.wrong_groups(groups.n, x.shape[0])
             return x, w, groups
         return x, w, Segments.by_label(groups, x.shape[0], "raw_prediction")
-
-    def _problems(self, x: FloatArray, y_true: ArrayLike) -> list[tuple[FloatArray, Any, Budgets]]:
-        """(scores, labels, budget) of the one output, or of each class column."""
-        if x.ndim == 1:
-            return [(x, y_true, self.k)]
-        n_classes = x.shape[1]
-        classes = check.check_classes(y_true, x.shape[0], n_classes)
-        budgets = check.class_budgets(self.k, n_classes)
-        return [(x[:, c], (classes == c).astype(np.float32), budgets[c]) for c in range(n_classes)]
-
-    @staticmethod
-    def _grouped_rows(
-        x: FloatArray, y_true: ArrayLike, w: FloatArray | None, segments: Segments, k: Budgets
-    ) -> _grouped.GroupedRows:
-        return _grouped.check_rows(check.BudgetRule.of(k, segments.labels), segments, x, y_true, w)
-
-
-def _joined(x: FloatArray, found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Columns back together, in the shape of the scores (column by column in memory)."""
-    if x.ndim == 1:
-        return found[0]
-    return np.stack([one[0] for one in found]).T, np.stack([one[1] for one in found]).T

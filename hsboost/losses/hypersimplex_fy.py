@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from hsboost._validation import Budgets
-from hsboost.losses import _grouped, _single
-from hsboost.losses._single import Slopes
-from hsboost.losses.hypersimplex import HypersimplexLoss
+from hsboost.losses import _euclidean
+from hsboost.losses._euclidean import Slopes
+from hsboost.losses.hypersimplex import HypersimplexLoss, Solved
 
 #: J ≼ 1, so that curvature w for every row bounds the Hessian: Newton steps with it never overshoot.
 DEFAULT_FLOOR = 1.0
@@ -70,13 +70,9 @@ class HypersimplexFYLoss(HypersimplexLoss):
     def _slopes(self, total: float) -> Slopes:
         return super()._slopes(total)._replace(convex=True)
 
-    def _boosting_slopes(self, total: float) -> Slopes:
-        return super()._boosting_slopes(total)._replace(convex=True)
+    def boosting_slopes(self, total: float) -> Slopes:
+        """As for :class:`hsboost.HypersimplexLoss`, with gradients off the active set, too."""
+        return super().boosting_slopes(total)._replace(convex=True)
 
-    @staticmethod
-    def _single_value(rows: _single.Rows, where: Any) -> float:
-        return _single.conjugate_loss(rows, where)
-
-    @staticmethod
-    def _grouped_value(rows: _grouped.GroupedRows, where: Any) -> float:
-        return _grouped.conjugate_loss(rows, where)
+    def _value(self, solved: Solved) -> float:
+        return _euclidean.conjugate(solved.rows, solved.where, solved.mass, solved.total, solved.positive)

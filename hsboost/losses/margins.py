@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from hsboost import _validation as check
 from hsboost._kernels import margins as kernels
 from hsboost.losses._base import LEAST_CURVATURE
-from hsboost.losses._rows import RowLoss, Rows, class_shares
+from hsboost.losses._separable import RowLoss, Rows, class_shares
 
 
 class _MarginLoss(RowLoss):

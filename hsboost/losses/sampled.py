@@ -11,7 +11,7 @@ from hsboost import _validation as check
 from hsboost._kernels import sampled as kernels
 from hsboost._kernels._compile import BLOCK
 from hsboost.losses._base import LEAST_CURVATURE
-from hsboost.losses._rows import Rows
+from hsboost.losses._separable import Rows
 from hsboost.losses.simplex import SoftmaxLoss
 
 #: Neighbouring rows that share their sampled classes: drawing costs more than using.

@@ -11,7 +11,7 @@ from hsboost import _validation as check
 from hsboost._kernels import simplex as kernels
 from hsboost._kernels._compile import BLOCK, as_input
 from hsboost.losses._base import LEAST_CURVATURE
-from hsboost.losses._rows import RowLoss, Rows, check_outputs, class_shares
+from hsboost.losses._separable import RowLoss, Rows, check_outputs, class_shares
 
 CURVATURES = ("exact", "bound", "constant", "friedman")
 Curvature = Literal["exact", "bound", "constant", "friedman"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,12 @@ from torch import Tensor
 from hsboost._kernels._compile import BLOCK, FAST, Kernel, njit
 from hsboost._kernels.columns import TILE, transpose
 from hsboost._kernels.search import MARGIN
+from hsboost._solver.problems import Problems
 from hsboost._solver.search import scale_of
 from hsboost._solver.segments import Segments, find_multipliers
-from hsboost._solver.solve import project_groups
 
 #: Columns are copied in groups of about so many scores: the copy stays in the cache, and fresh memory is slow.
 FEW_SCORES = 1 << 20
-
-
-@lru_cache(maxsize=32)
-def _equal_segments(problems: int, n: int) -> Segments:
-    return Segments.equal(problems, n)
 
 
 def project(x: Tensor, k: Tensor, temperature: float, method: str) -> Tensor:
@@ -32,23 +26,23 @@ def project(x: Tensor, k: Tensor, temperature: float, method: str) -> Tensor:
     Rows that lie in memory as the columns of a matrix are read, and written, in that order.
     Raises ValueError for scores that are not finite and for k out of range.
     """
-    problems, n = x.shape
-    mass, total = k.contiguous().numpy(), np.full(problems, float(n))
+    n = x.shape[1]
+    mass = k.contiguous().numpy()
     check_budgets(mass, n)
     scores = x.numpy()
     try:
         if method == "threshold" and not x.is_contiguous() and x.t().is_contiguous():
-            return torch.from_numpy(_by_columns(scores.T, mass, total, temperature)).t()
+            return torch.from_numpy(_by_columns(scores.T, mass, temperature)).t()
         scores = np.ascontiguousarray(scores)
-        segments = _equal_segments(problems, n)
-        values = np.empty_like(scores)
-        project_groups(segments, scores.reshape(-1), None, mass, total, temperature, method, values.reshape(-1))
+        rows = Problems(Segments.one(n), scores, None)
+        where = rows.find(mass[:, None], np.array([float(n)]), temperature, "x", method=method)
+        values = rows.values(where, np.empty_like(scores))
     except (ValueError, FloatingPointError):
         raise not_finite(scores) from None
     return torch.from_numpy(values)
 
 
-def _by_columns(a: np.ndarray, mass: np.ndarray, total: np.ndarray, temperature: float) -> np.ndarray:
+def _by_columns(a: np.ndarray, mass: np.ndarray, temperature: float) -> np.ndarray:
     """Projections of the columns of ``a`` (n, problems), in its memory order; a few columns are copied at a time."""
     n, problems = a.shape
     together = min(problems, max(1, FEW_SCORES // n))
@@ -58,8 +52,10 @@ def _by_columns(a: np.ndarray, mass: np.ndarray, total: np.ndarray, temperature:
         part = slice(first, min(problems, first + together))
         some = rows[: part.stop - first]
         transpose(some.size, a[:, part], some)
-        segments = _equal_segments(len(some), n)
-        where = find_multipliers(segments, some.reshape(-1), None, mass[part], total[part], temperature)
+        segments = Segments.equal(len(some), n)
+        where = find_multipliers(
+            segments, some.reshape(-1), None, mass[part], np.full(len(some), float(n)), temperature
+        )
         found[0, part], found[1, part], found[2, part] = where.anchor, where.nu, where.flat
     out = np.empty_like(a)
     column_values(a.size, a, found[0], scale_of(temperature), found[1], 2 * MARGIN * found[2], out)

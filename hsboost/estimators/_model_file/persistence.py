@@ -23,7 +23,7 @@ from hsboost._version import __version__
 from hsboost.estimators import _boosters, _calibration, _history
 from hsboost.estimators._model_file import files, native, parts, plain
 from hsboost.estimators._model_file.splits import Splits
-from hsboost.losses import LOSSES, HypersimplexLoss, Loss
+from hsboost.losses import LOSSES, Loss
 from hsboost.objectives import objective_of
 
 FORMAT = "hsboost.HSClassifier"
@@ -110,7 +110,7 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
         booster = native.without_proof(booster)
     estimator = native.from_plain(booster, n_classes)
     if settings["loss"] is None:  # k is the estimator's
-        whole = isinstance(loss, HypersimplexLoss)
+        whole = loss.has_budget
         settings["loss"] = type(loss)(**(parameters(loss) | {"k": None})) if whole else loss
     model = cls(native.given(booster), **settings)
     model._loss(None, False)  # the settings make a loss

@@ -1,0 +1,197 @@
+"""Many projections in one layout: C columns of scores, each in G groups. One projection is C = G = 1."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hsboost import _validation as check
+from hsboost._kernels import gradient as kernels
+from hsboost._kernels import search
+from hsboost._kernels._compile import BLOCK
+from hsboost._kernels.segments import segment_values
+from hsboost._solver.pav import by_pav
+from hsboost._solver.search import Multiplier, multiplier_of, scale_of
+from hsboost._solver.segments import Multipliers, Segments, find_multipliers
+from hsboost._validation import FloatArray
+
+
+class Problems(NamedTuple):
+    """P = C x G projections: in each column of scores, every group has one of its own.
+
+    What there is one of per problem (masses, multipliers) has the shape (C, G).
+
+    Attributes
+    ----------
+    segments : Segments
+        Which rows of a column belong together.
+    x : ndarray of shape (C, n)
+        Raw scores, in each column group after group.
+    w : ndarray of shape (n,), or None
+        Weights, in the same order.
+    """
+
+    segments: Segments
+    x: FloatArray
+    w: FloatArray | None
+
+    @classmethod
+    def of(cls, scores: FloatArray, weight: FloatArray | None, segments: Segments | None) -> Problems:
+        """Lay out checked scores (n,) or (n, C) and weights (n,), in the caller's order; None: no groups."""
+        columns = scores[None] if scores.ndim == 1 else scores.T
+        if segments is None:
+            return cls(Segments.one(columns.shape[1]), columns, weight)
+        return cls(segments, segments.sort(columns), None if weight is None else segments.sort(weight))
+
+    def rows(self, c: int, g: int) -> tuple[FloatArray, FloatArray | None]:
+        """Scores and weights of one problem."""
+        at = self.segments.slice(g)
+        return self.x[c, at], None if self.w is None else self.w[at]
+
+    def weights(self) -> np.ndarray:
+        """Σ w of each group, the same in all columns: shape (G,)."""
+        if self.w is None:
+            return np.diff(self.segments.offsets).astype(np.float64)
+        if self.segments.offsets.size == 2:
+            return np.array([self.w.sum(dtype=np.float64)])
+        return np.add.reduceat(self.w, self.segments.offsets[:-1], dtype=np.float64)
+
+    def find(
+        self,
+        mass: np.ndarray,
+        total: np.ndarray,
+        temperature: float,
+        name: str,
+        start: Multipliers | None = None,
+        method: str = "threshold",
+    ) -> Multipliers:
+        """Solve all of them.
+
+        Parameters
+        ----------
+        mass : ndarray of shape (C, G)
+        total : ndarray of shape (G,)
+            Σ w of each group.
+        temperature : float
+        name : str
+            What the caller's user knows the scores as, for errors.
+        start : Multipliers of shape (C, G), optional
+            Solutions of similar problems to start from: speed, never the result.
+        method : {"threshold", "pav"}
+
+        Raises
+        ------
+        ValueError
+            For scores that are not finite.
+        """
+        columns, n = self.x.shape
+        try:
+            if mass.size == 1 and method == "threshold":
+                begin = None if start is None else (start.anchor.item(), start.nu.item())
+                one = multiplier_of(self.x[0], self.w, mass.item(), total.item(), temperature, begin)
+                return Multipliers(np.array([[one.anchor]]), np.array([[one.nu]]), np.array([[one.flat]]), one.scale)
+            if method == "pav":
+                found = [self._by_pav(c, mass[c], total, temperature) for c in range(columns)]
+            elif self.are_small and self.w is None:
+                every, first = np.full(columns, total[0]), None if start is None else start.reshape(-1)
+                equal = Segments.equal(columns, n)
+                both = find_multipliers(equal, self.x.reshape(-1), None, mass[:, 0], every, temperature, first)
+                return both.reshape(mass.shape)
+            else:
+                found = [
+                    find_multipliers(
+                        self.segments, self.x[c], self.w, mass[c], total, temperature,
+                        None if start is None else start.row(c),
+                    )
+                    for c in range(columns)
+                ]  # fmt: skip
+        except FloatingPointError:
+            raise check.not_finite(self.unsorted(self.x), name) from None
+        return found[0].reshape((1, -1)) if columns == 1 else Multipliers.stack(found)
+
+    @property
+    def are_small(self) -> bool:
+        """Whether these are columns without groups that threads had better take one each."""
+        columns, n = self.x.shape
+        return columns > 1 and self.segments.offsets.size == 2 and not Segments.equal(columns, n).large
+
+    def _by_pav(self, c: int, mass: np.ndarray, total: np.ndarray, temperature: float) -> Multipliers:
+        if not np.isfinite(self.x[c]).all():
+            raise FloatingPointError
+        found = []
+        for g, (k, weight_of) in enumerate(zip(mass.tolist(), total.tolist(), strict=True)):
+            found.append(by_pav(*self.rows(c, g), k, weight_of, temperature))
+        anchor, nu, _, flat = (np.array(part) for part in zip(*found, strict=True))
+        return Multipliers(anchor, nu, flat, scale_of(temperature))
+
+    def values(self, where: Multipliers, out: FloatArray) -> FloatArray:
+        """clip((x - anchor) / temperature - nu, 0, 1) in the caller's order, (C, n); ``out`` may be the scores."""
+        segments, scale = self.segments, where.scale
+        if self.are_small:
+            equal, at = Segments.equal(*self.x.shape), where.reshape(-1)
+            segment_values(
+                self.x.size, self.x.reshape(-1), equal.offsets, equal.tasks, scale, at.anchor, at.nu, at.flat,
+                2 * search.MARGIN, out.reshape(-1),
+            )  # fmt: skip
+            return out
+        # Scores that were gathered are ours to write into, and each value needs its own score alone.
+        target = out if segments.order is None else self.x
+        for c in range(len(self.x)):
+            at = where.row(c)
+            if segments.small_rows:
+                segment_values(
+                    segments.small_rows, self.x[c], segments.offsets, segments.tasks, scale, at.anchor, at.nu,
+                    at.flat, 2 * search.MARGIN, target[c],
+                )  # fmt: skip
+            for g in segments.large:
+                rows = segments.slice(g)
+                values_at(self.x[c, rows], at.at(g), target[c, rows])
+        return segments.unsort(target, out)
+
+    def unsorted(self, columns: FloatArray) -> FloatArray:
+        """Columns (C, n) in the caller's shape: (n,) or (n, C)."""
+        back = self.segments.unsort(columns)
+        return back[0] if len(back) == 1 else back.T
+
+
+def users_numbers(where: Multipliers, columns: bool, groups: bool, shift: int = 0) -> tuple[Any, Any]:
+    """Multipliers and soft thresholds over 2**shift, in the shape of `in_users_shape`."""
+    if not columns and not groups:
+        one = where.row(0).at(0)
+        return one.value, math.ldexp(one.soft_threshold, -shift)
+    thresholds = np.ldexp(where.soft_threshold, -shift)
+    return in_users_shape(where.value, columns, groups), in_users_shape(thresholds, columns, groups)
+
+
+def in_users_shape(numbers: np.ndarray, columns: bool, groups: bool) -> Any:
+    """Numbers of shape (C, G) as users get them: a float, (G,) with groups, (C,) with columns, (C, G) with both."""
+    if not groups:
+        numbers = numbers[:, 0]
+    if not columns:
+        numbers = numbers[0]
+    return numbers if np.ndim(numbers) else float(numbers)
+
+
+def values_at(scores: FloatArray, where: Multiplier, out: FloatArray | None = None) -> FloatArray:
+    """clip((x - anchor) / temperature - nu, 0, 1), in the dtype of the scores; ``out`` may be the scores themselves."""
+    out = np.empty_like(scores) if out is None else out
+    margin = 2 * search.MARGIN if where.flat else 0.0
+    n = scores.size
+    if n <= BLOCK:
+        kernels.block_values(scores, where.anchor, where.scale, where.nu, margin, out)
+    else:
+        kernels.values(n, scores, where.anchor, where.scale, where.nu, margin, out)
+    return out
+
+
+def total_weight(weight: FloatArray | None, n: int) -> float:
+    """Σ w, after the weights have been found finite, non-negative and not all zero."""
+    if weight is None:
+        return float(n)
+    total = float(weight.sum(dtype=np.float64))
+    if not (np.isfinite(total) and weight.min() >= 0) and not (np.isfinite(weight) & (weight >= 0)).all():
+        raise check.bad_weights(weight)
+    check.check_total_weight(total)
+    return total

@@ -1,0 +1,150 @@
+"""Rows against their labels, laid out as P problems (classes x groups), and what is known of each."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hsboost import _validation as check
+from hsboost._kernels import gradient as kernels
+from hsboost._kernels._compile import BLOCK, as_input
+from hsboost._kernels.segments import segment_totals
+from hsboost._solver.problems import Problems
+from hsboost._solver.segments import Segments
+from hsboost._validation import FloatArray
+
+
+class Rows(NamedTuple):
+    """Scores, weights and labels of the same rows.
+
+    Attributes
+    ----------
+    problems : Problems
+        C columns of scores, one per class (one in all for two classes), each in G groups.
+    y : ndarray of shape (C, n)
+        0 and 1 in the order of the scores: the labels, or for each class whether a row is of it.
+    labels : ndarray of shape (n,)
+        As they came, for errors.
+    weight : ndarray of shape (n,), or None
+        In the caller's order.
+    """
+
+    problems: Problems
+    y: FloatArray
+    labels: np.ndarray
+    weight: FloatArray | None
+
+    @classmethod
+    def of(cls, x: FloatArray, y_true: ArrayLike, w: FloatArray | None, segments: Segments | None) -> Rows:
+        """Lay out checked scores (n,) or (n, C), labels, weights and groups; `counted` looks at the values of these."""
+        problems = Problems.of(x, w, segments)
+        n = x.shape[0]
+        if x.ndim == 1:
+            labels = check_label_array(y_true, n)
+            # Looked at as they came: rounding to float32 would make 1e-60 a label.
+            y = as_input(check.as_floats(labels, np.float32))[None]
+        else:
+            labels = check.check_classes(y_true, n, x.shape[1])
+            y = np.empty((x.shape[1], n), np.float32)
+            for c, column in enumerate(y):
+                np.equal(labels, c, out=column, casting="unsafe")
+        return cls(problems, y if segments is None else segments.sort(y), labels, w)
+
+    @property
+    def checks_along(self) -> bool:
+        """Whether the pass over the residuals may look at labels and weights, too: no group is small."""
+        return not self.problems.segments.small_rows and self.y.dtype == np.float32
+
+    def counted(self) -> tuple[Rows, np.ndarray, np.ndarray]:
+        """Check labels and weights: the rows with float32 labels, Σ w of each group (G,), Σ w y of each problem (C, G).
+
+        Raises
+        ------
+        ValueError
+            For labels other than 0 and 1, weights that are negative or not finite.
+        """
+        total, positive, wrong_labels, wrong_weights = self._sums()
+        if wrong_labels.any():
+            raise check.bad_labels(self.labels)
+        if wrong_weights.any() and self.weight is not None:
+            raise check.bad_weights(self.weight)
+        return self._replace(y=self.y.astype(np.float32, copy=False)), total[0], positive
+
+    def _sums(self) -> np.ndarray:
+        """(Σ w, Σ w y, rows with a wrong label, rows with a wrong weight) of each problem: shape (4, C, G)."""
+        s, w = self.problems.segments, self.problems.w
+        out = np.empty((len(self.y), 4, s.offsets.size - 1))
+        for y, sums in zip(self.y, out, strict=True):
+            if s.small_rows:
+                segment_totals(s.small_rows, y, w, s.offsets, s.tasks, sums)
+            for g in s.large:
+                at = s.slice(g)
+                sums[:, g] = label_totals(y[at], None if w is None else w[at])
+        return out.transpose(1, 0, 2)
+
+
+def label_totals(y: FloatArray, w: FloatArray | None) -> tuple[float, ...]:
+    """(Σ w, Σ w y, rows with a wrong label, rows with a wrong weight)."""
+    return block_totals(kernels.labels, 4, y.size, y, w)
+
+
+def block_totals(kernel: Any, kinds: int, n: int, *arguments: Any) -> tuple[float, ...]:
+    """Run a block kernel and add its partial sums up in block order."""
+    blocks = (n + BLOCK - 1) // BLOCK
+    out = np.empty((kinds, blocks))
+    if n:
+        kernel(n, *arguments, out)
+    return tuple((out[:, 0] if blocks == 1 else out.sum(axis=1)).tolist())
+
+
+def check_label_array(y_true: ArrayLike, n: int) -> np.ndarray:
+    """Labels as an array of n numbers."""
+    y = np.asarray(y_true)
+    check.check_same_length(y, "y_true", n, "raw_prediction")
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"y_true must hold 0 and 1, got dtype {y.dtype}; encode the labels first")
+    return y
+
+
+def check_learnable(k: Any, total: np.ndarray, positive: np.ndarray, mass: np.ndarray) -> None:
+    """With k from the labels there must be two classes to tell apart; totals of shape (G,), the others (C, G)."""
+    if k is not None:
+        return
+    if len(positive) == 1:
+        if not 0.0 < mass.sum() < total.sum():
+            raise one_class(0 if mass.sum() <= 0.0 else 1)
+        return
+    found = np.flatnonzero(positive.sum(axis=1) > 0.0).tolist()
+    if len(found) < 2:
+        raise few_classes(found)
+
+
+def one_class(label: int) -> ValueError:
+    """The error for training labels from which nothing can be learnt."""
+    return ValueError(
+        f"y_true must hold both classes, 0 and 1, when k is None; got only {label} (LightGBM fills in 0 when "
+        "a data set has no label); pass the labels, or give k"
+    )
+
+
+def few_classes(found: list[int]) -> ValueError:
+    """The error for training labels of several classes of which fewer than two have rows with weight."""
+    return ValueError(
+        "y_true must hold at least two classes (of rows with weight) when k is None; "
+        f"got only {found}; pass the labels, or give k"
+    )
+
+
+def warn_if_all(mass: np.ndarray, total: np.ndarray) -> None:
+    """Say once a training that a count takes every row, so that no row has a gradient."""
+    whole = float(total.sum())
+    if (mass.sum(axis=1) >= whole * (1.0 - check.ROUNDING)).any():
+        warnings.warn(
+            f"k takes all rows (total weight {whole:g}), so that there is nothing to rank and no gradient to learn "
+            "from; give a smaller count, or a float in (0, 1) for a share",
+            UserWarning,
+            stacklevel=2,
+        )

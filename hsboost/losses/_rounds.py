@@ -1,0 +1,175 @@
+"""A boosting round of a hypersimplex loss on one machine, and what every round leaves for the next."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hsboost import _validation as check
+from hsboost._solver.problems import users_numbers
+from hsboost._solver.segments import Multipliers, Segments
+from hsboost._validation import BudgetRule, Budgets, FloatArray
+from hsboost.losses import _euclidean
+from hsboost.losses._euclidean import Slopes
+from hsboost.losses._problems import Rows, check_learnable, warn_if_all
+
+
+class Coupled(Protocol):
+    """What a round asks of a loss."""
+
+    k: Budgets
+    temperature: float
+
+    def boosting_slopes(self, total: float) -> Slopes:
+        """Scales of what boosters get, when the weights add up to ``total``."""
+        ...
+
+
+class Round(NamedTuple):
+    """How a round ended: a few numbers per problem, nothing of the size of the data.
+
+    Attributes
+    ----------
+    where : Multipliers of shape (C, G)
+        The solutions: where the next search starts.
+    total, positive, active : ndarrays of shapes (G,), (C, G) and (C, G)
+        Σ w, Σ w y and, of the rows with 0 < ŷ < 1, Σ w.
+    mass : ndarray of shape (C, G)
+        What the budgets meant.
+    weight : float
+        Σ w of all rows.
+    offsets : ndarray of shape (G + 1,)
+        Where the groups lay.
+    k : Budgets
+        The loss's budget or budgets.
+    rule : BudgetRule
+        What it means for these classes and groups.
+    columns, grouped : bool
+        Whether scores came with a column per class, and in groups.
+    meeting : Any
+        What the workers of a distributed training agreed on.
+    """
+
+    where: Multipliers
+    total: np.ndarray
+    positive: np.ndarray
+    active: np.ndarray
+    mass: np.ndarray
+    weight: float
+    offsets: np.ndarray
+    k: Budgets
+    rule: BudgetRule
+    columns: bool = False
+    grouped: bool = False
+    meeting: Any = None
+
+    @property
+    def soft_threshold(self) -> Any:
+        """The raw score that got ŷ = 1/2: a float, per group (G,), per class (C,), or (C, G)."""
+        return users_numbers(self.where, self.columns, self.grouped)[1]
+
+    @property
+    def active_share(self) -> Any:
+        """Share of the weight with 0 < ŷ < 1: a float, or one per class (C,)."""
+        shares = self.active.sum(axis=1) / self.weight
+        return shares if self.columns else float(shares[0])
+
+    def is_of(self, loss: Coupled, x: FloatArray, segments: Segments | None) -> bool:
+        """Whether a round with this budget, of scores and groups of these shapes, can start from here."""
+        if self.meeting is not None or self.grouped != (segments is not None) or self.columns != (x.ndim == 2):
+            return False
+        if (self.columns and len(self.where.nu) != x.shape[1]) or self.k != loss.k:
+            return False
+        if segments is None:
+            return bool(self.offsets[-1] == x.shape[0])
+        return np.array_equal(self.offsets, segments.offsets) and self.rule.labels == segments.labels
+
+
+def step(
+    loss: Coupled,
+    x: FloatArray,
+    y_true: ArrayLike,
+    w: FloatArray | None,
+    segments: Segments | None,
+    state: Any,
+    gradient_out: np.ndarray | None = None,
+    hessian_out: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, Round]:
+    """Gradient and curvature in float32, in the shape of the scores, and the state for the next round."""
+    last = state if isinstance(state, Round) and state.is_of(loss, x, segments) else None
+    rows = Rows.of(x, y_true, w, segments)
+    start = None if last is None else last.where
+    # Labels and weights rarely change between rounds: taken to be the last round's, and looked at on the way.
+    sums = None
+    if last is not None and rows.checks_along:
+        mass, total, positive, rule, weight = last.mass, last.total, last.positive, last.rule, last.weight
+        where = rows.problems.find(mass, total, loss.temperature, "raw_prediction", start)
+        sums = _euclidean.residuals(rows, where, total, positive)
+        sums = sums if sums.known else None
+    if sums is None:
+        rows, total, positive = rows.counted()
+        weight = float(total.sum())
+        check.check_total_weight(weight)
+        labels = None if segments is None else segments.labels
+        rule = BudgetRule.of_problems(loss.k, len(positive), labels) if last is None else last.rule
+        mass = rule.masses(total, positive)
+        check.check_resolution(mass, total, rows.problems.w, labels)
+        check_learnable(loss.k, total, positive, mass)
+        where = rows.problems.find(mass, total, loss.temperature, "raw_prediction", start)
+        sums = _euclidean.residuals(rows, where, total, positive) if rows.checks_along else None
+    slopes = loss.boosting_slopes(weight)
+    if last is None and not slopes.convex:
+        warn_if_all(mass, total)
+    gradient, hessian = outputs(x.shape, gradient_out, hessian_out)
+    active = write_in_order(rows, where, slopes, gradient, hessian, mass, total, positive, sums)
+    offsets = rows.problems.segments.offsets
+    columns, grouped = x.ndim == 2, segments is not None
+    ended = Round(where, total, positive, active, mass, weight, offsets, loss.k, rule, columns, grouped)
+    return gradient, hessian, ended
+
+
+def outputs(
+    shape: tuple[int, ...], gradient_out: np.ndarray | None, hessian_out: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Arrays to write into: the caller's, or new ones, column by column in memory."""
+    if gradient_out is None and hessian_out is None:
+        both = np.empty((2, *shape[::-1]), np.float32)  # one piece of fresh memory costs less than two
+        return both[0].T, both[1].T
+    if gradient_out is None or hessian_out is None:
+        name = "gradient_out" if gradient_out is None else "hessian_out"
+        raise ValueError(f"{name} must be given where the other of gradient_out and hessian_out is, got None")
+    for array, name in ((gradient_out, "gradient_out"), (hessian_out, "hessian_out")):
+        if array.shape != shape or array.dtype != np.float32 or not array.T.flags.c_contiguous:
+            raise ValueError(
+                f"{name} must be a float32 array of the scores' shape {shape}, column by column in memory, got "
+                f"{array.dtype} of shape {array.shape}; pass what the last round returned"
+            )
+    return gradient_out, hessian_out
+
+
+def write_in_order(
+    rows: Rows,
+    where: Multipliers,
+    slopes: Slopes,
+    gradient: np.ndarray,
+    hessian: np.ndarray,
+    mass: np.ndarray,
+    total: np.ndarray,
+    positive: np.ndarray,
+    sums: _euclidean.Sums | None = None,
+    centres: np.ndarray | None = None,
+) -> np.ndarray:
+    """Derivatives into arrays of the caller's shape and order, (n,) or (n, C); returns Σ_A w of every problem."""
+    one = gradient.ndim == 1
+    columns = (gradient[None], hessian[None]) if one else (gradient.T, hessian.T)
+    segments = rows.problems.segments
+    sorted_gradient, sorted_hessian = columns if segments.order is None else map(np.empty_like, columns)
+    if centres is None and slopes.convex:
+        nothing = np.zeros_like(mass)
+        centres = _euclidean.means(slopes, mass, total, positive, nothing, nothing)
+    active = _euclidean.write(rows, where, slopes, sorted_gradient, sorted_hessian, centres, sums)
+    segments.unsort(sorted_gradient, columns[0])
+    segments.unsort(sorted_hessian, columns[1])
+    return active

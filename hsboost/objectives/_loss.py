@@ -1,0 +1,231 @@
+"""Any loss as a custom objective of XGBoost and LightGBM: one callable for four ways in."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import weakref
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hsboost._boosting import step_size
+from hsboost._boosting.dataset_groups import row_weights
+from hsboost._boosting.lightgbm_workers import refuse_lightgbm_workers
+from hsboost._workers.communicator import Workers, workers
+from hsboost.losses import Loss
+
+
+class LossObjective:
+    """Train gradient-boosted trees with a loss of this package, from any of the boosters' interfaces.
+
+    The same object works as ``xgb.train(params, dtrain, obj=objective)``, ``lgb.train({"objective": objective, …},
+    dataset)``, ``XGBClassifier(objective=objective)`` and ``LGBMClassifier(objective=objective)``, with sample
+    weights in all four. It may be shared, pickled and deep-copied (a deep copy is the object itself, because
+    LightGBM copies its parameters).
+
+    What one round learns for the next (a starting point of the search: speed, never the result) is kept per data
+    set, so that the interleaved folds of ``xgb.cv`` and ``lgb.cv`` do not disturb each other, and is dropped with
+    the data set.
+
+    Parameters
+    ----------
+    loss : Loss
+        For example ``HypersimplexLoss(k=0.05)``.
+
+    Notes
+    -----
+    * Early stopping, ``eval_metric`` and the rest of the booster work as with any custom objective.
+    * XGBoost starts from ``base_score=0.5`` in a custom objective unless told otherwise; losses that do not see a
+      shift of all scores (the HyperSimplex loss) do not care.
+    * ``XGBClassifier.predict`` and ``LGBMClassifier.predict`` do not know where this loss cuts. Compare raw scores
+      with :meth:`HypersimplexObjective.fit_threshold`, or use ``HSClassifier``, which does.
+    """
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+        #: Added to the raw scores before the loss sees them: a starting point that boosters do not give.
+        self.offset: Any = None
+        #: Raw scores of the loss are this times the booster's scores, plus the offset (`HSClassifier` grows trees in
+        #: units of the temperature).
+        self.unit: float = 1.0
+        #: Write each round over what the last one returned for the same data set, if nobody else keeps that.
+        self.reuse_outputs = False
+        #: Called with the state after each round; not copied, not pickled.
+        self.on_round: Callable[[Any], object] | None = None
+        self._lock = threading.Lock()
+        self._states: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._outputs: weakref.WeakKeyDictionary[Any, tuple[np.ndarray, np.ndarray]] = weakref.WeakKeyDictionary()
+        self._state_of_size: dict[int, Any] = {}
+        self._last: Any = None
+
+    def __call__(
+        self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient and curvature, float32, in the shape of the raw scores.
+
+        Parameters
+        ----------
+        y_true, y_pred
+            Either labels and raw scores (the scikit-learn wrappers' order), or raw scores and an ``xgboost.DMatrix``
+            or ``lightgbm.Dataset`` (the order of ``xgb.train`` and ``lgb.train``). Raw scores have the shape (n,), or
+            (n, C) for C classes, in any memory order.
+        sample_weight : array-like of shape (n,), optional
+            Given by the scikit-learn wrappers; taken from the data set otherwise.
+
+        Raises
+        ------
+        ValueError
+            For scores, labels or weights the loss refuses, and for a temperature (a ``sigma``) with which the booster
+            would grow other trees than with 1, or none; for weights whose sum is beyond what the booster can square.
+        RuntimeError
+            In distributed LightGBM training, where this callable sees only the rows of one machine and nothing adds
+            up over all, if the loss needs all of them (as the hypersimplex losses do; sums over rows do not).
+
+        Notes
+        -----
+        In distributed XGBoost training (``xgboost.dask``, Ray Train, a ``RabitTracker``) thresholds and budgets are
+        those of all workers' rows. Every worker calls this at the same time; what one of them raises, all raise.
+        """
+        dataset: Any = None
+        if hasattr(y_pred, "get_label"):
+            dataset, raw, y_true = y_pred, y_true, y_pred.get_label()
+            sample_weight = row_weights(dataset, len(raw))
+        else:
+            raw = y_pred
+        if len(raw) and (y_true is None or len(y_true) == 0):
+            y_true = None  # said where an error reaches every worker
+        together = workers()
+        booster = "XGBoost" if together is not None or _is_xgboost(dataset, raw) else "LightGBM"
+        loss, factor = self._in_units()
+        step_size.check_unit(loss, factor, self.unit, booster)
+        if factor != 1.0:
+            raw = np.asarray(raw, dtype=np.float64) * factor
+        if self.offset is not None and len(raw):
+            raw = np.asarray(raw) + self.offset / self.cut_unit
+        # Taken out while in use: a second thread on the same data set starts afresh instead of sharing them.
+        state, outputs = self._take(dataset, len(raw), together)
+        if together is not None:
+            labels = _labels_of(y_true)
+            gradient, hessian, state = self._distributed_step(
+                loss, labels, raw, sample_weight, state, dataset, together, outputs
+            )
+        else:
+            y_true = _labels_of(y_true)()
+            if not loss.is_separable and booster == "LightGBM":
+                refuse_lightgbm_workers(dataset)
+            gradient, hessian, state = self._step(loss, y_true, raw, sample_weight, state, dataset, outputs)
+        self._keep(dataset, len(raw), state, gradient, hessian)
+        total = getattr(state, "weight", None)  # losses derived from ours may keep a state of their own
+        if total is None and sample_weight is not None:
+            total = float(np.sum(sample_weight, dtype=np.float64))
+        if total is not None:
+            step_size.check_weights(loss, factor, total, booster)
+            step_size.check_steps(loss, factor, total, booster)
+        return gradient if factor == 1.0 else gradient / np.float32(factor), hessian
+
+    def check_weights(self, total: float, booster: str, name: str) -> None:
+        """Refuse weights of that sum before training, if they are beyond what the booster (its name) can add up."""
+        loss, factor = self._in_units()
+        step_size.check_weights(loss, factor, total, booster, name)
+
+    def _in_units(self) -> tuple[Loss, float]:
+        """The loss for the booster's scores, and what these have yet to be multiplied with."""
+        return (self.loss, 1.0) if self.unit == 1.0 else self.loss.in_units(self.unit)
+
+    @property
+    def cut_unit(self) -> float:
+        """What the soft threshold of a round's state is multiplied with to be a raw score."""
+        return self.unit / self._in_units()[1]
+
+    def _step(
+        self,
+        loss: Any,
+        y_true: Any,
+        raw: Any,
+        sample_weight: Any,
+        state: Any,
+        dataset: Any,
+        outputs: dict[str, np.ndarray],
+    ) -> tuple[Any, Any, Any]:
+        """One round on all rows; ``dataset`` is the DMatrix or Dataset where there is one."""
+        return loss.boosting_step(y_true, raw, sample_weight, state, **outputs)
+
+    def _distributed_step(
+        self,
+        loss: Any,
+        labels: Callable[[], Any],
+        raw: Any,
+        sample_weight: Any,
+        state: Any,
+        dataset: Any,
+        together: Workers,
+        outputs: dict[str, np.ndarray],
+    ) -> tuple[Any, Any, Any]:
+        """One round on the rows of one worker of several; all of them are here, those without rows too."""
+        return loss.distributed_step(labels, raw, sample_weight, state, None, together, **outputs)
+
+    def _take(self, dataset: Any, n: int, together: Workers | None) -> tuple[Any, dict[str, np.ndarray]]:
+        """How the last round of these rows ended, and the arrays to write into as arguments of the loss's step."""
+        with self._lock:
+            if dataset is not None:
+                state, both = self._states.pop(dataset, None), self._outputs.pop(dataset, None)
+            else:
+                state, both = None if together else self._state_of_size.pop(n, None), None
+        return state, {} if both is None else {"gradient_out": both[0], "hessian_out": both[1]}
+
+    def _keep(self, dataset: Any, n: int, state: Any, gradient: np.ndarray, hessian: np.ndarray) -> None:
+        """Remember how the round ended, and let others see it."""
+        with self._lock:
+            if dataset is not None:
+                self._states[dataset] = state
+                if self.reuse_outputs and "gradient_out" in _parameters(type(self.loss)):
+                    self._outputs[dataset] = gradient, hessian
+            else:
+                self._state_of_size = {n: state}  # nothing says when these rows are done with
+            self._last = state
+        if self.on_round is not None:
+            self.on_round(state)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.loss!r})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LossObjective:
+        return self
+
+    def __copy__(self) -> LossObjective:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("loss", "offset", "unit", "reuse_outputs")
+        return {name: getattr(self, name) for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        LossObjective.__init__(self, state["loss"])
+        self.offset, self.unit = state["offset"], state.get("unit", 1.0)
+        self.reuse_outputs = state.get("reuse_outputs", False)
+
+
+@cache
+def _parameters(loss: type[Loss]) -> frozenset[str]:
+    """Names of the arguments of the loss's step: one derived from ours need not take arrays to write into."""
+    return frozenset(inspect.signature(loss.boosting_step).parameters)
+
+
+def _is_xgboost(dataset: Any, raw: Any) -> bool:
+    """Which booster calls: XGBoost's scores are float32, LightGBM's float64."""
+    return hasattr(dataset, "get_uint_info") or getattr(raw, "dtype", None) == np.float32
+
+
+def _labels_of(y_true: Any) -> Callable[[], Any]:
+    """The labels, or the error for a data set without them: for workers, to raise it on all."""
+
+    def labels() -> Any:
+        if y_true is None:
+            raise ValueError("the data set has no label; pass label= when you build it")
+        return y_true
+
+    return labels
