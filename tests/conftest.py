@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# Before anything loads OpenMP, which reads it once. Its threads spin while they wait for work: where several test
+# processes share the cores, they take from each other half of all time. Here they sleep. Results are the same.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import pytest
@@ -16,6 +23,16 @@ settings.register_profile("few", max_examples=10, derandomize=True, **_COMMON)
 settings.register_profile("thorough", max_examples=3000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 
+#: Where to write which tests were skipped, for a second run where more is installed. Not for tests that run pytest.
+_SKIPPED = os.environ.pop("HSBOOST_SKIPPED", "")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Write the skipped tests, as ``pytest @FILE`` reads them."""
+    if _SKIPPED:
+        found = dict.fromkeys(report.nodeid for report in terminalreporter.stats.get("skipped", ()))
+        Path(_SKIPPED).write_text("".join(f"{name}\n" for name in found), encoding="utf-8")
+
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name long contents by their length.
@@ -28,10 +45,42 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each of ``-n``'s workers one long run of tests, and let those that finish early take from the others.
+
+    pytest-xdist's own default deals tests out in small portions: modules are torn apart, and what a module trains or
+    starts once (a benchmark, a Dask cluster) is made by every worker. ``--dist`` still chooses another way.
+    """
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """A generator with the same seed in every test."""
     return np.random.default_rng(20_260_217)
+
+
+@pytest.fixture(scope="session")
+def dask_cluster() -> Iterator[Any]:
+    """Two processes for all modules: each start imports Dask, XGBoost and the package, and loads the kernels."""
+    from _cluster import local_cluster
+
+    with local_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def client(dask_cluster: Any) -> Iterator[Any]:
+    """A client of two processes. It ends with the module: what comes after must not find a default client."""
+    from _cluster import client_of
+
+    with client_of(dask_cluster) as found:
+        yield found
 
 
 @pytest.fixture

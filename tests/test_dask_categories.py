@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import dask
 import numpy as np
 import pandas as pd
 import pytest
-from _cluster import local_client
 from _versions import need
 from xgboost import XGBClassifier
 
@@ -38,12 +36,6 @@ LISTS = {
     "the first lacks one": (["y", "z"], LEVELS), "each lacks one": (["y", "z"], ["y", "x"]),
     "one more": ([*LEVELS, "w"], ["y", "z", "x"]),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with local_client() as found:
-        yield found
 
 
 def trees() -> XGBClassifier:

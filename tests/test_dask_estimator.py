@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost as xgb
-from _cluster import local_client
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from xgboost import XGBClassifier
@@ -31,12 +29,6 @@ N = 400
 COLUMNS = ["a", "b", "c", "d"]
 #: Uneven partitions, one of them empty.
 CHUNKS = (120, 0, 30, 250)
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with local_client() as found:
-        yield found
 
 
 def trees(**settings: Any) -> XGBClassifier:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import xgboost as xgb
-from _cluster import local_client
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from xgboost import XGBClassifier
@@ -26,12 +24,6 @@ pytestmark = pytest.mark.truth
 #: Uneven partitions, one of them empty.
 CHUNKS = (120, 0, 30, 150)
 NAMES = np.array(["no", "yes"])
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with local_client() as found:
-        yield found
 
 
 def trees(**settings: Any) -> XGBClassifier:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from _cluster import local_client
 from _versions import need
 from xgboost import XGBClassifier
 
@@ -28,12 +26,6 @@ RNG = np.random.default_rng(1)
 X = RNG.integers(-9, 10, (N, 3)).astype(float)
 Y = (X[:, 0] + RNG.normal(size=N) > 2).astype(int)
 NAMES = list("abc")
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with local_client() as found:
-        yield found
 
 
 def trees(**more: Any) -> XGBClassifier:

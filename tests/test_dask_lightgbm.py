@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,18 +9,11 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 from _boosters import LGB, lgb_data, make_data
-from _cluster import local_client
 
 from hsboost import HSClassifier, PrecisionAtK, hypersimplex_obj
 from hsboost._boosting.lightgbm_workers import refuse_lightgbm_workers
 
 SETTINGS: dict[str, Any] = {"n_estimators": 3, "num_leaves": 4, "verbose": -1, "n_jobs": 1}
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with local_client() as found:
-        yield found
 
 
 def rows(client: Any, chunks: int) -> tuple[Any, Any]:
