@@ -90,6 +90,8 @@ class DaskHSClassifier(DaskPredictor):
         sample_weight: Any = None,
         eval_set: tuple[Any, Any] | list[tuple[Any, Any]] | None = None,
         *,
+        eval_X: Any = None,
+        eval_y: Any = None,
         groups: Any = None,
         eval_groups: Any = None,
         eval_sample_weight: Any = None,
@@ -113,6 +115,8 @@ class DaskHSClassifier(DaskPredictor):
             Watched with :class:`hsboost.PrecisionAtK` of all workers' rows, unless you chose an ``eval_metric``. Early
             stopping (set on the booster) and calibration go by the last set that is not the training rows, as in
             :meth:`hsboost.HSClassifier.fit`: not the same collections, nor equal ones in partitions of equal length.
+        eval_X, eval_y : Dask collections, or tuples of them, optional
+            The same as ``eval_set``, in LightGBM's form.
         groups : Dask array or series, optional
             Group of each row (at most 2**24 groups); a group's rows may lie on several workers.
         eval_groups : Dask array or series, optional
@@ -138,7 +142,8 @@ class DaskHSClassifier(DaskPredictor):
         """
         k = check.check_budgets(self.k)
         local = self._blank()
-        sets = _labels_of_sets(eval_set, eval_groups, groups, self.calibration)
+        pairs, called = _labels.one_form(eval_set, eval_X, eval_y)
+        sets = _labels_of_sets(pairs, eval_groups, groups, self.calibration, called)
         if self.calibration is not None:
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
         name, weights = _evaluation.sample_weights(len(sets), eval_sample_weight, sample_weight_eval_set)
@@ -154,7 +159,7 @@ class DaskHSClassifier(DaskPredictor):
                 client,
                 training,
                 i,
-                _labels.set_name(i, len(sets)),
+                _labels.set_name(i, len(sets), called),
                 *one,
                 eval_groups,
                 weights[i],
@@ -373,10 +378,12 @@ def _local_estimator(estimator: Any) -> Any:
     return estimator
 
 
-def _labels_of_sets(eval_set: Any, eval_groups: Any, groups: Any, calibration: Any) -> list[tuple[Any, Any]]:
+def _labels_of_sets(
+    eval_set: Any, eval_groups: Any, groups: Any, calibration: Any, called: str
+) -> list[tuple[Any, Any]]:
     if eval_groups is not None and groups is None:
         raise ValueError("eval_groups goes with groups: a budget per group is trained for only with groups=")
-    sets = _labels.evaluation_sets(eval_set, None)
+    sets = _labels.evaluation_sets(eval_set, None, called)
     if eval_groups is not None and len(sets) != 1:
         raise ValueError(f"eval_groups goes with one eval_set, got {len(sets)}; pass a single pair (X, y)")
     if calibration is not None and not sets:

@@ -30,8 +30,6 @@ _UNKNOWN_METRIC = "Unknown metric function"
 _OTHER_WAYS = {
     "group": "budgets per group are groups=, one label per row",
     "eval_group": "budgets per group are eval_groups=, one label per row",
-    "eval_X": "pass eval_set=(X, y), whose labels are encoded as y is",
-    "eval_y": "pass eval_set=(X, y), whose labels are encoded as y is",
 }
 
 

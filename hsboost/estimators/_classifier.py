@@ -146,6 +146,8 @@ class HSClassifier(Predictor):
         sample_weight: ArrayLike | None = None,
         eval_set: tuple[Any, ArrayLike] | list[tuple[Any, ArrayLike]] | None = None,
         *,
+        eval_X: Any = None,
+        eval_y: Any = None,
         groups: ArrayLike | None = None,
         eval_groups: ArrayLike | None = None,
         eval_sample_weight: Any = None,
@@ -173,6 +175,8 @@ class HSClassifier(Predictor):
             being the same X and y, or by equal values. Among the sets they are recorded like the others, and never
             stop and never calibrate; alone, early stopping is off, with a warning. An ``EarlyStopping`` of XGBoost
             that names a set by ``data_name`` keeps to it.
+        eval_X, eval_y : matrix and labels, or tuples of them, optional
+            The same as ``eval_set``, in the form that LightGBM has from 4.7 on; either form works with both boosters.
         groups : array-like of shape (n_samples,), optional
             Group of each row: rows compete for their group's budget only. Hypersimplex losses only.
         eval_groups : array-like, optional
@@ -221,14 +225,15 @@ class HSClassifier(Predictor):
         classes, encoded = _labels.encode(labels)
         if eval_groups is not None and groups is None:
             raise ValueError("eval_groups goes with groups: a budget per group is trained for only with groups=")
-        sets = self._read_sets(_labels.evaluation_sets(eval_set, eval_groups), given, X)
+        pairs, called = _labels.one_form(eval_set, eval_X, eval_y)
+        sets = self._read_sets(_labels.evaluation_sets(pairs, eval_groups, called), given, X, called)
         if init_model is not None:
             if not isinstance(init_model, HSClassifier):
                 raise TypeError(f"init_model must be a fitted HSClassifier, got {init_model!r}")
             check_is_fitted(init_model, "estimator_")
             _boosters.check_columns_of("init_model", init_model, X)
         evaluation = _evaluation.read(
-            sets, classes, (X, encoded), eval_sample_weight, sample_weight_eval_set, eval_class_weight
+            sets, classes, (X, encoded), eval_sample_weight, sample_weight_eval_set, eval_class_weight, called
         )
         own_weight = check.check_weight(sample_weight, n_samples, "X")
         own_weight = None if own_weight is None else check.checked_weight(own_weight)
@@ -307,11 +312,11 @@ class HSClassifier(Predictor):
             )
         return inner if self.class_weight is None else self.class_weight
 
-    def _read_sets(self, sets: list[tuple[Any, Any]], given: Any, X: Any) -> list[tuple[Any, Any]]:
+    def _read_sets(self, sets: list[tuple[Any, Any]], given: Any, X: Any, called: str) -> list[tuple[Any, Any]]:
         """Evaluation sets as the booster reads them rightly, with X's columns; X itself (``given``) stays itself."""
         found = []
         for i, (rows, labels) in enumerate(sets):
-            name = "eval_set's X" if len(sets) == 1 else f"eval_set[{i}]'s X"
+            name = f"{_labels.set_name(i, len(sets), called)}'s X"
             other = X if rows is given else _boosters.readable(self.estimator, rows, name)
             if other is not X:
                 other = _boosters.check_evaluation(self.estimator, X, other, name)

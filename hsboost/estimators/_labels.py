@@ -33,9 +33,9 @@ def without_weight(label: Any, weights: str) -> ValueError:
     )
 
 
-def set_name(i: int, n_sets: int) -> str:
-    """What evaluation set ``i`` is called in errors: by its place where there are several."""
-    return "eval_set" if n_sets == 1 else f"eval_set[{i}]"
+def set_name(i: int, n_sets: int, called: str = "eval_set") -> str:
+    """What evaluation set ``i`` is called in errors: by its place where there are several; see :func:`one_form`."""
+    return called if n_sets == 1 else f"{called}[{i}]"
 
 
 def encode_known(rows: int, y: ArrayLike, classes: np.ndarray, name: str) -> np.ndarray:
@@ -100,7 +100,35 @@ def _is_infinite(labels: np.ndarray) -> Any:
     return False
 
 
-def evaluation_sets(eval_set: Any, eval_groups: Any) -> list[tuple[Any, Any]]:
+def one_form(eval_set: Any, eval_X: Any, eval_y: Any) -> tuple[Any, str]:
+    """Evaluation sets as pairs, and what they are called in errors, whichever of the two forms they came in.
+
+    ``eval_X`` and ``eval_y`` are one set, or tuples (or lists of matrices) of as many entries: LightGBM's form from
+    4.7 on.
+
+    Raises
+    ------
+    ValueError
+        For both forms at once, for one of the two without the other, for different numbers of sets.
+    """
+    if eval_X is None and eval_y is None:
+        return eval_set, "eval_set"
+    if eval_set is not None:
+        raise ValueError("eval_set and eval_X, eval_y are one argument in two forms; give one of them")
+    if eval_X is None or eval_y is None:
+        there, missing = ("eval_X", "eval_y") if eval_y is None else ("eval_y", "eval_X")
+        raise ValueError(f"{there} goes with {missing}, which is None; pass both, or eval_set=(X, y)")
+    if not (isinstance(eval_X, list | tuple) and len(eval_X) and all(map(_is_matrix, eval_X))):
+        return [(eval_X, eval_y)], "(eval_X, eval_y)"
+    if not isinstance(eval_y, list | tuple) or len(eval_y) != len(eval_X):
+        raise ValueError(
+            f"eval_y must have the labels of each of the {len(eval_X)} sets of eval_X, got {_described(eval_y)}; pass "
+            "a tuple with one entry for each"
+        )
+    return list(zip(eval_X, eval_y, strict=True)), "(eval_X, eval_y)"
+
+
+def evaluation_sets(eval_set: Any, eval_groups: Any, called: str = "eval_set") -> list[tuple[Any, Any]]:
     """eval_set as a list of pairs.
 
     A tuple of two may be one pair whose X is a tuple or list of rows, or two pairs. It is two pairs only where both
@@ -121,11 +149,11 @@ def evaluation_sets(eval_set: Any, eval_groups: Any) -> list[tuple[Any, Any]]:
         )
     for i, (X, _) in enumerate(sets):
         if X is None or isinstance(X, str | bytes) or np.isscalar(X):
-            raise ValueError(f"{set_name(i, len(sets))}'s X is {X!r}; pass rows with the columns of X")
+            raise ValueError(f"{set_name(i, len(sets), called)}'s X is {X!r}; pass rows with the columns of X")
     if eval_groups is not None and len(sets) != 1:
         raise ValueError(f"eval_groups goes with one eval_set, got {len(sets)}; pass a single pair (X, y)")
     if eval_groups is not None:
-        check.check_same_length(np.empty(len(eval_groups)), "eval_groups", _num_samples(sets[0][0]), "eval_set's X")
+        check.check_same_length(np.empty(len(eval_groups)), "eval_groups", _num_samples(sets[0][0]), f"{called}'s X")
     return sets
 
 
