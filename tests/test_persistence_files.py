@@ -37,7 +37,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_file_is_json_anyone_can_read(saved: Path) -> None:
     document = json.loads(saved.read_text(encoding="utf-8"))
-    assert (document["format"], document["format_version"]) == ("hsboost.HSClassifier", 2)
+    assert (document["format"], document["format_version"]) == ("hsboost.HSClassifier", 3)
     content = document["content"]
     assert content["hsboost_version"] == hsboost.__version__
     assert content["loss"]["name"] == "hypersimplex"
@@ -85,8 +85,8 @@ def test_a_truncated_file(saved: Path, tmp_path: Path, share: float) -> None:
         (b"null", "is JSON, but not a model"),
         (b'{"format": "hsboost.HSClassifier"}', "has format version None"),
         (
-            b'{"format": "hsboost.HSClassifier", "format_version": 3, "content": {}}',
-            "format version 3.*upgrade hsboost",
+            b'{"format": "hsboost.HSClassifier", "format_version": 4, "content": {}}',
+            "format version 4.*upgrade hsboost",
         ),
         (b'{"format": "hsboost.HSClassifier", "format_version": "1"}', "format version '1'"),
         (b'{"format": "hsboost.HSClassifier", "format_version": 1}', "is damaged"),

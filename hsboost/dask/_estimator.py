@@ -40,7 +40,7 @@ class DaskHSClassifier(DaskPredictor):
         The booster and its settings; None means ``"xgboost"``. Callbacks (checkpoints), early stopping, metrics and
         ``coll_cfg`` (how workers find each other, retries, time-outs) are used. LightGBM is refused: under Dask it
         shows a custom objective the rows of one worker only.
-    loss, k, temperature, hessian, hessian_floor, class_weight
+    loss, k, temperature, hessian, hessian_floor, pos_label, class_weight
         As for :class:`hsboost.HSClassifier`.
     calibration : {None, "sigmoid", "isotonic"}, default None
         How ``predict_proba`` turns scores into probabilities. Fitted on the last ``eval_set`` that is not the training
@@ -48,7 +48,7 @@ class DaskHSClassifier(DaskPredictor):
 
     Attributes
     ----------
-    classes_, threshold_, group_thresholds_, n_features_in_, feature_names_in_, booster_
+    classes_, pos_label_, threshold_, group_thresholds_, n_features_in_, feature_names_in_, booster_
         As for :class:`hsboost.HSClassifier`. The thresholds are exactly those of the gathered scores.
     evals_result_ : dict
         XGBoost's record of the evaluation sets, "validation_0" and so on.
@@ -71,6 +71,7 @@ class DaskHSClassifier(DaskPredictor):
         temperature: float = 1.0,
         hessian: Literal["exact", "unit"] = "exact",
         hessian_floor: float | None = None,
+        pos_label: Any = None,
         class_weight: Any = None,
         calibration: Literal["sigmoid", "isotonic"] | None = None,
     ) -> None:
@@ -80,6 +81,7 @@ class DaskHSClassifier(DaskPredictor):
         self.temperature = temperature
         self.hessian = hessian
         self.hessian_floor = hessian_floor
+        self.pos_label = pos_label
         self.class_weight = class_weight
         self.calibration = calibration
 
@@ -109,7 +111,7 @@ class DaskHSClassifier(DaskPredictor):
         X : Dask array or data frame of shape (n_samples, n_features)
             Cut by rows. Persisted on the cluster while training goes on.
         y : Dask array or series
-            Two or more classes, of any type; of two the greater one (in sorted order) is positive.
+            Two or more classes, of any type; which of two is positive, ``pos_label`` says.
         sample_weight : Dask array or series, optional
         eval_set : (X, y) or list of them, optional
             Watched with :class:`hsboost.PrecisionAtK` of all workers' rows, unless you chose an ``eval_metric``. Early
@@ -152,7 +154,9 @@ class DaskHSClassifier(DaskPredictor):
         client = self._cluster()
         _boosters.check_names("xgboost", head(X))
         persisted = _levels.unified(client, partitions.kept(client, X))
-        training = _training.read(client, persisted, y, sample_weight, groups, class_weight, local._weights_named())
+        training = _training.read(
+            client, persisted, y, sample_weight, groups, class_weight, local._weights_named(), self.pos_label
+        )
         budget = training.budget(k)
         evaluation = [
             self._evaluation(
@@ -217,7 +221,7 @@ class DaskHSClassifier(DaskPredictor):
             last = evaluation[place]
             parts = partitions.each(
                 _rows.call, partitions.pieces(last.X, "X"), [None] * len(last.rows),
-                shared=(on_cluster(client, local), "decision_function"),
+                shared=(on_cluster(client, local), "_margins"),
             )  # fmt: skip
             scores = np.concatenate(partitions.collect(client, parts)) / unit
             local.calibrators_ = _calibration.fit_all(self.calibration, scores, labels, counted)
@@ -316,8 +320,7 @@ class DaskHSClassifier(DaskPredictor):
         model = init_model.local_ if isinstance(init_model, DaskHSClassifier) else init_model
         if _boosters.kind(model.estimator_) != "xgboost":
             raise ValueError("init_model was trained with LightGBM; only XGBoost's trees can be continued here")
-        if not np.array_equal(model.classes_, classes):
-            raise ValueError(f"init_model knows the classes {model.classes_.tolist()}, y holds {classes.tolist()}")
+        _labels.check_start(model, classes)
         _boosters.check_columns_of("init_model", model, head(X))
         if categories.of_frame(head(X), "xgboost"):
             known = categories.of_booster("xgboost", model.booster_)
@@ -344,7 +347,9 @@ class DaskHSClassifier(DaskPredictor):
         """The trained trees as an HSClassifier."""
         estimator.load_model(bytearray(booster.save_raw("ubj")))
         estimator.n_classes_ = training.classes.size
-        local.classes_, local.estimator_ = training.classes, estimator
+        local.classes_, local.estimator_ = np.sort(training.classes), estimator
+        if training.classes.size == 2:
+            local.pos_label_ = training.classes[1]
         local.n_features_in_ = int(estimator.n_features_in_)
         local.training_history_ = {"iteration": list(range(booster.num_boosted_rounds()))}
         local._remember_columns(head(X))

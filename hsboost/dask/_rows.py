@@ -67,7 +67,7 @@ def encode(
     name: str = "sample_weight",
 ) -> Encoded:
     """Labels of any type, all of them known, as numbers; ``name`` is what the weights are called."""
-    label = np.searchsorted(classes, column_or_1d(np.asarray(y))).astype(np.int32)
+    label = _labels.numbers(column_or_1d(np.asarray(y)), classes)
     return _encoded(label, weight, groups, by_class, index, name)
 
 

@@ -31,7 +31,7 @@ class Training(NamedTuple):
     X: Any
     places: list[list[str]]  # the workers that hold each partition
     rows: list[Any]
-    classes: np.ndarray
+    classes: np.ndarray  # in the order of their numbers: of two the positive one last
     labels: list[Any] | None
     weighted: bool
     cells: np.ndarray  # weight by class and group, (C, G)
@@ -50,7 +50,16 @@ class Training(NamedTuple):
         return TrainingBudget(k, self.classes, np.repeat(np.arange(n_classes), n_groups), self.cells.ravel(), segments)
 
 
-def read(client: Client, X: Any, y: Any, sample_weight: Any, groups: Any, class_weight: Any, weights: str) -> Training:
+def read(
+    client: Client,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    groups: Any,
+    class_weight: Any,
+    weights: str,
+    pos_label: Any,
+) -> Training:
     """Classes, groups and weights of all rows (X is persisted); the labels are encoded and kept beside them.
 
     ``weights`` is what the weights, of rows and classes together, are called in errors.
@@ -68,6 +77,8 @@ def read(client: Client, X: Any, y: Any, sample_weight: Any, groups: Any, class_
     classes, at = np.unique(np.concatenate([one.classes for one in full]), return_inverse=True)
     counts = np.bincount(at, np.concatenate([one.counts for one in full]))
     _labels.encode(classes)
+    known, classes = classes, _labels.numbered(classes, pos_label)
+    counts = counts[_labels.numbers(classes, known)]
     labels = None
     if groups is not None:
         labels = Segments.by_label([label for one in seen for label in one.groups]).labels

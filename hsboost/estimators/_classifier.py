@@ -25,7 +25,7 @@ from hsboost.objectives import objective_of
 #: What ``fit`` learns; all of it is of one fit.
 FITTED = frozenset(
     {
-        "classes_", "estimator_", "objective_", "threshold_", "group_thresholds_", "calibrators_",
+        "classes_", "pos_label_", "estimator_", "objective_", "threshold_", "group_thresholds_", "calibrators_",
         "training_history_", "n_features_in_", "feature_names_in_",
     }
 )  # fmt: skip
@@ -65,6 +65,11 @@ class HSClassifier(Predictor):
         See :class:`hsboost.HypersimplexLoss`.
     hessian_floor : float, optional
         See :class:`hsboost.HypersimplexLoss`; the loss's own default if None.
+    pos_label : default None
+        Of two classes the one that is looked for: budgets, thresholds, the top k, ``rank``, metrics, calibration and
+        displays are about it. None: the greater label in sorted order, with a warning where the labels are texts. Not
+        for more than two classes. ``decision_function``, ``predict_proba`` and ``contributions`` keep scikit-learn's
+        order all the same: above 0 is ``classes_[1]``, so that its scorers and other tools read them rightly.
     class_weight : None, "balanced" or dict of class labels to weights, default None
         Multiplied into the sample weights, as in scikit-learn: of trees, budgets and thresholds alike. Not of the
         calibrator: they say what mistakes cost, not how many cases a row stands for.
@@ -83,7 +88,9 @@ class HSClassifier(Predictor):
     Attributes
     ----------
     classes_ : ndarray of shape (C,)
-        Labels, sorted; of two, ``classes_[1]`` is the positive one.
+        Labels, sorted.
+    pos_label_ : label
+        Of two classes the positive one.
     estimator_ : XGBClassifier or LGBMClassifier
         The fitted booster; ``booster_`` is its native model. Its scores are in units of the temperature (of ``sigma``
         for :class:`hsboost.losses.ExactLoss`): times ``objective_.unit``, plus ``objective_.offset`` unless that is
@@ -121,6 +128,7 @@ class HSClassifier(Predictor):
         temperature: float = 1.0,
         hessian: Literal["exact", "unit"] = "exact",
         hessian_floor: float | None = None,
+        pos_label: Any = None,
         class_weight: Any = None,
         calibration: Literal["sigmoid", "isotonic"] | None = None,
         calibration_fraction: float = 0.1,
@@ -133,6 +141,7 @@ class HSClassifier(Predictor):
         self.temperature = temperature
         self.hessian = hessian
         self.hessian_floor = hessian_floor
+        self.pos_label = pos_label
         self.class_weight = class_weight
         self.calibration = calibration
         self.calibration_fraction = calibration_fraction
@@ -166,7 +175,7 @@ class HSClassifier(Predictor):
             Passed to the booster as it is (categoricals and missing values keep their meaning), or converted where it
             would be misread: other byte order, masked arrays (masked is missing), split entries of sparse matrices.
         y : array-like of shape (n_samples,)
-            Two or more classes, of any type; of two the greater one (in sorted order) is positive.
+            Two or more classes, of any type; which of two is positive, ``pos_label`` says.
         sample_weight : array-like of shape (n_samples,), optional
         eval_set : (X, y) or list of them, optional
             Rows to be watched, each set with :class:`hsboost.PrecisionAtK` at the budget, unless you chose an
@@ -222,7 +231,9 @@ class HSClassifier(Predictor):
         given, X = X, _boosters.readable(self.estimator, X)
         n_samples, labels = _boosters.check_inputs(X, y)
         _boosters.check_names(self.estimator, X)
-        classes, encoded = _labels.encode(labels)
+        known, encoded = _labels.encode(labels)
+        classes = _labels.numbered(known, self.pos_label)  # of two the positive one is number 1
+        encoded = _labels.numbers(known, classes)[encoded]
         if eval_groups is not None and groups is None:
             raise ValueError("eval_groups goes with groups: a budget per group is trained for only with groups=")
         pairs, called = _labels.one_form(eval_set, eval_X, eval_y)
@@ -283,7 +294,9 @@ class HSClassifier(Predictor):
         before = None if init_model is None else _boosters.start(self._checked_start(init_model, classes, estimator))
         _boosters.fit(estimator, train_X, train_y, train_w, evaluation, metric, before, fit_params)
 
-        fitted.classes_, fitted.estimator_ = classes, estimator
+        fitted.classes_, fitted.estimator_ = known, estimator
+        if classes.size == 2:
+            fitted.pos_label_ = classes[1]
         fitted.training_history_ = history.finished()
         fitted.n_features_in_ = int(estimator.n_features_in_)
         fitted._remember_columns(X)
@@ -357,8 +370,7 @@ class HSClassifier(Predictor):
 
     def _checked_start(self, init_model: HSClassifier, classes: np.ndarray, estimator: Any) -> Any:
         check_is_fitted(init_model, "estimator_")
-        if not np.array_equal(init_model.classes_, classes):
-            raise ValueError(f"init_model knows the classes {init_model.classes_.tolist()}, y holds {classes.tolist()}")
+        _labels.check_start(init_model, classes)
         kinds = _boosters.kind(init_model.estimator_), _boosters.kind(estimator)
         if kinds[0] != kinds[1]:
             raise ValueError(f"init_model was trained with {kinds[0]}, this estimator is of {kinds[1]}; use the same")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,64 @@ def encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if classes.size < 2:
         raise ValueError(f"y holds 1 class, {classes[0]!r}; HSClassifier needs rows of two classes at least")
     return classes, encoded.astype(np.int32)
+
+
+def numbered(classes: np.ndarray, pos_label: Any) -> np.ndarray:
+    """Sorted classes in the order of their numbers: of two the positive one comes last.
+
+    Of more than two, and without ``pos_label``, the order is the sorted one.
+
+    Raises
+    ------
+    ValueError
+        For a ``pos_label`` that is no class, or beside more than two classes.
+
+    Warns
+    -----
+    UserWarning
+        Where the order of two texts decides which one is positive: it says nothing about what is looked for.
+    """
+    known = classes.tolist()
+    if pos_label is None:
+        if len(known) == 2 and all(isinstance(one, str) for one in known):
+            warnings.warn(
+                f"{known[1]!r} counts as positive, the later one of the labels {known!r}; say which one is looked for: "
+                f"pos_label={known[0]!r} or pos_label={known[1]!r}",
+                UserWarning,
+                stacklevel=3,
+            )
+        return classes
+    if len(known) > 2:
+        raise ValueError(
+            f"pos_label={pos_label!r} chooses one class of two, and y holds {len(known)}; leave it out (every class "
+            "has a top k of its own)"
+        )
+    places = [i for i, one in enumerate(known) if np.ndim(pos_label) == 0 and _is_label(one, pos_label)]
+    if not places:
+        raise ValueError(f"pos_label={pos_label!r} is no class of y; name one of them: {known!r}")
+    return classes if places == [1] else classes[::-1]
+
+
+def _is_label(label: Any, other: Any) -> bool:
+    """Equal, and of one kind: NumPy compares texts with numbers, too."""
+    return isinstance(label, str) == isinstance(other, str) and bool(label == other)
+
+
+def numbers(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The numbers of labels, all of them known: their places in ``classes``, whatever their order."""
+    order = np.argsort(classes, kind="stable")
+    return order[np.searchsorted(classes, labels, sorter=order)].astype(np.int32)
+
+
+def check_start(model: Any, classes: np.ndarray) -> None:
+    """A model to go on from, a fitted HSClassifier, knows these classes and has the same positive one."""
+    if not np.array_equal(model.classes_, np.sort(classes)):
+        raise ValueError(f"init_model knows the classes {model.classes_.tolist()}, y holds {np.sort(classes).tolist()}")
+    if not np.array_equal(model._numbered(), classes):
+        positive, other = (one[1:].tolist()[0] for one in (classes, model._numbered()))
+        raise ValueError(
+            f"init_model was trained for pos_label={other!r}, this estimator is for {positive!r}; use the same"
+        )
 
 
 def without_weight(label: Any, weights: str) -> ValueError:
@@ -55,7 +114,7 @@ def encode_known(rows: int, y: ArrayLike, classes: np.ndarray, name: str) -> np.
     unknown = ~np.isin(labels, classes)
     if unknown.any():
         raise unknown_label(labels, unknown, classes, name)
-    return np.searchsorted(classes, labels).astype(np.int32)
+    return numbers(labels, classes)
 
 
 def empty_set(name: str) -> ValueError:
@@ -69,7 +128,7 @@ def unknown_label(labels: np.ndarray, unknown: np.ndarray, classes: np.ndarray, 
     label = labels[row].item() if isinstance(labels[row], np.generic) else labels[row]
     return ValueError(
         f"{name} holds the label {label!r} at row {row} (leave such rows out, or train with them), which y does not; "
-        f"known: {classes.tolist()}"
+        f"known: {np.sort(classes).tolist()}"
     )
 
 

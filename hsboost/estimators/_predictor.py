@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,11 +41,27 @@ def _segments(groups: ArrayLike, n: int) -> Segments | None:
     return Segments.by_label(groups, n, "X")
 
 
+class Ranking(NamedTuple):
+    """Rows in order, best first: what :meth:`hsboost.HSClassifier.rank` returns.
+
+    ``order`` holds row numbers: ``X[order[:20]]`` are the first twenty. ``place`` is each row's place, 0 for the best
+    of all rows or of its group: ``X[place < 20]`` are the same twenty, or twenty of each group. ``scores`` are those of
+    the positive class, one per row of X. For more than two classes each has a column for every class.
+    """
+
+    order: np.ndarray
+    place: np.ndarray
+    scores: np.ndarray
+
+
 class Predictor(ClassifierMixin, BaseEstimator):
     """The half of :class:`hsboost.HSClassifier` that does not train."""
 
     def decision_function(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
-        """Raw score minus the threshold: above 0 is positive; of several classes the highest wins.
+        """Raw score minus the threshold: above 0 is ``classes_[1]``; of several classes the highest wins.
+
+        With ``pos_label=classes_[0]`` the sign is turned, as scikit-learn's tools expect it. The scores of the positive
+        class, whichever it is, are ``rank(X).scores``.
 
         Parameters
         ----------
@@ -58,7 +74,8 @@ class Predictor(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,), or (n_samples, C) for more than two classes, float64
         """
-        return self._decide(self._read(X), groups)
+        decisions = self._decide(self._read(X), groups)
+        return -decisions if self._is_turned() else decisions
 
     def predict(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
         """Class of each row by itself: positive where the score exceeds the threshold learned in training.
@@ -66,11 +83,37 @@ class Predictor(ClassifierMixin, BaseEstimator):
         How many rows that makes positive depends on the rows; for exactly k of them use :meth:`predict_top_k`. Of
         several classes the one whose score exceeds its threshold by most. ``groups`` as in :meth:`decision_function`.
         """
-        scores = self.decision_function(X, groups)
+        scores = self._decide(self._read(X), groups)
         chosen = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0.0).astype(np.intp)
-        return self.classes_[chosen]
+        return self._numbered()[chosen]
 
-    def predict_top_k(self, X: Any, k: Budgets = None, groups: ArrayLike | None = None) -> np.ndarray:
+    def rank(self, X: Any, groups: ArrayLike | None = None) -> Ranking:
+        """The queue: rows in order, best first, with their scores. Ties go to the rows that come first.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        groups : array-like of shape (n_samples,), optional
+            Group of each row: ``order`` goes group by group (in sorted order), ``place`` counts within the group.
+
+        Returns
+        -------
+        Ranking
+            ``order``, ``place`` and ``scores``, each of shape (n_samples,), or (n_samples, C) for more than two
+            classes. A score is the raw score of the positive class (of each class) minus its threshold.
+        """
+        X = self._read(X)
+        known = groups if hasattr(self, "group_thresholds_") else None
+        scores = self._decide(X, known)
+        segments = None if groups is None else _segments(groups, scores.shape[0])
+        if scores.ndim == 1:
+            return Ranking(*_top_k.ranked(scores, segments), scores)
+        order, place = zip(*(_top_k.ranked(column, segments) for column in scores.T), strict=True)
+        return Ranking(np.stack(order, axis=1), np.stack(place, axis=1), scores)
+
+    def predict_top_k(
+        self, X: Any, k: Budgets = None, groups: ArrayLike | None = None, *, return_mask: bool = False
+    ) -> np.ndarray:
         """Exactly k positives: the k highest-scored of these rows, of each group, of each class.
 
         Parameters
@@ -83,23 +126,27 @@ class Predictor(ClassifierMixin, BaseEstimator):
             then.
         groups : array-like of shape (n_samples,), optional
             Group of each row.
+        return_mask : bool, default False
+            Return which rows are chosen, in place of labels: ``X[mask]`` is the queue.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Labels. Ties go to the rows that come first.
+            Labels, or with ``return_mask`` bool. Ties go to the rows that come first.
         ndarray of shape (n_samples, C), bool
             For more than two classes: column c is true for the top rows of class c. A row may be chosen by several
             classes, or by none.
         """
-        scores = self.decision_function(X)
+        scores = self._decide(self._read(X))
         k = self.k if k is None else k
         segments = None if groups is None else _segments(groups, scores.shape[0])
-        budgets = _top_k.budgets(k, self.classes_, groups is not None)
+        budgets = _top_k.budgets(k, self._numbered(), groups is not None)
         if scores.shape[0] == 0:
-            return self.classes_[:0] if scores.ndim == 1 else np.empty(scores.shape, dtype=np.bool_)
+            as_mask = return_mask or scores.ndim == 2
+            return np.empty(scores.shape, dtype=np.bool_) if as_mask else self.classes_[:0]
         if scores.ndim == 1:
-            return self.classes_[_top_k.top(scores, budgets[0], segments).astype(np.intp)]
+            mask = _top_k.top(scores, budgets[0], segments)
+            return mask if return_mask else self._numbered()[mask.astype(np.intp)]
         return np.column_stack([_top_k.top(column, b, segments) for column, b in zip(scores.T, budgets, strict=True)])
 
     @available_if(_has_probabilities)
@@ -124,9 +171,9 @@ class Predictor(ClassifierMixin, BaseEstimator):
                 return np.empty((0, self.classes_.size))
             probabilities = self.objective_.loss.probabilities(raw)
             assert probabilities is not None
-            return probabilities
-        # In units of the trees, as they were fitted: calibrators compare scores with fixed numbers.
-        return _calibration.predict(self.calibrators_, self.decision_function(X) / self.objective_.unit)
+        else:  # in units of the trees, as they were fitted: calibrators compare scores with fixed numbers
+            probabilities = _calibration.predict(self.calibrators_, self._decide(self._read(X)) / self.objective_.unit)
+        return probabilities[:, ::-1] if self._is_turned() else probabilities
 
     def contributions(self, X: Any) -> np.ndarray:
         """What each feature adds to each row's ``decision_function``: SHAP values by the booster's own algorithm.
@@ -145,7 +192,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
         found = _boosters.contributions(self.estimator_, X, self.classes_.size)
         found *= self.objective_.unit
         found[..., -1] += self._shift()
-        return found
+        return -found if self._is_turned() else found
 
     @property
     def booster_(self) -> Any:
@@ -190,6 +237,9 @@ class Predictor(ClassifierMixin, BaseEstimator):
         wrote = state.pop("_booster_version", None)
         if "training_history_" in state:
             state["training_history_"] = _history.from_file(state["training_history_"])
+        state.setdefault("pos_label", None)  # pickles from before there was a choice
+        if "classes_" in state and len(state["classes_"]) == 2:
+            state.setdefault("pos_label_", state["classes_"][1])
         super().__setstate__(state)
         if wrote is not None:
             persistence.warn_of_pickles(wrote, persistence.booster_version(state["estimator_"]))
@@ -245,6 +295,10 @@ class Predictor(ClassifierMixin, BaseEstimator):
         """What is added to the booster's scores times their unit to get ``decision_function``."""
         return (0.0 if self.objective_.offset is None else self.objective_.offset) - self.threshold_
 
+    def _margins(self, X: Any) -> np.ndarray:
+        """Scores of the positive class, of rows of any type."""
+        return self._decide(self._read(X))
+
     def _decide(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
         raw = self._raw(X)
         if groups is None:
@@ -256,6 +310,15 @@ class Predictor(ClassifierMixin, BaseEstimator):
             return raw
         cuts = np.array([self.group_thresholds_.get(label, self.threshold_) for label in segments.labels])
         return raw - cuts[segments.codes]
+
+    def _numbered(self) -> np.ndarray:
+        """The classes in the order of their numbers, which the booster knows: of two the positive one last."""
+        check_is_fitted(self, "estimator_")
+        return self.classes_[::-1] if self._is_turned() else self.classes_
+
+    def _is_turned(self) -> bool:
+        """Whether ``classes_[0]`` is the positive one of two."""
+        return self.classes_.size == 2 and bool(self.pos_label_ == self.classes_[0])
 
     def _own_probabilities(self) -> bool:
         """Whether the loss says what probability a score stands for."""

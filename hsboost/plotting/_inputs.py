@@ -97,7 +97,7 @@ def response(estimator: Any, X: Any, pos_label: Any, response_method: str) -> tu
             f"{type(estimator).__name__} knows {classes.size} classes and these displays show one of them; pass one "
             "class's column of its scores to from_predictions with y_true == that class, or name the class as pos_label"
         )
-    label = classes[1] if pos_label is None else pos_label
+    label = inner(estimator, "pos_label_", classes[-1]) if pos_label is None else pos_label
     column = np.flatnonzero(classes == label)
     if column.size == 0:
         raise ValueError(f"pos_label={pos_label!r} is not a class of the estimator; known: {classes.tolist()}")

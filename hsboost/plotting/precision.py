@@ -108,8 +108,8 @@ class PrecisionAtKDisplay(BudgetDisplay):
             ``decision_function`` is used if there is one, else ``predict_proba``.
         X, y : the rows and their labels.
         pos_label : default None
-            The class to be found. None: ``classes_[1]``. For more than two classes it must be given, and picks that
-            class's column of the scores.
+            The class to be found. None: the estimator's own ``pos_label_``, else ``classes_[1]``. For more than two
+            classes it must be given, and picks that class's column of the scores.
         response_method : {"auto", "decision_function", "predict_proba"}, default "auto"
         name : str, optional
             Default: the estimator's class.
