@@ -198,7 +198,8 @@ def by_code(k: Budgets, index: dict[Any, int] | None, n_columns: int) -> Budgets
         return k
     if n_columns > 1:
         return {c: by_code(budget, index, 1) for c, budget in k.items()}
-    return {float(index[label]): budget for label, budget in check.by_label(k).items() if label in index}
+    k = check.by_label(k)
+    return {float(g): k[label if label in k else None] for label, g in index.items() if label in k or None in k}
 
 
 def find_thresholds(client: Client, model: Any, training: Training, budget: TrainingBudget) -> None:
