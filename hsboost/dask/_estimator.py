@@ -208,6 +208,7 @@ class DaskHSClassifier(DaskPredictor):
             objective.check_weights(float(training.cells.sum()), "XGBoost", local._weights_named())
         final = objective_of(loss, None, offset, unit)
         estimator = _boosters.prepare(local.estimator, final, classes.size)
+        _boosters.know_categories(estimator, head(training.X))
         watched = _training.by_code(budget.for_evaluation(eval_groups is not None), index, columns)
         metric = PrecisionAtK(watched, None if eval_groups is None else ROW_FIELD)
         extra = self._extra(fit_params, before)

@@ -19,7 +19,7 @@ from hsboost._validation import Budgets
 from hsboost._workers import radix
 from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows
-from hsboost.estimators import HSClassifier, _boosters, _top_k
+from hsboost.estimators import HSClassifier, _boosters, _nested, _top_k
 
 
 def _has_probabilities(self: DaskPredictor) -> bool:
@@ -46,6 +46,15 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
     classes_, pos_label_, threshold_, group_thresholds_, n_features_in_, feature_names_in_ = map(
         _of_local, ("classes_", "pos_label_", "threshold_", "group_thresholds_", "n_features_in_", "feature_names_in_")
     )
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters, those of the booster inside (``estimator__max_depth``) too, where it is given by its name.
+
+        Returns
+        -------
+        self
+        """
+        return super().set_params(**_nested.with_booster(self.estimator, params))
 
     def decision_function(self, X: Any, groups: Any = None) -> Any:
         """Raw score minus the threshold, lazily: above 0 is ``classes_[1]``; of several classes the highest wins.

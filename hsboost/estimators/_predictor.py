@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost.estimators import _boosters, _calibration, _history, _top_k
+from hsboost.estimators import _boosters, _calibration, _history, _nested, _top_k
 from hsboost.estimators._model_file import persistence
 from hsboost.losses import HypersimplexLoss, Loss, get_loss
 
@@ -56,6 +56,17 @@ class Ranking(NamedTuple):
 
 class Predictor(ClassifierMixin, BaseEstimator):
     """The half of :class:`hsboost.HSClassifier` that does not train."""
+
+    estimator: Any
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters, those of the booster inside (``estimator__max_depth``) too, where it is given by its name.
+
+        Returns
+        -------
+        self
+        """
+        return super().set_params(**_nested.with_booster(self.estimator, params))
 
     def decision_function(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
         """Raw score minus the threshold: above 0 is ``classes_[1]``; of several classes the highest wins.
