@@ -107,8 +107,9 @@ def test_a_slow_day_is_no_error(booster: str, grouped: bool) -> None:
     more = {"groups": REGION} if grouped else {}
     model = HSClassifier(small(booster), k=NAMED if grouped else 20).fit(X, Y, **more)
     scores = model.decision_function(ROWS)
-    assert model.predict_top_k(ROWS, 100).sum() == 40
-    assert model.predict_top_k(ROWS[:0], 100).sum() == 0
+    one = {"groups": np.zeros(40)} if grouped else {}
+    assert model.predict_top_k(ROWS, 100, **one).sum() == 40
+    assert model.predict_top_k(ROWS[:0], 100, **({"groups": []} if grouped else {})).sum() == 0
     for k in (9, {"north": 10, None: 5}, {None: 4}, {"north": 10, "south": 3, "island": 99}, {"north": 0, None: 0.5}):
         spelt = {g: k.get(g, k.get(None)) for g in ("north", "south", "island")} if isinstance(k, dict) else k
         np.testing.assert_array_equal(
@@ -191,4 +192,4 @@ def test_on_a_cluster(client: Any) -> None:
     np.testing.assert_array_equal(chosen, by_loop(scores, DAY, {"north": 10, "south": 7, "island": 7}))
     ((history,),) = (list(one.values()) for one in found.evals_result_.values())
     assert history[-1] == pytest.approx(precision_at_k(Y[:40], scores, DEFAULT, groups=DAY), abs=1e-6)
-    assert found.predict_top_k(spread(ROWS), 100).compute().sum() == 40
+    assert found.predict_top_k(spread(ROWS), 100, groups=spread(np.zeros(40))).compute().sum() == 40

@@ -185,7 +185,7 @@ class DaskHSClassifier(DaskPredictor):
             labels, counted = self._of_calibrator(client, evaluation[place])
         before = self._start(client, init_model, training)
 
-        loss = local._loss(budget.for_training(True), groups is not None)
+        loss = local._loss(budget.for_training(True))
         if k is not None and budget.n_columns > 1 and not isinstance(loss, HypersimplexLoss):
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
         if training.weighted and budget.n_columns == 1 and isinstance(loss, HypersimplexLoss) and loss.k is None:
@@ -199,8 +199,8 @@ class DaskHSClassifier(DaskPredictor):
         unit = training_unit(loss, local.estimator, before)
         index, columns = _index(training, evaluation), budget.n_columns
         objective = objective_of(
-            local._loss(_training.by_code(budget.for_training(True), index, columns), groups is not None),
-            None if groups is None else ROW_FIELD,
+            local._loss(_training.by_code(budget.for_training(True), index, columns)),
+            ROW_FIELD if groups is not None and isinstance(loss, HypersimplexLoss) else None,
             offset,
             unit,
         )

@@ -102,6 +102,7 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
             For more than two classes: column c is true for the top rows of class c.
         """
         x, given = self._checked(X, groups)
+        self.local_._check_grouped(groups)
         client = self._cluster()
         k = self.k if k is None else k
         labels = None
@@ -133,15 +134,16 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
             return partitions.like(X, call, np.bool_, columns)
         return partitions.like(X, partitions.each(_rows.named, call, shared=(classes,)), classes.dtype)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Accuracy of :meth:`predict` on all rows together."""
-        x, _ = self._checked(X, None)
+    def score(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> float:
+        """Accuracy of :meth:`predict` on all rows together, with ``groups`` by each group's own threshold."""
+        x, by_group = self._checked(X, groups)
+        self._check_thresholds(groups)
         client = self._cluster()
         given = [
             [None] * len(x) if other is None else partitions.aligned(X, other, name)
             for other, name in ((y, "y"), (sample_weight, "sample_weight"))
         ]
-        parts = partitions.each(_rows.right, x, *given, shared=(self._shared(client),))
+        parts = partitions.each(_rows.right, x, *given, by_group, shared=(self._shared(client),))
         right, total = partitions.Partitions(client, parts).sum((2,), np.asarray)
         if sample_weight is None and total == 0:
             raise ValueError("X holds no rows, and accuracy is a share of them; pass at least one row")
@@ -195,10 +197,13 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
     def _mapped(self, method: str, X: Any, groups: Any, dtype: Any, columns: int | None) -> Any:
         """A method of the local model on every partition."""
         x, given = self._checked(X, groups)
-        if groups is not None and not hasattr(self.local_, "group_thresholds_"):
-            raise ValueError("this model was trained without groups and has no group thresholds; leave groups out")
+        self._check_thresholds(groups)
         values = partitions.each(_rows.call, x, given, shared=(self._shared(self._cluster()), method))
         return partitions.like(X, values, dtype, columns)
+
+    def _check_thresholds(self, groups: Any) -> None:
+        if groups is not None and not hasattr(self.local_, "group_thresholds_"):
+            raise ValueError("this model was trained without groups and has no group thresholds; leave groups out")
 
     def _columns(self) -> int | None:
         check_is_fitted(self, "local_")

@@ -216,6 +216,8 @@ def find_thresholds(client: Client, model: Any, training: Training, budget: Trai
         _boosters.warn_of_one_score(model.estimator_, average, model._weights_named())
     if columns > 1 and not isinstance(loss, HypersimplexLoss):
         model.threshold_ = np.zeros(columns)
+        if training.labels is not None:
+            model.group_thresholds_ = {label: np.zeros(columns) for label in training.labels}
         return
     offset = np.ravel(0.0 if model.objective_.offset is None else model.objective_.offset)
     wanted = [1] if columns == 1 else range(columns)

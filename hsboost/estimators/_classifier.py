@@ -187,7 +187,8 @@ class HSClassifier(Predictor):
         eval_X, eval_y : matrix and labels, or tuples of them, optional
             The same as ``eval_set``, in the form that LightGBM has from 4.7 on; either form works with both boosters.
         groups : array-like of shape (n_samples,), optional
-            Group of each row: rows compete for their group's budget only. Hypersimplex losses only.
+            Group of each row: rows compete for their group's budget only. Losses without a budget are trained as
+            without groups, and have a threshold for each group all the same.
         eval_groups : array-like, optional
             Groups of the rows of a single ``eval_set``; without it the budgets' sum is watched over all its rows.
         eval_sample_weight, sample_weight_eval_set : list of array-like or None, optional
@@ -274,11 +275,12 @@ class HSClassifier(Predictor):
         train_y, train_w = encoded[kept], None if weight is None else weight[kept]
         train_groups = segments if segments is None or whole else Segments.by_label(np.asarray(groups)[kept])
 
-        loss = self._loss(budget.for_training(whole), groups is not None)
+        loss = self._loss(budget.for_training(whole))
         if k is not None and classes.size > 2 and not isinstance(loss, HypersimplexLoss):
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
         offset = self._offset(loss, train_y, train_w, classes.size, init_model)
-        objective = objective_of(loss, train_groups, offset, training_unit(loss, self.estimator, init_model))
+        competing = train_groups if isinstance(loss, HypersimplexLoss) else None  # rows of other losses do not
+        objective = objective_of(loss, competing, offset, training_unit(loss, self.estimator, init_model))
         if train_w is not None and classes.size == 2 and isinstance(loss, HypersimplexLoss) and loss.k is None:
             stored = train_w.astype(np.float32)  # as boosters keep it: the greatest numbers are refused below
             for c in (0, 1):
@@ -391,6 +393,8 @@ class HSClassifier(Predictor):
             _boosters.warn_of_one_score(self.estimator_, 1.0 if w is None else float(w.mean()), self._weights_named())
         if raw.ndim == 2 and not isinstance(loss, HypersimplexLoss):
             self.threshold_: Any = np.zeros(raw.shape[1])  # scores of these losses compare between classes
+            if segments is not None:
+                self.group_thresholds_: Any = {label: np.zeros(raw.shape[1]) for label in segments.labels}
             return
         unit = self.objective_.unit
         overall = HypersimplexLoss(
@@ -399,7 +403,7 @@ class HSClassifier(Predictor):
         self.threshold_ = overall.threshold(y, raw, w, step=unit)
         if segments is not None:
             cuts = HypersimplexLoss(budget.for_training(y.size == budget.n)).threshold(y, raw, w, segments, unit)
-            columns = cuts if raw.ndim == 1 else cuts.T
+            columns: Any = cuts if raw.ndim == 1 else cuts.T
             self.group_thresholds_ = {
                 label: cut if raw.ndim == 2 else float(cut)
                 for label, cut in zip(segments.labels, columns, strict=True)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -58,6 +59,11 @@ class Predictor(ClassifierMixin, BaseEstimator):
     """The half of :class:`hsboost.HSClassifier` that does not train."""
 
     estimator: Any
+    # Where scikit-learn routes metadata (set_config(enable_metadata_routing=True)), groups go everywhere by default.
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012
+    __metadata_request__predict = {"groups": True}  # noqa: RUF012
+    __metadata_request__decision_function = {"groups": True}  # noqa: RUF012
+    __metadata_request__score = {"groups": True}  # noqa: RUF012
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters, those of the booster inside (``estimator__max_depth``) too, where it is given by its name.
@@ -105,7 +111,8 @@ class Predictor(ClassifierMixin, BaseEstimator):
         ----------
         X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
         groups : array-like of shape (n_samples,), optional
-            Group of each row: ``order`` goes group by group (in sorted order), ``place`` counts within the group.
+            Group of each row: ``order`` goes group by group (in sorted order), ``place`` counts within the group. Must
+            be given where the model was trained with groups.
 
         Returns
         -------
@@ -114,8 +121,8 @@ class Predictor(ClassifierMixin, BaseEstimator):
             classes. A score is the raw score of the positive class (of each class) minus its threshold.
         """
         X = self._read(X)
-        known = groups if hasattr(self, "group_thresholds_") else None
-        scores = self._decide(X, known)
+        self._check_grouped(groups)
+        scores = self._decide(X, groups if hasattr(self, "group_thresholds_") else None)
         segments = None if groups is None else _segments(groups, scores.shape[0])
         if scores.ndim == 1:
             return Ranking(*_top_k.ranked(scores, segments), scores)
@@ -136,7 +143,8 @@ class Predictor(ClassifierMixin, BaseEstimator):
             class has it, or its own from a mapping of class labels. Default: the model's own k, which must not be None
             then.
         groups : array-like of shape (n_samples,), optional
-            Group of each row.
+            Group of each row. Must be given where the model was trained with groups, whose scores need not compare;
+            one and the same label for all rows ranks them together.
         return_mask : bool, default False
             Return which rows are chosen, in place of labels: ``X[mask]`` is the queue.
 
@@ -148,7 +156,9 @@ class Predictor(ClassifierMixin, BaseEstimator):
             For more than two classes: column c is true for the top rows of class c. A row may be chosen by several
             classes, or by none.
         """
-        scores = self._decide(self._read(X))
+        X = self._read(X)
+        self._check_grouped(groups)
+        scores = self._decide(X)
         k = self.k if k is None else k
         segments = None if groups is None else _segments(groups, scores.shape[0])
         budgets = _top_k.budgets(k, self._numbered(), groups is not None)
@@ -159,6 +169,12 @@ class Predictor(ClassifierMixin, BaseEstimator):
             mask = _top_k.top(scores, budgets[0], segments)
             return mask if return_mask else self._numbered()[mask.astype(np.intp)]
         return np.column_stack([_top_k.top(column, b, segments) for column, b in zip(scores.T, budgets, strict=True)])
+
+    def score(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> float:
+        """Accuracy of :meth:`predict`, with ``groups`` by each group's own threshold."""
+        return float(accuracy_score(y, self.predict(X, groups), sample_weight=sample_weight))
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -186,23 +202,27 @@ class Predictor(ClassifierMixin, BaseEstimator):
             probabilities = _calibration.predict(self.calibrators_, self._decide(self._read(X)) / self.objective_.unit)
         return probabilities[:, ::-1] if self._is_turned() else probabilities
 
-    def contributions(self, X: Any) -> np.ndarray:
+    def contributions(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
         """What each feature adds to each row's ``decision_function``: SHAP values by the booster's own algorithm.
 
         Parameters
         ----------
         X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        groups : array-like of shape (n_samples,), optional
+            As for :meth:`decision_function`.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features + 1), or (n_samples, C, n_features + 1)
-            The last column is the rest: the average score minus ``threshold_``. Rows sum to ``decision_function`` (to
+            The last column is the rest: the average score minus the threshold. Rows sum to ``decision_function`` (to
             float32 rounding with XGBoost).
         """
         X = self._read(X)
         found = _boosters.contributions(self.estimator_, X, self.classes_.size)
         found *= self.objective_.unit
-        found[..., -1] += self._shift()
+        found[..., -1] += (0.0 if self.objective_.offset is None else self.objective_.offset) - self._cuts(
+            groups, found.shape[0]
+        )
         return -found if self._is_turned() else found
 
     @property
@@ -228,7 +248,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            For group labels or classes that JSON cannot tell apart from others (not text, number or bool).
+            For group labels or classes that a JSON file cannot hold (not text, number, bool or date).
         ValueError
             For a model that would not load again: the file's content is loaded once before it is written.
         OSError
@@ -271,7 +291,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
         """
         return persistence.load(cls, path)
 
-    def _loss(self, k: Budgets, grouped: bool) -> Loss:
+    def _loss(self, k: Budgets) -> Loss:
         """The loss with this estimator's settings."""
         if isinstance(self.loss, Loss):
             loss = self.loss
@@ -284,10 +304,6 @@ class Predictor(ClassifierMixin, BaseEstimator):
             loss = get_loss(self.loss, k=k, temperature=self.temperature, hessian=self.hessian, **floor)
         else:
             loss = get_loss(self.loss)
-        if grouped and not isinstance(loss, HypersimplexLoss):
-            raise ValueError(
-                f"groups need a hypersimplex loss, whose rows compete for a budget; got loss={self.loss!r}"
-            )
         return loss
 
     def _read(self, X: Any) -> Any:
@@ -302,25 +318,31 @@ class Predictor(ClassifierMixin, BaseEstimator):
         raw = self.objective_.unit * _boosters.raw_scores(self.estimator_, X)
         return raw if self.objective_.offset is None else raw + self.objective_.offset
 
-    def _shift(self) -> Any:
-        """What is added to the booster's scores times their unit to get ``decision_function``."""
-        return (0.0 if self.objective_.offset is None else self.objective_.offset) - self.threshold_
-
     def _margins(self, X: Any) -> np.ndarray:
         """Scores of the positive class, of rows of any type."""
         return self._decide(self._read(X))
 
     def _decide(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
         raw = self._raw(X)
+        decisions: np.ndarray = raw - self._cuts(groups, raw.shape[0])
+        return decisions
+
+    def _cuts(self, groups: ArrayLike | None, n: int) -> Any:
+        """The threshold of each of n rows, or of all of them."""
         if groups is None:
-            return raw - self.threshold_
+            return self.threshold_
         if not hasattr(self, "group_thresholds_"):
             raise ValueError("this model was trained without groups and has no group thresholds; leave groups out")
-        segments = _segments(groups, raw.shape[0])
+        segments = _segments(groups, n)
         if segments is None:
-            return raw
+            return self.threshold_
         cuts = np.array([self.group_thresholds_.get(label, self.threshold_) for label in segments.labels])
-        return raw - cuts[segments.codes]
+        return cuts[segments.codes]
+
+    def _check_grouped(self, groups: Any) -> None:
+        """Rows are ranked within their groups, where the model was trained to do so."""
+        if groups is None and hasattr(self, "group_thresholds_"):
+            raise _top_k.needs_groups()
 
     def _numbered(self) -> np.ndarray:
         """The classes in the order of their numbers, which the booster knows: of two the positive one last."""
@@ -333,7 +355,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
 
     def _own_probabilities(self) -> bool:
         """Whether the loss says what probability a score stands for."""
-        return self._loss(None, False).probabilities(np.zeros(1)) is not None
+        return self._loss(None).probabilities(np.zeros(1)) is not None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -13,6 +13,14 @@ from hsboost._validation import Budgets
 from hsboost.estimators._budgets import by_column
 
 
+def needs_groups() -> ValueError:
+    """The error for a top k of all rows together, by a model that compares rows of one group only."""
+    return ValueError(
+        "this model was trained with groups, and scores of different groups need not compare; pass groups=, one label "
+        "per row (one and the same label for all rows ranks them together)"
+    )
+
+
 def budgets(k: Budgets, classes: np.ndarray, grouped: bool) -> list[Budgets]:
     """The budget of each score column; k must say how many, as these rows have no labels."""
     columns = by_column(check.check_budgets(k), classes, grouped)

@@ -115,7 +115,7 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
         whole = isinstance(loss, HypersimplexLoss)
         settings["loss"] = type(loss)(**(parameters(loss) | {"k": None})) if whole else loss
     model = cls(native.given(booster), **settings)
-    model._loss(None, False)  # the settings make a loss
+    model._loss(None)  # the settings make a loss
     model.classes_, model.estimator_ = fitted["classes"], estimator
     if n_classes == 2:  # files before format 3 know no choice
         model.pos_label_ = fitted["classes"][fitted.get("positive", 1)]
@@ -194,7 +194,7 @@ def _check_labels(labels: Iterable[Any]) -> None:
         except TypeError:
             raise TypeError(
                 f"the group label {label!r} ({type(label).__name__}) is none that a JSON file can hold; train with "
-                "texts, numbers or truth values as group labels (texts of dates, say), or save with pickle or joblib"
+                "texts, numbers, truth values or dates as group labels, or save with pickle or joblib"
             ) from None
 
 
