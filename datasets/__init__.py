@@ -185,14 +185,25 @@ def list_datasets(data_dir: str | os.PathLike[str] | None = None) -> list[str]:
 def describe(name: str, data_dir: str | os.PathLike[str] | None = None, layout: str | None = None) -> DatasetInfo:
     """Tell what is known of a data set; errors as in `load`.
 
-    A published set that is at hand is converted first, so that rows and notes are those of the copy at hand;
-    of one that is not, the registry's facts are returned, with ``here`` saying so.
+    Nothing is written: of a published set that is converted, rows and notes are those of the copy at hand; of one that
+    is not, or not here, or whose converted files are damaged, the registry's facts, with ``here`` saying so.
     """
     folder = _folder(data_dir)
     info = registry().get(name)
-    if info is not None and info.published and layout is None and published.at_hand(info, folder) is None:
+    if info is None or not info.published:
+        return _table(name, folder, layout).info
+    if layout is None and published.at_hand(info, folder) is None:
         return replace(info, here=f"not here; run: python -m datasets fetch {name}" if info.files else "not here")
-    return _repaired(lambda: _table(name, folder, layout).info)
+    chosen = published.choose(info, folder, layout)
+    if not published.is_at_hand(info, chosen, folder):
+        raise published.nothing_there(info, chosen, folder)
+    made = published.converted(info, chosen, folder)
+    if made is None:
+        return replace(info, here=f"not converted yet; run: python -m datasets convert {name}")
+    try:
+        return published.local_info(info, chosen, made)
+    except DamagedCache:
+        return replace(info, here=f"its converted files are damaged; run: python -m datasets convert {name}")
 
 
 def _repaired(read: Callable[[], _Result]) -> _Result:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +20,6 @@ from datasets import _convert, _places
 from datasets._store import DamagedCache
 from datasets.loaders import own, published, shipped
 from datasets.registry import DatasetError, DatasetInfo, registry, unknown
-
-# A description converts what is small at once; what takes minutes is left to the convert command.
-CONVERT_AT_MOST = 200 << 20
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Look at, fetch and convert the benchmarks' data sets."
@@ -83,15 +79,9 @@ def _known(name: str, folder: Path | None) -> tuple[DatasetInfo, str]:
 
 @app.command()
 def describe(name: Name, data_dir: Folder = None, layout: LayoutName = None) -> None:
-    """Describe one data set: label, columns, split, what is at hand, published figures, licence, citation."""
+    """Describe one data set: label, columns, split, what is at hand, published figures, licence. Writes nothing."""
     with _one_line_errors():
-        folder = datasets._folder(data_dir)
-        known = registry().get(name)
-        waiting = known is not None and known.published and published.at_hand(known, folder) is not None
-        if known is not None and waiting and published.unconverted_bytes(known, folder, layout) > CONVERT_AT_MOST:
-            info = replace(known, here=f"not converted yet; run: python -m datasets convert {name}")
-        else:
-            info = datasets.describe(name, folder, layout)
+        info = datasets.describe(name, datasets._folder(data_dir), layout)
     table = Table(box=None, show_header=False, pad_edge=False)
     for field, text in _facts(info):
         table.add_row(field, escape(text))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hsboost._version import __version__
 
 if TYPE_CHECKING:
-    from hsboost.estimators import HSClassifier
+    from hsboost.estimators import HSClassifier, top_k
     from hsboost.losses import HypersimplexFYLoss, HypersimplexLoss, get_loss
     from hsboost.metrics import DistributedAUC, PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
     from hsboost.objectives import HypersimplexObjective, LossObjective, hypersimplex_obj
@@ -36,6 +36,7 @@ _HOMES = {
     "precision_at_k": "metrics",
     "project_hypersimplex": "projection",
     "recall_at_k": "metrics",
+    "top_k": "estimators",
 }
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "precision_at_k",
     "project_hypersimplex",
     "recall_at_k",
+    "top_k",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -194,6 +195,11 @@ def _hits_among(score: FloatArray, positive: np.ndarray, weight: np.ndarray | No
     return float(weight[above & positive].sum()) + share * float(weight[tied & positive].sum()), mass
 
 
+def _called_by_lightgbm() -> bool:
+    """Whether the metric is called by LightGBM's scikit-learn wrapper itself."""
+    return sys._getframe(2).f_globals.get("__name__") == "lightgbm.sklearn"
+
+
 def _check_two_values(labels: np.ndarray, positive: np.ndarray, pos_label: Any) -> None:
     rest = labels[~positive]
     if rest.size and not bool(np.all(rest == rest[0])):
@@ -227,8 +233,13 @@ class _Metric(ABC):
         return self._value_of_all(workers, y_true, y_score, sample_weight, data)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
-        """(name, value) for a DMatrix, (name, value, True) for a LightGBM Dataset, the value for two arrays."""
+        """(name, value) for a DMatrix, (name, value, True) for a LightGBM Dataset, the value for two arrays.
+
+        LightGBM's scikit-learn wrapper, which passes two arrays, is given what it reads: (name, value, True).
+        """
         if not hasattr(y_pred, "get_label"):
+            if _called_by_lightgbm():
+                return self.lightgbm(y_true, y_pred, sample_weight)
             return self._measure(y_true, y_pred, sample_weight, None)
         raw, data = y_true, y_pred
         value = self._measure(data.get_label(), raw, row_weights(data, len(raw)), data)
@@ -237,7 +248,7 @@ class _Metric(ABC):
         return self.__name__, value, True
 
     def lightgbm(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> tuple[str, float, bool]:
-        """The form that ``LGBMClassifier.fit(eval_metric=)`` takes."""
+        """(name, value, True): what LightGBM reads, whoever asks."""
         return self.__name__, self._measure(y_true, y_pred, sample_weight, None), True
 
 
@@ -246,8 +257,8 @@ class PrecisionAtK(_Metric):
 
     ``xgb.train(..., custom_metric=PrecisionAtK(0.05))`` (XGBoost maximises it by itself, as its name begins with
     "pre"), ``lgb.train(..., feval=PrecisionAtK(0.05))``, ``XGBClassifier(eval_metric=PrecisionAtK(0.05))`` and
-    ``LGBMClassifier().fit(..., eval_metric=PrecisionAtK(0.05).lightgbm)``. Weights of the evaluation data are used, one
-    per row or, as XGBoost keeps them beside ``qid``, one per query group.
+    ``LGBMClassifier().fit(..., eval_metric=PrecisionAtK(0.05))``: one object goes everywhere. Weights of the evaluation
+    data are used, one per row or, as XGBoost keeps them beside ``qid``, one per query group.
 
     In distributed XGBoost training (``xgboost.dask``, Ray Train) the value is that of all workers' rows together, and
     every worker gets it; XGBoost would average the workers' own values.
@@ -266,7 +277,8 @@ class PrecisionAtK(_Metric):
     Notes
     -----
     The two scikit-learn wrappers call a metric with the same arguments and expect different answers, a number and
-    a (name, value, is_higher_better) triple: hence :meth:`lightgbm`.
+    a (name, value, is_higher_better) triple. A metric tells LightGBM's wrapper by the module that calls it; where a
+    function of your own stands in between, :meth:`lightgbm` gives the triple.
     """
 
     _function = staticmethod(precision_at_k)

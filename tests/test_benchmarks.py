@@ -260,6 +260,7 @@ def test_a_damaged_first_line_starts_over(data_dir: Path, tmp_path: Path) -> Non
     ("options", "words"),
     [
         (["--datasets", "shop,nowhere"], ["--datasets", "'nowhere'", "shop", "adult"]),
+        (["--datasets", "shop, higgs"], ["'higgs' is not at hand; fetch it", "--data-dir", "at hand:", "shop"]),
         (["--boosters", "catboost"], ["--boosters", "'catboost'", "lightgbm, xgboost"]),
         (["--losses", "l2,hinges"], ["--losses", "'hinges'", "l2, log-loss, hypersimplex"]),
         (["--losses", ","], ["--losses", "','"]),

@@ -218,6 +218,19 @@ def test_every_command_says_what_its_records_hold(name, tmp_path):
         store.append({"other": 1})
 
 
+@pytest.mark.parametrize("rest", ["", '{"cut sho'])
+def test_a_command_that_failed_before_its_first_run_blocks_no_other(rest, tmp_path):
+    path = tmp_path / "runs.jsonl"
+    path.write_text(f"{seal({'shared': SHARED})}\n{rest}")
+    store: RunStore[Any] = RunStore(path, lambda record: record["name"], ("name",))
+    store.begin({"settings": {"threads": 7}})
+    store.append({"name": "first"})
+    again: RunStore[Any] = RunStore(path, lambda record: record["name"], ("name",))
+    assert (again.header, list(again.runs), again.damaged) == ({"settings": {"threads": 7}}, ["first"], False)
+    with pytest.raises(OptionError, match=r"holds runs made under other settings.*threads was 7, is 8"):
+        again.begin({"settings": {"threads": 8}})
+
+
 # Two commands in one folder, and a full disk
 
 

@@ -331,7 +331,6 @@ BAD_FITS = [
     ({}, {"k": 1.5}, ValueError, r"^k as a float is a share"),
     ({}, {"k": {"north": 1}}, ValueError, r"^k is a mapping of \['north'\]; with two classes and no groups"),
     ({"groups": spread(make()["groups"])}, {"k": {"north": 1}}, ValueError, r"^k has no budget for group 'south'"),
-    ({"groups": spread(make()["groups"])}, {"loss": "log-loss"}, ValueError, r"^groups need a hypersimplex loss"),
     ({"eval_groups": spread(make()["groups"])}, {}, ValueError, r"^eval_groups goes with groups"),
     ({}, {"calibration": "sigmoid"}, ValueError, r"^calibration='sigmoid' is fitted on rows that the trees are not tr"),
     ({}, {"estimator": "lightgbm"}, ValueError, r"^estimator: under Dask, LightGBM shows a custom objective the rows"),

@@ -78,6 +78,17 @@ def test_balanced_evaluation_rows(client: Any) -> None:
     assert history == pytest.approx(next(iter(here.estimator_.evals_result()["validation_0"].values())), abs=1e-6)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_both_forms_of_evaluation_sets(several: bool, client: Any) -> None:
+    pairs = [VALID_D, OTHER_D] if several else [VALID_D]
+    in_two = tuple(zip(*pairs, strict=True)) if several else VALID_D
+    right = DaskHSClassifier(trees(), k=0.1).fit(*TRAIN_D, eval_set=pairs)
+    found = DaskHSClassifier(trees(), k=0.1).fit(*TRAIN_D, eval_X=in_two[0], eval_y=in_two[1])
+    assert found.evals_result_ == right.evals_result_
+    with pytest.raises(ValueError, match="eval_set and eval_X, eval_y are one argument in two forms"):
+        DaskHSClassifier(trees()).fit(*TRAIN_D, eval_set=pairs, eval_X=in_two[0], eval_y=in_two[1])
+
+
 EVAL = {"eval_set": VALID_D}
 BAD = [
     (

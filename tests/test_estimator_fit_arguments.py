@@ -102,12 +102,9 @@ def test_metrics_of_xgboost(metric: Any) -> None:
         ("lightgbm", {"eval_sets": []}, TypeError, r"'eval_sets', an argument .* does not take; leave it out"),
         ("lightgbm", {"group": [80, 80]}, ValueError, "group would have no effect here.*groups=, one label per row"),
         ("lightgbm", {"eval_group": [[60, 60]]}, ValueError, "eval_group would have no effect here.*eval_groups="),
-        ("lightgbm", {"eval_X": VALID, "eval_y": Y_VALID}, ValueError, r"eval_X would have .*pass eval_set=\(X, y\)"),
     ],
 )  # fmt: skip
 def test_arguments_without_a_use(booster: str, argument: dict[str, Any], kind: Any, message: str) -> None:
-    if booster == "lightgbm" and "eval_X" in argument and not hasattr(lgb.LGBMModel.fit, "__kwdefaults__"):
-        pytest.skip("this LightGBM has no eval_X")
     with pytest.raises(kind, match=message):
         HSClassifier(small(booster)).fit(X, Y, **argument)
 

@@ -304,7 +304,6 @@ def test_evaluation_rows_may_belong_to_groups_that_training_has_not_seen(booster
         ({}, {"groups": GROUPS[:, None]}, r"groups must be one-dimensional"),
         ({}, {"groups": np.where(GROUPS == 3, np.nan, GROUPS)}, r"groups must not hold missing labels"),
         ({}, {"groups": ["a", 1] * (N // 2)}, r"groups must hold labels of one kind"),
-        ({"loss": "log-loss"}, {"groups": GROUPS}, r"groups need a hypersimplex loss.*got loss='log-loss'"),
         ({"k": {0: 1}}, {"groups": GROUPS}, r"k has no budget for group 1 \(11 such groups"),
         ({"k": {0: 1}}, {}, r"two classes and no groups|pass groups="),
         ({"k": {}}, {"groups": GROUPS}, r"k is an empty mapping"),

@@ -207,6 +207,12 @@ def test_two_data_folders_do_not_share_a_cache(tmp_path):
 
 def test_describe_tells_what_the_copy_is(tmp_path):
     tiny.put(tmp_path / "higgs", "HIGGS.csv", tiny.higgs(), ".gz")
+    before = sorted(tmp_path.rglob("*"))
+    waiting = "not converted yet; run: python -m datasets convert higgs"
+    assert describe("higgs", tmp_path).here == describe("higgs", tmp_path, "uci").here == waiting
+    assert "not converted yet" in " ".join(run("describe", "higgs", "--data-dir", tmp_path).output.split())
+    assert sorted(tmp_path.rglob("*")) == before  # describing only reads
+    load("higgs", data_dir=tmp_path)
     info = describe("higgs", tmp_path)
     assert info.rows == 60
     assert "60 of 11,000,000 rows published (0.00%): a subset" in info.here

@@ -103,7 +103,9 @@ def test_every_layout_loads(case, tmp_path):
 @pytest.mark.parametrize("case", CASES)
 def test_no_feature_is_the_label_or_marked_as_left_out(case, tmp_path):
     name = CASES[case][0]
-    info = datasets.describe(name, write(case, tmp_path))
+    folder = write(case, tmp_path)
+    load(name, data_dir=folder)
+    info = datasets.describe(name, folder)
     assert info.label not in info.columns
     for column in info.columns:
         assert not any(text.split(":")[0] == column for text in info.left_out)

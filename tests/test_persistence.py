@@ -74,8 +74,10 @@ def answers(model: HSClassifier, rows: Any, groups: Any = None) -> dict[str, Any
         "classes": model.classes_,
         "contributions": model.contributions(rows),
         "importances": model.feature_importances_,
-        "top": model.predict_top_k(rows, 7 if model.classes_.size == 2 else dict.fromkeys(model.classes_.tolist(), 7)),
     }
+    if not hasattr(model, "group_thresholds_"):  # which ranks rows of one group only
+        each = 7 if model.classes_.size == 2 else dict.fromkeys(model.classes_.tolist(), 7)
+        found["top"] = model.predict_top_k(rows, each)
     if groups is not None:
         found["grouped"] = model.decision_function(rows, groups)
         found["top of groups"] = model.predict_top_k(rows, groups=groups)

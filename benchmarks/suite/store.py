@@ -101,10 +101,14 @@ class RunStore(Generic[Key]):
     def begin(self, shared: Record) -> None:
         """Make the file ready for runs made under the facts ``shared``.
 
-        Drops a damaged last line and writes the first line of a new file. Raises OptionError, naming every
+        Drops a damaged last line and writes the first line of a new file, or of one without a single finished run, as
+        a command leaves it that failed before its first. Raises OptionError, naming every
         difference, where the file holds runs made under other facts.
         """
         shared = json.loads(json.dumps(shared))
+        if self.header != shared and self.path.is_file() and not self.runs:
+            os.truncate(self.path, 0)
+            self.header, self.damaged = None, False
         if self.header is not None and self.header != shared:
             before, now = flatten(self.header), flatten(shared)
             changed = [

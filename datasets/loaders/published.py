@@ -51,10 +51,17 @@ def home(folder: Path | None) -> Path:
 
 def at_hand(info: DatasetInfo, folder: Path | None) -> str | None:
     """Say in which layout a set could be loaded now, without reading it: None where nothing whole is there."""
-    for layout in info.layouts.values():
-        if _complete(layout, _sources(info, layout, folder)) or _complete(layout, _within_reach(info, layout, folder)):
-            return layout.name
-    return None
+    return next((layout.name for layout in info.layouts.values() if is_at_hand(info, layout, folder)), None)
+
+
+def is_at_hand(info: DatasetInfo, layout: Layout, folder: Path | None) -> bool:
+    """Whether a set could be loaded in this layout now, without reading it."""
+    return _complete(layout, _sources(info, layout, folder)) or _complete(layout, _within_reach(info, layout, folder))
+
+
+def nothing_there(info: DatasetInfo, layout: Layout, folder: Path | None) -> DatasetError:
+    """The error for a layout of which there are no files."""
+    return DatasetError(_nothing(info, home(folder), [layout], folder))
 
 
 def choose(info: DatasetInfo, folder: Path | None, wanted: str | None = None) -> Layout:
@@ -110,7 +117,7 @@ def parts(
         if old is not None:
             made[part] = old
     if not _complete(layout, made):
-        raise DatasetError(_nothing(info, home(folder), [layout], folder))
+        raise nothing_there(info, layout, folder)
     return made
 
 
@@ -207,14 +214,6 @@ def _verify_source(info: DatasetInfo, source: Source, check: Callable[[SourceFil
     if not files:
         return f"{source}: no checksum is published under this name; its SHA-256 is {digest(source.path)}"
     return f"ok: {source} {check(files[0], source.path)}"
-
-
-def unconverted_bytes(info: DatasetInfo, folder: Path | None, wanted: str | None = None) -> int:
-    """Return the bytes that the next use of a set would have to convert."""
-    layout = choose(info, folder, wanted)
-    if converted(info, layout, folder) is not None:
-        return 0
-    return sum(source.size for source in _sources(info, layout, folder).values())
 
 
 def read(info: DatasetInfo, folder: Path | None, hooks: Hooks, wanted: str | None = None) -> Store:

@@ -13,7 +13,8 @@ from hsboost._validation.arrays import FloatArray, as_float
 #: k as the objectives and estimators read it: None, a count (int) or a share of the total weight (float in (0, 1)).
 Budget: TypeAlias = int | float | None
 
-#: k where there are several projections: one budget for each, or a mapping from the group's (or class's) label.
+#: k where there are several projections: one budget for each, or a mapping from the group's (or class's) label, in
+#: which None stands for all labels that it does not name.
 Budgets: TypeAlias = Budget | Mapping[Any, Any]
 
 #: Least sum of weights, and least share of it as a mass where weights lie further apart: see `check_resolution`.
@@ -74,11 +75,7 @@ def check_masses(k: Any, labels: list[Any] | None, columns: tuple[int, ...]) -> 
     if isinstance(k, Mapping):
         if labels is None:
             raise ValueError("k is a mapping, which goes from group labels to masses; pass groups=, or k as an array")
-        k = by_label(k)
-        missing = [label for label in labels if label not in k]
-        if missing:
-            raise ValueError(f"k has no mass for group {missing[0]!r} ({len(missing)} such groups in all); add it")
-        k = [_mass(k[label]) for label in labels]
+        k = [_mass(mass) for mass in budgets_of(k, labels, "group", "mass")]
         if columns:
             k = [k] * columns[0]
     shape = (columns[0] if columns else 1, 1 if labels is None else len(labels))
@@ -175,6 +172,22 @@ def _as_label(key: Any) -> Any:
         return key
 
 
+def budgets_of(k: Mapping[Any, Any], labels: list[Any], what: str, budget: str = "budget") -> list[Any]:
+    """The entry of each label; that of None goes for labels without one of their own.
+
+    ``what`` the labels are of, and what a ``budget`` is called, is for the error.
+    """
+    k = by_label(k)
+    missing = [] if None in k else [label for label in labels if label not in k]
+    if missing:
+        many = f"({len(missing)} such groups in all)" if what == "group" else f"(of {len(labels)})"
+        raise ValueError(
+            f"k has no {budget} for {what} {missing[0]!r} {many}; add it to the mapping, or one for all labels that it "
+            f"does not name, {{None: {budget}}}"
+        )
+    return [k[label] if label in k else k[None] for label in labels]
+
+
 def single_budget(k: Budgets) -> Budget:
     """The budget of rows that are one group and one class."""
     if isinstance(k, Mapping):
@@ -189,10 +202,7 @@ def class_budgets(k: Budgets, n_classes: int) -> list[Budgets]:
     """The budget of each class."""
     if not isinstance(k, Mapping):
         return [k] * n_classes
-    missing = [c for c in range(n_classes) if c not in k]
-    if missing:
-        raise ValueError(f"k has no budget for class {missing[0]} (of {n_classes}); add it to the mapping")
-    return [k[c] for c in range(n_classes)]
+    return budgets_of(k, list(range(n_classes)), "class")
 
 
 class BudgetRule(NamedTuple):
@@ -207,14 +217,7 @@ class BudgetRule(NamedTuple):
     def of(cls, k: Budgets, labels: list[Any]) -> BudgetRule:
         """The rule for groups with these labels."""
         if isinstance(k, Mapping):
-            k = by_label(k)
-            missing = [label for label in labels if label not in k]
-            if missing:
-                raise ValueError(
-                    f"k has no budget for group {missing[0]!r} ({len(missing)} such groups in all); "
-                    "add it to the mapping, or pass one budget for all groups"
-                )
-            budgets = [single_budget(k[label]) for label in labels]
+            budgets = [single_budget(budget) for budget in budgets_of(k, labels, "group")]
         else:
             budgets = [k] * len(labels)
         fixed = np.array([float(min(b, MOST)) if isinstance(b, int) else 0.0 for b in budgets])

@@ -40,7 +40,7 @@ class DaskHSClassifier(DaskPredictor):
         The booster and its settings; None means ``"xgboost"``. Callbacks (checkpoints), early stopping, metrics and
         ``coll_cfg`` (how workers find each other, retries, time-outs) are used. LightGBM is refused: under Dask it
         shows a custom objective the rows of one worker only.
-    loss, k, temperature, hessian, hessian_floor, class_weight
+    loss, k, temperature, hessian, hessian_floor, pos_label, class_weight
         As for :class:`hsboost.HSClassifier`.
     calibration : {None, "sigmoid", "isotonic"}, default None
         How ``predict_proba`` turns scores into probabilities. Fitted on the last ``eval_set`` that is not the training
@@ -48,7 +48,7 @@ class DaskHSClassifier(DaskPredictor):
 
     Attributes
     ----------
-    classes_, threshold_, group_thresholds_, n_features_in_, feature_names_in_, booster_
+    classes_, pos_label_, threshold_, group_thresholds_, n_features_in_, feature_names_in_, booster_
         As for :class:`hsboost.HSClassifier`. The thresholds are exactly those of the gathered scores.
     evals_result_ : dict
         XGBoost's record of the evaluation sets, "validation_0" and so on.
@@ -71,6 +71,7 @@ class DaskHSClassifier(DaskPredictor):
         temperature: float = 1.0,
         hessian: Literal["exact", "unit"] = "exact",
         hessian_floor: float | None = None,
+        pos_label: Any = None,
         class_weight: Any = None,
         calibration: Literal["sigmoid", "isotonic"] | None = None,
     ) -> None:
@@ -80,6 +81,7 @@ class DaskHSClassifier(DaskPredictor):
         self.temperature = temperature
         self.hessian = hessian
         self.hessian_floor = hessian_floor
+        self.pos_label = pos_label
         self.class_weight = class_weight
         self.calibration = calibration
 
@@ -90,6 +92,8 @@ class DaskHSClassifier(DaskPredictor):
         sample_weight: Any = None,
         eval_set: tuple[Any, Any] | list[tuple[Any, Any]] | None = None,
         *,
+        eval_X: Any = None,
+        eval_y: Any = None,
         groups: Any = None,
         eval_groups: Any = None,
         eval_sample_weight: Any = None,
@@ -107,12 +111,14 @@ class DaskHSClassifier(DaskPredictor):
         X : Dask array or data frame of shape (n_samples, n_features)
             Cut by rows. Persisted on the cluster while training goes on.
         y : Dask array or series
-            Two or more classes, of any type; of two the greater one (in sorted order) is positive.
+            Two or more classes, of any type; which of two is positive, ``pos_label`` says.
         sample_weight : Dask array or series, optional
         eval_set : (X, y) or list of them, optional
             Watched with :class:`hsboost.PrecisionAtK` of all workers' rows, unless you chose an ``eval_metric``. Early
             stopping (set on the booster) and calibration go by the last set that is not the training rows, as in
             :meth:`hsboost.HSClassifier.fit`: not the same collections, nor equal ones in partitions of equal length.
+        eval_X, eval_y : Dask collections, or tuples of them, optional
+            The same as ``eval_set``, in LightGBM's form.
         groups : Dask array or series, optional
             Group of each row (at most 2**24 groups); a group's rows may lie on several workers.
         eval_groups : Dask array or series, optional
@@ -138,7 +144,8 @@ class DaskHSClassifier(DaskPredictor):
         """
         k = check.check_budgets(self.k)
         local = self._blank()
-        sets = _labels_of_sets(eval_set, eval_groups, groups, self.calibration)
+        pairs, called = _labels.one_form(eval_set, eval_X, eval_y)
+        sets = _labels_of_sets(pairs, eval_groups, groups, self.calibration, called)
         if self.calibration is not None:
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
         name, weights = _evaluation.sample_weights(len(sets), eval_sample_weight, sample_weight_eval_set)
@@ -147,14 +154,16 @@ class DaskHSClassifier(DaskPredictor):
         client = self._cluster()
         _boosters.check_names("xgboost", head(X))
         persisted = _levels.unified(client, partitions.kept(client, X))
-        training = _training.read(client, persisted, y, sample_weight, groups, class_weight, local._weights_named())
+        training = _training.read(
+            client, persisted, y, sample_weight, groups, class_weight, local._weights_named(), self.pos_label
+        )
         budget = training.budget(k)
         evaluation = [
             self._evaluation(
                 client,
                 training,
                 i,
-                _labels.set_name(i, len(sets)),
+                _labels.set_name(i, len(sets), called),
                 *one,
                 eval_groups,
                 weights[i],
@@ -176,7 +185,7 @@ class DaskHSClassifier(DaskPredictor):
             labels, counted = self._of_calibrator(client, evaluation[place])
         before = self._start(client, init_model, training)
 
-        loss = local._loss(budget.for_training(True), groups is not None)
+        loss = local._loss(budget.for_training(True))
         if k is not None and budget.n_columns > 1 and not loss.has_budget:
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
         if training.weighted and budget.n_columns == 1 and loss.has_budget and loss.k is None:
@@ -190,8 +199,8 @@ class DaskHSClassifier(DaskPredictor):
         unit = training_unit(loss, local.estimator, before)
         index, columns = _index(training, evaluation), budget.n_columns
         objective = objective_of(
-            local._loss(_training.by_code(budget.for_training(True), index, columns), groups is not None),
-            None if groups is None else ROW_FIELD,
+            local._loss(_training.by_code(budget.for_training(True), index, columns)),
+            ROW_FIELD if groups is not None and loss.has_budget else None,
             offset,
             unit,
         )
@@ -199,6 +208,7 @@ class DaskHSClassifier(DaskPredictor):
             objective.check_weights(float(training.cells.sum()), "XGBoost", local._weights_named())
         final = objective_of(loss, None, offset, unit)
         estimator = _boosters.prepare(local.estimator, final, classes.size)
+        _boosters.know_categories(estimator, head(training.X))
         watched = _training.by_code(budget.for_evaluation(eval_groups is not None), index, columns)
         metric = PrecisionAtK(watched, None if eval_groups is None else ROW_FIELD)
         extra = self._extra(fit_params, before)
@@ -212,7 +222,7 @@ class DaskHSClassifier(DaskPredictor):
             last = evaluation[place]
             parts = partitions.each(
                 _rows.call, partitions.pieces(last.X, "X"), [None] * len(last.rows),
-                shared=(on_cluster(client, local), "decision_function"),
+                shared=(on_cluster(client, local), "_margins"),
             )  # fmt: skip
             scores = np.concatenate(partitions.collect(client, parts)) / unit
             local.calibrators_ = _calibration.fit_all(self.calibration, scores, labels, counted)
@@ -311,8 +321,7 @@ class DaskHSClassifier(DaskPredictor):
         model = init_model.local_ if isinstance(init_model, DaskHSClassifier) else init_model
         if _boosters.kind(model.estimator_) != "xgboost":
             raise ValueError("init_model was trained with LightGBM; only XGBoost's trees can be continued here")
-        if not np.array_equal(model.classes_, classes):
-            raise ValueError(f"init_model knows the classes {model.classes_.tolist()}, y holds {classes.tolist()}")
+        _labels.check_start(model, classes)
         _boosters.check_columns_of("init_model", model, head(X))
         if categories.of_frame(head(X), "xgboost"):
             known = categories.of_booster("xgboost", model.booster_)
@@ -339,7 +348,9 @@ class DaskHSClassifier(DaskPredictor):
         """The trained trees as an HSClassifier."""
         estimator.load_model(bytearray(booster.save_raw("ubj")))
         estimator.n_classes_ = training.classes.size
-        local.classes_, local.estimator_ = training.classes, estimator
+        local.classes_, local.estimator_ = np.sort(training.classes), estimator
+        if training.classes.size == 2:
+            local.pos_label_ = training.classes[1]
         local.n_features_in_ = int(estimator.n_features_in_)
         local.training_history_ = {"iteration": list(range(booster.num_boosted_rounds()))}
         local._remember_columns(head(X))
@@ -373,10 +384,12 @@ def _local_estimator(estimator: Any) -> Any:
     return estimator
 
 
-def _labels_of_sets(eval_set: Any, eval_groups: Any, groups: Any, calibration: Any) -> list[tuple[Any, Any]]:
+def _labels_of_sets(
+    eval_set: Any, eval_groups: Any, groups: Any, calibration: Any, called: str
+) -> list[tuple[Any, Any]]:
     if eval_groups is not None and groups is None:
         raise ValueError("eval_groups goes with groups: a budget per group is trained for only with groups=")
-    sets = _labels.evaluation_sets(eval_set, None)
+    sets = _labels.evaluation_sets(eval_set, None, called)
     if eval_groups is not None and len(sets) != 1:
         raise ValueError(f"eval_groups goes with one eval_set, got {len(sets)}; pass a single pair (X, y)")
     if calibration is not None and not sets:

@@ -19,7 +19,7 @@ from hsboost._validation import Budgets
 from hsboost._workers import radix
 from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows
-from hsboost.estimators import HSClassifier, _boosters, _top_k
+from hsboost.estimators import HSClassifier, _boosters, _nested, _top_k
 
 
 def _has_probabilities(self: DaskPredictor) -> bool:
@@ -43,12 +43,21 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
     k: Budgets
     local_: HSClassifier
     _client: Any = None
-    classes_, threshold_, group_thresholds_, n_features_in_, feature_names_in_ = map(
-        _of_local, ("classes_", "threshold_", "group_thresholds_", "n_features_in_", "feature_names_in_")
+    classes_, pos_label_, threshold_, group_thresholds_, n_features_in_, feature_names_in_ = map(
+        _of_local, ("classes_", "pos_label_", "threshold_", "group_thresholds_", "n_features_in_", "feature_names_in_")
     )
 
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters, those of the booster inside (``estimator__max_depth``) too, where it is given by its name.
+
+        Returns
+        -------
+        self
+        """
+        return super().set_params(**_nested.with_booster(self.estimator, params))
+
     def decision_function(self, X: Any, groups: Any = None) -> Any:
-        """Raw score minus the threshold, lazily: above 0 is positive; of several classes the highest wins.
+        """Raw score minus the threshold, lazily: above 0 is ``classes_[1]``; of several classes the highest wins.
 
         Parameters
         ----------
@@ -73,7 +82,7 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "local_")
         return self._mapped("predict_proba", X, None, np.float64, self.classes_.size)
 
-    def predict_top_k(self, X: Any, k: Budgets = None, groups: Any = None) -> Any:
+    def predict_top_k(self, X: Any, k: Budgets = None, groups: Any = None, *, return_mask: bool = False) -> Any:
         """Exactly k positives among all these rows, of each group, of each class; rows stay where they are.
 
         The k-th highest score is found at once, in three exchanges of sums (scores are kept on the cluster for it, 4
@@ -82,17 +91,18 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : Dask array or data frame of shape (n_samples, n_features)
-        k, groups
+        k, groups, return_mask
             As for :meth:`hsboost.HSClassifier.predict_top_k`, groups as a Dask collection.
 
         Returns
         -------
         Dask array or series of shape (n_samples,)
-            Labels. Ties go to the rows that come first.
+            Labels, or with ``return_mask`` bool. Ties go to the rows that come first.
         Dask array or data frame of shape (n_samples, C), bool
             For more than two classes: column c is true for the top rows of class c.
         """
         x, given = self._checked(X, groups)
+        self.local_._check_grouped(groups)
         client = self._cluster()
         k = self.k if k is None else k
         labels = None
@@ -101,7 +111,8 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
             seen = partitions.collect(client, partitions.each(_rows.labels_with, x, given))
             found_labels = [label for one in seen for label in one]
             labels = Segments.by_label(found_labels).labels if found_labels else None
-        by_column = _top_k.budgets(k, self.classes_, groups is not None)
+        classes = self.local_._numbered()
+        by_column = _top_k.budgets(k, classes, groups is not None)
         if groups is not None and labels is None:  # no rows, and no groups to have a budget
             given, by_column = [None] * len(x), [0] * len(by_column)
         index = None if labels is None else {label: g for g, label in enumerate(labels)}
@@ -119,19 +130,20 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
         places = np.clip((counts - found.above)[None, :] - before, 0, tied)
         columns = self._columns()
         call = partitions.each(_rows.mark, rows, [found.last] * len(rows), list(places), shared=(columns,))
-        if columns is not None:
+        if columns is not None or return_mask:
             return partitions.like(X, call, np.bool_, columns)
-        return partitions.like(X, partitions.each(_rows.named, call, shared=(self.classes_,)), self.classes_.dtype)
+        return partitions.like(X, partitions.each(_rows.named, call, shared=(classes,)), classes.dtype)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Accuracy of :meth:`predict` on all rows together."""
-        x, _ = self._checked(X, None)
+    def score(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> float:
+        """Accuracy of :meth:`predict` on all rows together, with ``groups`` by each group's own threshold."""
+        x, by_group = self._checked(X, groups)
+        self._check_thresholds(groups)
         client = self._cluster()
         given = [
             [None] * len(x) if other is None else partitions.aligned(X, other, name)
             for other, name in ((y, "y"), (sample_weight, "sample_weight"))
         ]
-        parts = partitions.each(_rows.right, x, *given, shared=(self._shared(client),))
+        parts = partitions.each(_rows.right, x, *given, by_group, shared=(self._shared(client),))
         right, total = partitions.Partitions(client, parts).sum((2,), np.asarray)
         if sample_weight is None and total == 0:
             raise ValueError("X holds no rows, and accuracy is a share of them; pass at least one row")
@@ -185,10 +197,13 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
     def _mapped(self, method: str, X: Any, groups: Any, dtype: Any, columns: int | None) -> Any:
         """A method of the local model on every partition."""
         x, given = self._checked(X, groups)
-        if groups is not None and not hasattr(self.local_, "group_thresholds_"):
-            raise ValueError("this model was trained without groups and has no group thresholds; leave groups out")
+        self._check_thresholds(groups)
         values = partitions.each(_rows.call, x, given, shared=(self._shared(self._cluster()), method))
         return partitions.like(X, values, dtype, columns)
+
+    def _check_thresholds(self, groups: Any) -> None:
+        if groups is not None and not hasattr(self.local_, "group_thresholds_"):
+            raise ValueError("this model was trained without groups and has no group thresholds; leave groups out")
 
     def _columns(self) -> int | None:
         check_is_fitted(self, "local_")

@@ -67,7 +67,7 @@ def encode(
     name: str = "sample_weight",
 ) -> Encoded:
     """Labels of any type, all of them known, as numbers; ``name`` is what the weights are called."""
-    label = np.searchsorted(classes, column_or_1d(np.asarray(y))).astype(np.int32)
+    label = _labels.numbers(column_or_1d(np.asarray(y)), classes)
     return _encoded(label, weight, groups, by_class, index, name)
 
 
@@ -257,13 +257,13 @@ def call(x: Any, groups: Any, model: Any, method: str) -> np.ndarray:
     return np.asarray(getattr(model, method)(x, **({} if groups is None else {"groups": groups})))
 
 
-def right(x: Any, y: Any, weight: Any, model: Any) -> np.ndarray:
+def right(x: Any, y: Any, weight: Any, groups: Any, model: Any) -> np.ndarray:
     """Weight of the rows that are predicted rightly, and of all."""
     labels = column_or_1d(np.asarray(y))
     w = np.ones(labels.size) if weight is None else np.asarray(weight, dtype=np.float64)
     check.check_same_length(labels, "y", _num_samples(x), "X")
     check.check_same_length(w, "sample_weight", labels.size, "X")
-    return np.array([w[call(x, None, model, "predict") == labels].sum(), w.sum()])
+    return np.array([w[call(x, groups, model, "predict") == labels].sum(), w.sum()])
 
 
 def _shape(n: int, model: Any) -> tuple[int, ...]:

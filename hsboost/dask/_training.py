@@ -30,7 +30,7 @@ class Training(NamedTuple):
     X: Any
     places: list[list[str]]  # the workers that hold each partition
     rows: list[Any]
-    classes: np.ndarray
+    classes: np.ndarray  # in the order of their numbers: of two the positive one last
     labels: list[Any] | None
     weighted: bool
     cells: np.ndarray  # weight by class and group, (C, G)
@@ -49,7 +49,16 @@ class Training(NamedTuple):
         return TrainingBudget(k, self.classes, np.repeat(np.arange(n_classes), n_groups), self.cells.ravel(), segments)
 
 
-def read(client: Client, X: Any, y: Any, sample_weight: Any, groups: Any, class_weight: Any, weights: str) -> Training:
+def read(
+    client: Client,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    groups: Any,
+    class_weight: Any,
+    weights: str,
+    pos_label: Any,
+) -> Training:
     """Classes, groups and weights of all rows (X is persisted); the labels are encoded and kept beside them.
 
     ``weights`` is what the weights, of rows and classes together, are called in errors.
@@ -67,6 +76,8 @@ def read(client: Client, X: Any, y: Any, sample_weight: Any, groups: Any, class_
     classes, at = np.unique(np.concatenate([one.classes for one in full]), return_inverse=True)
     counts = np.bincount(at, np.concatenate([one.counts for one in full]))
     _labels.encode(classes)
+    known, classes = classes, _labels.numbered(classes, pos_label)
+    counts = counts[_labels.numbers(classes, known)]
     labels = None
     if groups is not None:
         labels = Segments.by_label([label for one in seen for label in one.groups]).labels
@@ -186,7 +197,8 @@ def by_code(k: Budgets, index: dict[Any, int] | None, n_columns: int) -> Budgets
         return k
     if n_columns > 1:
         return {c: by_code(budget, index, 1) for c, budget in k.items()}
-    return {float(index[label]): budget for label, budget in check.by_label(k).items() if label in index}
+    k = check.by_label(k)
+    return {float(g): k[label if label in k else None] for label, g in index.items() if label in k or None in k}
 
 
 def find_thresholds(client: Client, model: Any, training: Training, budget: TrainingBudget) -> None:
@@ -203,6 +215,8 @@ def find_thresholds(client: Client, model: Any, training: Training, budget: Trai
         _boosters.warn_of_one_score(model.estimator_, average, model._weights_named())
     if columns > 1 and not loss.has_budget:
         model.threshold_ = np.zeros(columns)
+        if training.labels is not None:
+            model.group_thresholds_ = {label: np.zeros(columns) for label in training.labels}
         return
     offset = np.ravel(0.0 if model.objective_.offset is None else model.objective_.offset)
     wanted = [1] if columns == 1 else range(columns)

@@ -15,7 +15,16 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from hsboost import _validation as check
-from hsboost.estimators import _aliases, _categories, _eval_metric, _evaluation, _features, _labels, _stopping
+from hsboost.estimators import (
+    _aliases,
+    _categories,
+    _eval_metric,
+    _evaluation,
+    _features,
+    _labels,
+    _nested,
+    _stopping,
+)
 from hsboost.estimators._evaluation import EvaluationSet
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import LossObjective
@@ -30,21 +39,13 @@ _UNKNOWN_METRIC = "Unknown metric function"
 _OTHER_WAYS = {
     "group": "budgets per group are groups=, one label per row",
     "eval_group": "budgets per group are eval_groups=, one label per row",
-    "eval_X": "pass eval_set=(X, y), whose labels are encoded as y is",
-    "eval_y": "pass eval_set=(X, y), whose labels are encoded as y is",
 }
 
 
 def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
     """A fresh booster with the objective in place."""
-    if estimator is None or estimator == "xgboost":
-        from xgboost import XGBClassifier
-
-        fresh = XGBClassifier()
-    elif isinstance(estimator, str) and estimator == "lightgbm":
-        from lightgbm import LGBMClassifier
-
-        fresh = LGBMClassifier(verbose=-1)
+    if estimator is None or (isinstance(estimator, str) and estimator in ("xgboost", "lightgbm")):
+        fresh = _nested.named(estimator)
     elif kind(estimator) is not None:
         _eval_metric.check_of_estimator(estimator)  # what cannot be read need not be copyable
         fresh = clone(estimator)
@@ -110,6 +111,7 @@ def fit(
     The boosters' own default, log loss, would read raw scores as probabilities. XGBoost prints evaluation results
     unless told not to. ``before`` is a native model whose trees come first, or None.
     """
+    know_categories(estimator, X)
     # LightGBM writes its own names of metrics into the list it is given.
     extra = {name: list(value) if isinstance(value, list) else value for name, value in fit_params.items()}
     _check_fit_params(estimator, extra, before)
@@ -152,6 +154,29 @@ def fit(
         estimator.set_params(eval_metric=PrecisionAtK(metric.k))  # without the evaluation rows' groups
 
 
+def know_categories(estimator: Any, X: Any) -> None:
+    """Let an XGBClassifier read the categories that X has: they are there to be used.
+
+    Raises
+    ------
+    ValueError
+        For XGBoost's boosters and methods that know no categories.
+    """
+    if kind(estimator) != "xgboost":
+        return
+    columns = list(_categories.of_frame(X, "xgboost") or ())
+    if not columns:
+        return
+    for name, value in (("booster", "gblinear"), ("tree_method", "exact")):
+        if getattr(estimator, name) == value:
+            raise ValueError(
+                f"X: column {columns[0]!r} holds categories, which XGBoost's {name}={value!r} does not read; leave "
+                f"{name} out, or turn categories into numbers first"
+            )
+    if not estimator.enable_categorical:
+        estimator.set_params(enable_categorical=True)
+
+
 def _reason(error: Exception, X: Any) -> str | None:
     """Why a booster could not train, where its own error does not say it."""
     text = str(error)
@@ -179,6 +204,8 @@ def _choose_lightgbm_metrics(
     if metric is not None:
         _eval_metric.check_known_to_lightgbm(names, "metric", n_classes)
         _eval_metric.check_known_to_lightgbm(chosen, "eval_metric", n_classes)
+        if (names or chosen) and _eval_metric.is_nothing([*names, *chosen]) and _stopping.is_asked(estimator, extra):
+            names, chosen = [], []  # of nothing there is no best round: as if no metric had been named
         if not names:
             estimator.set_params(metric="None")  # else LightGBM watches log loss beside the metric asked for
             chosen = chosen or [metric.lightgbm]

@@ -71,9 +71,7 @@ class TrainingBudget:
         if self.segments is None:
             return [check.single_budget(k)]
         if isinstance(k, Mapping):
-            check.BudgetRule.of(k, self.labels)  # every group has a budget, or an error
-            k = check.by_label(k)
-            return [check.single_budget(k[label]) for label in self.labels]
+            return [check.single_budget(budget) for budget in check.budgets_of(k, self.labels, "group")]
         return [k] * self.totals.size
 
     def _column(self, c: int, all_rows: bool) -> Budgets:
@@ -110,17 +108,17 @@ def by_column(k: Budgets, classes: np.ndarray, grouped: bool) -> list[Budgets]:
     if not isinstance(k, Mapping):
         return [k] * (1 if len(names) == 2 else len(names))
     if len(names) == 2:
-        if not grouped and set(k) == {names[1]}:
-            return [k[names[1]]]
+        if not grouped and set(k) <= {names[1], None}:
+            return check.budgets_of(k, names[1:], "class")
         if not grouped:
             raise ValueError(
                 f"k is a mapping of {list(k)!r}; with two classes and no groups it may name the positive class only, "
                 f"{{{names[1]!r}: budget}}; or pass groups="
             )
         return [k]
-    unknown = [label for label in k if label not in names]
-    missing = [name for name in names if name not in k]
+    unknown = [label for label in k if label not in names and label is not None]
+    missing = [] if None in k else [name for name in names if name not in k]
     if unknown or missing:
         what = f"has the unknown class {unknown[0]!r}" if unknown else f"has no budget for class {missing[0]!r}"
-        raise ValueError(f"k {what}; give every class a budget: {names!r}")
-    return [k[name] for name in names]
+        raise ValueError(f"k {what}; give every class a budget: {names!r} (None: one for all that are not named)")
+    return check.budgets_of(k, names, "class")

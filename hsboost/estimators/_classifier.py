@@ -25,7 +25,7 @@ from hsboost.objectives import objective_of
 #: What ``fit`` learns; all of it is of one fit.
 FITTED = frozenset(
     {
-        "classes_", "estimator_", "objective_", "threshold_", "group_thresholds_", "calibrators_",
+        "classes_", "pos_label_", "estimator_", "objective_", "threshold_", "group_thresholds_", "calibrators_",
         "training_history_", "n_features_in_", "feature_names_in_",
     }
 )  # fmt: skip
@@ -65,6 +65,11 @@ class HSClassifier(Predictor):
         See :class:`hsboost.HypersimplexLoss`.
     hessian_floor : float, optional
         See :class:`hsboost.HypersimplexLoss`; the loss's own default if None.
+    pos_label : default None
+        Of two classes the one that is looked for: budgets, thresholds, the top k, ``rank``, metrics, calibration and
+        displays are about it. None: the greater label in sorted order, with a warning where the labels are texts. Not
+        for more than two classes. ``decision_function``, ``predict_proba`` and ``contributions`` keep scikit-learn's
+        order all the same: above 0 is ``classes_[1]``, so that its scorers and other tools read them rightly.
     class_weight : None, "balanced" or dict of class labels to weights, default None
         Multiplied into the sample weights, as in scikit-learn: of trees, budgets and thresholds alike. Not of the
         calibrator: they say what mistakes cost, not how many cases a row stands for.
@@ -83,7 +88,9 @@ class HSClassifier(Predictor):
     Attributes
     ----------
     classes_ : ndarray of shape (C,)
-        Labels, sorted; of two, ``classes_[1]`` is the positive one.
+        Labels, sorted.
+    pos_label_ : label
+        Of two classes the positive one.
     estimator_ : XGBClassifier or LGBMClassifier
         The fitted booster; ``booster_`` is its native model. Its scores are in units of the temperature (of ``sigma``
         for :class:`hsboost.losses.ExactLoss`): times ``objective_.unit``, plus ``objective_.offset`` unless that is
@@ -121,6 +128,7 @@ class HSClassifier(Predictor):
         temperature: float = 1.0,
         hessian: Literal["exact", "unit"] = "exact",
         hessian_floor: float | None = None,
+        pos_label: Any = None,
         class_weight: Any = None,
         calibration: Literal["sigmoid", "isotonic"] | None = None,
         calibration_fraction: float = 0.1,
@@ -133,6 +141,7 @@ class HSClassifier(Predictor):
         self.temperature = temperature
         self.hessian = hessian
         self.hessian_floor = hessian_floor
+        self.pos_label = pos_label
         self.class_weight = class_weight
         self.calibration = calibration
         self.calibration_fraction = calibration_fraction
@@ -146,6 +155,8 @@ class HSClassifier(Predictor):
         sample_weight: ArrayLike | None = None,
         eval_set: tuple[Any, ArrayLike] | list[tuple[Any, ArrayLike]] | None = None,
         *,
+        eval_X: Any = None,
+        eval_y: Any = None,
         groups: ArrayLike | None = None,
         eval_groups: ArrayLike | None = None,
         eval_sample_weight: Any = None,
@@ -164,7 +175,7 @@ class HSClassifier(Predictor):
             Passed to the booster as it is (categoricals and missing values keep their meaning), or converted where it
             would be misread: other byte order, masked arrays (masked is missing), split entries of sparse matrices.
         y : array-like of shape (n_samples,)
-            Two or more classes, of any type; of two the greater one (in sorted order) is positive.
+            Two or more classes, of any type; which of two is positive, ``pos_label`` says.
         sample_weight : array-like of shape (n_samples,), optional
         eval_set : (X, y) or list of them, optional
             Rows to be watched, each set with :class:`hsboost.PrecisionAtK` at the budget, unless you chose an
@@ -173,8 +184,11 @@ class HSClassifier(Predictor):
             being the same X and y, or by equal values. Among the sets they are recorded like the others, and never
             stop and never calibrate; alone, early stopping is off, with a warning. An ``EarlyStopping`` of XGBoost
             that names a set by ``data_name`` keeps to it.
+        eval_X, eval_y : matrix and labels, or tuples of them, optional
+            The same as ``eval_set``, in the form that LightGBM has from 4.7 on; either form works with both boosters.
         groups : array-like of shape (n_samples,), optional
-            Group of each row: rows compete for their group's budget only. Hypersimplex losses only.
+            Group of each row: rows compete for their group's budget only. Losses without a budget are trained as
+            without groups, and have a threshold for each group all the same.
         eval_groups : array-like, optional
             Groups of the rows of a single ``eval_set``; without it the budgets' sum is watched over all its rows.
         eval_sample_weight, sample_weight_eval_set : list of array-like or None, optional
@@ -218,17 +232,20 @@ class HSClassifier(Predictor):
         given, X = X, _boosters.readable(self.estimator, X)
         n_samples, labels = _boosters.check_inputs(X, y)
         _boosters.check_names(self.estimator, X)
-        classes, encoded = _labels.encode(labels)
+        known, encoded = _labels.encode(labels)
+        classes = _labels.numbered(known, self.pos_label)  # of two the positive one is number 1
+        encoded = _labels.numbers(known, classes)[encoded]
         if eval_groups is not None and groups is None:
             raise ValueError("eval_groups goes with groups: a budget per group is trained for only with groups=")
-        sets = self._read_sets(_labels.evaluation_sets(eval_set, eval_groups), given, X)
+        pairs, called = _labels.one_form(eval_set, eval_X, eval_y)
+        sets = self._read_sets(_labels.evaluation_sets(pairs, eval_groups, called), given, X, called)
         if init_model is not None:
             if not isinstance(init_model, HSClassifier):
                 raise TypeError(f"init_model must be a fitted HSClassifier, got {init_model!r}")
             check_is_fitted(init_model, "estimator_")
             _boosters.check_columns_of("init_model", init_model, X)
         evaluation = _evaluation.read(
-            sets, classes, (X, encoded), eval_sample_weight, sample_weight_eval_set, eval_class_weight
+            sets, classes, (X, encoded), eval_sample_weight, sample_weight_eval_set, eval_class_weight, called
         )
         own_weight = check.check_weight(sample_weight, n_samples, "X")
         own_weight = None if own_weight is None else check.checked_weight(own_weight)
@@ -258,11 +275,12 @@ class HSClassifier(Predictor):
         train_y, train_w = encoded[kept], None if weight is None else weight[kept]
         train_groups = segments if segments is None or whole else Segments.by_label(np.asarray(groups)[kept])
 
-        loss = self._loss(budget.for_training(whole), groups is not None)
+        loss = self._loss(budget.for_training(whole))
         if k is not None and classes.size > 2 and not loss.has_budget:
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
         offset = self._offset(loss, train_y, train_w, classes.size, init_model)
-        objective = objective_of(loss, train_groups, offset, training_unit(loss, self.estimator, init_model), True)
+        competing = train_groups if loss.has_budget else None  # rows of other losses do not
+        objective = objective_of(loss, competing, offset, training_unit(loss, self.estimator, init_model), True)
         if train_w is not None and classes.size == 2 and loss.has_budget and loss.k is None:
             stored = train_w.astype(np.float32)  # as boosters keep it: the greatest numbers are refused below
             for c in (0, 1):
@@ -278,7 +296,9 @@ class HSClassifier(Predictor):
         before = None if init_model is None else _boosters.start(self._checked_start(init_model, classes, estimator))
         _boosters.fit(estimator, train_X, train_y, train_w, evaluation, metric, before, fit_params)
 
-        fitted.classes_, fitted.estimator_ = classes, estimator
+        fitted.classes_, fitted.estimator_ = known, estimator
+        if classes.size == 2:
+            fitted.pos_label_ = classes[1]
         fitted.training_history_ = history.finished()
         fitted.n_features_in_ = int(estimator.n_features_in_)
         fitted._remember_columns(X)
@@ -307,11 +327,11 @@ class HSClassifier(Predictor):
             )
         return inner if self.class_weight is None else self.class_weight
 
-    def _read_sets(self, sets: list[tuple[Any, Any]], given: Any, X: Any) -> list[tuple[Any, Any]]:
+    def _read_sets(self, sets: list[tuple[Any, Any]], given: Any, X: Any, called: str) -> list[tuple[Any, Any]]:
         """Evaluation sets as the booster reads them rightly, with X's columns; X itself (``given``) stays itself."""
         found = []
         for i, (rows, labels) in enumerate(sets):
-            name = "eval_set's X" if len(sets) == 1 else f"eval_set[{i}]'s X"
+            name = f"{_labels.set_name(i, len(sets), called)}'s X"
             other = X if rows is given else _boosters.readable(self.estimator, rows, name)
             if other is not X:
                 other = _boosters.check_evaluation(self.estimator, X, other, name)
@@ -352,8 +372,7 @@ class HSClassifier(Predictor):
 
     def _checked_start(self, init_model: HSClassifier, classes: np.ndarray, estimator: Any) -> Any:
         check_is_fitted(init_model, "estimator_")
-        if not np.array_equal(init_model.classes_, classes):
-            raise ValueError(f"init_model knows the classes {init_model.classes_.tolist()}, y holds {classes.tolist()}")
+        _labels.check_start(init_model, classes)
         kinds = _boosters.kind(init_model.estimator_), _boosters.kind(estimator)
         if kinds[0] != kinds[1]:
             raise ValueError(f"init_model was trained with {kinds[0]}, this estimator is of {kinds[1]}; use the same")
@@ -374,6 +393,8 @@ class HSClassifier(Predictor):
             _boosters.warn_of_one_score(self.estimator_, 1.0 if w is None else float(w.mean()), self._weights_named())
         if raw.ndim == 2 and not loss.has_budget:
             self.threshold_: Any = np.zeros(raw.shape[1])  # scores of these losses compare between classes
+            if segments is not None:
+                self.group_thresholds_: Any = {label: np.zeros(raw.shape[1]) for label in segments.labels}
             return
         unit = self.objective_.unit
         overall = HypersimplexLoss(
@@ -382,7 +403,7 @@ class HSClassifier(Predictor):
         self.threshold_ = overall.threshold(y, raw, w, step=unit)
         if segments is not None:
             cuts = HypersimplexLoss(budget.for_training(y.size == budget.n)).threshold(y, raw, w, segments, unit)
-            columns = cuts if raw.ndim == 1 else cuts.T
+            columns: Any = cuts if raw.ndim == 1 else cuts.T
             self.group_thresholds_ = {
                 label: cut if raw.ndim == 2 else float(cut)
                 for label, cut in zip(segments.labels, columns, strict=True)

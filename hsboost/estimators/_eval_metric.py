@@ -95,6 +95,14 @@ def names_for_lightgbm(metric: Any) -> list[str]:
     return names
 
 
+def is_nothing(metrics: list[Any]) -> bool:
+    """Whether all that LightGBM is given are its names for no metric."""
+    texts = [one for one in metrics if isinstance(one, str)]
+    return len(texts) == len(metrics) and all(
+        one.strip().lower() in _NO_METRIC for text in texts for one in text.split(",")
+    )
+
+
 def check_of_estimator(estimator: Any) -> None:
     """The metrics among a booster's settings can be read: XGBoost's ``eval_metric``, LightGBM's ``metric``."""
     for name in ("eval_metric", "metric", "metrics", "metric_types"):

@@ -39,13 +39,17 @@ def read(
     eval_sample_weight: Any,
     sample_weight_eval_set: Any,
     eval_class_weight: Any,
+    called: str = "eval_set",
 ) -> list[EvaluationSet]:
-    """Check the evaluation sets. ``training`` is X and the class numbers of the training rows."""
+    """Check the evaluation sets. ``training`` is X and the class numbers of the training rows.
+
+    ``called`` is what the sets are called in errors.
+    """
     name, weights = sample_weights(len(pairs), eval_sample_weight, sample_weight_eval_set)
     of_classes = class_weights(len(pairs), eval_class_weight)
     sets = []
     for i, (X, labels) in enumerate(pairs):
-        place, of_rows = _labels.set_name(i, len(pairs)), f"{name}[{i}]"
+        place, of_rows = _labels.set_name(i, len(pairs), called), f"{name}[{i}]"
         y = _labels.encode_known(_num_samples(X), labels, classes, place)
         weight = check.check_weight(weights[i], y.size, f"{place}'s X", of_rows)
         weight = total = None if weight is None else check.checked_stored_weight(weight, of_rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,64 @@ def encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return classes, encoded.astype(np.int32)
 
 
+def numbered(classes: np.ndarray, pos_label: Any) -> np.ndarray:
+    """Sorted classes in the order of their numbers: of two the positive one comes last.
+
+    Of more than two, and without ``pos_label``, the order is the sorted one.
+
+    Raises
+    ------
+    ValueError
+        For a ``pos_label`` that is no class, or beside more than two classes.
+
+    Warns
+    -----
+    UserWarning
+        Where the order of two texts decides which one is positive: it says nothing about what is looked for.
+    """
+    known = classes.tolist()
+    if pos_label is None:
+        if len(known) == 2 and all(isinstance(one, str) for one in known):
+            warnings.warn(
+                f"{known[1]!r} counts as positive, the later one of the labels {known!r}; say which one is looked for: "
+                f"pos_label={known[0]!r} or pos_label={known[1]!r}",
+                UserWarning,
+                stacklevel=3,
+            )
+        return classes
+    if len(known) > 2:
+        raise ValueError(
+            f"pos_label={pos_label!r} chooses one class of two, and y holds {len(known)}; leave it out (every class "
+            "has a top k of its own)"
+        )
+    places = [i for i, one in enumerate(known) if np.ndim(pos_label) == 0 and _is_label(one, pos_label)]
+    if not places:
+        raise ValueError(f"pos_label={pos_label!r} is no class of y; name one of them: {known!r}")
+    return classes if places == [1] else classes[::-1]
+
+
+def _is_label(label: Any, other: Any) -> bool:
+    """Equal, and of one kind: NumPy compares texts with numbers, too."""
+    return isinstance(label, str) == isinstance(other, str) and bool(label == other)
+
+
+def numbers(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The numbers of labels, all of them known: their places in ``classes``, whatever their order."""
+    order = np.argsort(classes, kind="stable")
+    return order[np.searchsorted(classes, labels, sorter=order)].astype(np.int32)
+
+
+def check_start(model: Any, classes: np.ndarray) -> None:
+    """A model to go on from, a fitted HSClassifier, knows these classes and has the same positive one."""
+    if not np.array_equal(model.classes_, np.sort(classes)):
+        raise ValueError(f"init_model knows the classes {model.classes_.tolist()}, y holds {np.sort(classes).tolist()}")
+    if not np.array_equal(model._numbered(), classes):
+        positive, other = (one[1:].tolist()[0] for one in (classes, model._numbered()))
+        raise ValueError(
+            f"init_model was trained for pos_label={other!r}, this estimator is for {positive!r}; use the same"
+        )
+
+
 def without_weight(label: Any, weights: str) -> ValueError:
     """The error for a class of two whose rows weigh nothing; ``weights`` is what the weights are called."""
     label = label.item() if isinstance(label, np.generic) else label
@@ -33,9 +92,9 @@ def without_weight(label: Any, weights: str) -> ValueError:
     )
 
 
-def set_name(i: int, n_sets: int) -> str:
-    """What evaluation set ``i`` is called in errors: by its place where there are several."""
-    return "eval_set" if n_sets == 1 else f"eval_set[{i}]"
+def set_name(i: int, n_sets: int, called: str = "eval_set") -> str:
+    """What evaluation set ``i`` is called in errors: by its place where there are several; see :func:`one_form`."""
+    return called if n_sets == 1 else f"{called}[{i}]"
 
 
 def encode_known(rows: int, y: ArrayLike, classes: np.ndarray, name: str) -> np.ndarray:
@@ -55,7 +114,7 @@ def encode_known(rows: int, y: ArrayLike, classes: np.ndarray, name: str) -> np.
     unknown = ~np.isin(labels, classes)
     if unknown.any():
         raise unknown_label(labels, unknown, classes, name)
-    return np.searchsorted(classes, labels).astype(np.int32)
+    return numbers(labels, classes)
 
 
 def empty_set(name: str) -> ValueError:
@@ -69,7 +128,7 @@ def unknown_label(labels: np.ndarray, unknown: np.ndarray, classes: np.ndarray, 
     label = labels[row].item() if isinstance(labels[row], np.generic) else labels[row]
     return ValueError(
         f"{name} holds the label {label!r} at row {row} (leave such rows out, or train with them), which y does not; "
-        f"known: {classes.tolist()}"
+        f"known: {np.sort(classes).tolist()}"
     )
 
 
@@ -100,7 +159,35 @@ def _is_infinite(labels: np.ndarray) -> Any:
     return False
 
 
-def evaluation_sets(eval_set: Any, eval_groups: Any) -> list[tuple[Any, Any]]:
+def one_form(eval_set: Any, eval_X: Any, eval_y: Any) -> tuple[Any, str]:
+    """Evaluation sets as pairs, and what they are called in errors, whichever of the two forms they came in.
+
+    ``eval_X`` and ``eval_y`` are one set, or tuples (or lists of matrices) of as many entries: LightGBM's form from
+    4.7 on.
+
+    Raises
+    ------
+    ValueError
+        For both forms at once, for one of the two without the other, for different numbers of sets.
+    """
+    if eval_X is None and eval_y is None:
+        return eval_set, "eval_set"
+    if eval_set is not None:
+        raise ValueError("eval_set and eval_X, eval_y are one argument in two forms; give one of them")
+    if eval_X is None or eval_y is None:
+        there, missing = ("eval_X", "eval_y") if eval_y is None else ("eval_y", "eval_X")
+        raise ValueError(f"{there} goes with {missing}, which is None; pass both, or eval_set=(X, y)")
+    if not (isinstance(eval_X, list | tuple) and len(eval_X) and all(map(_is_matrix, eval_X))):
+        return [(eval_X, eval_y)], "(eval_X, eval_y)"
+    if not isinstance(eval_y, list | tuple) or len(eval_y) != len(eval_X):
+        raise ValueError(
+            f"eval_y must have the labels of each of the {len(eval_X)} sets of eval_X, got {_described(eval_y)}; pass "
+            "a tuple with one entry for each"
+        )
+    return list(zip(eval_X, eval_y, strict=True)), "(eval_X, eval_y)"
+
+
+def evaluation_sets(eval_set: Any, eval_groups: Any, called: str = "eval_set") -> list[tuple[Any, Any]]:
     """eval_set as a list of pairs.
 
     A tuple of two may be one pair whose X is a tuple or list of rows, or two pairs. It is two pairs only where both
@@ -121,11 +208,11 @@ def evaluation_sets(eval_set: Any, eval_groups: Any) -> list[tuple[Any, Any]]:
         )
     for i, (X, _) in enumerate(sets):
         if X is None or isinstance(X, str | bytes) or np.isscalar(X):
-            raise ValueError(f"{set_name(i, len(sets))}'s X is {X!r}; pass rows with the columns of X")
+            raise ValueError(f"{set_name(i, len(sets), called)}'s X is {X!r}; pass rows with the columns of X")
     if eval_groups is not None and len(sets) != 1:
         raise ValueError(f"eval_groups goes with one eval_set, got {len(sets)}; pass a single pair (X, y)")
     if eval_groups is not None:
-        check.check_same_length(np.empty(len(eval_groups)), "eval_groups", _num_samples(sets[0][0]), "eval_set's X")
+        check.check_same_length(np.empty(len(eval_groups)), "eval_groups", _num_samples(sets[0][0]), f"{called}'s X")
     return sets
 
 

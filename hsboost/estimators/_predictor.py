@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost.estimators import _boosters, _calibration, _history, _top_k
+from hsboost.estimators import _boosters, _calibration, _history, _nested, _top_k
 from hsboost.estimators._model_file import persistence
 from hsboost.losses import Loss, get_loss
 
@@ -41,11 +42,43 @@ def _segments(groups: ArrayLike, n: int) -> Segments | None:
     return Segments.by_label(groups, n, "X")
 
 
+class Ranking(NamedTuple):
+    """Rows in order, best first: what :meth:`hsboost.HSClassifier.rank` returns.
+
+    ``order`` holds row numbers: ``X[order[:20]]`` are the first twenty. ``place`` is each row's place, 0 for the best
+    of all rows or of its group: ``X[place < 20]`` are the same twenty, or twenty of each group. ``scores`` are those of
+    the positive class, one per row of X. For more than two classes each has a column for every class.
+    """
+
+    order: np.ndarray
+    place: np.ndarray
+    scores: np.ndarray
+
+
 class Predictor(ClassifierMixin, BaseEstimator):
     """The half of :class:`hsboost.HSClassifier` that does not train."""
 
+    estimator: Any
+    # Where scikit-learn routes metadata (set_config(enable_metadata_routing=True)), groups go everywhere by default.
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012
+    __metadata_request__predict = {"groups": True}  # noqa: RUF012
+    __metadata_request__decision_function = {"groups": True}  # noqa: RUF012
+    __metadata_request__score = {"groups": True}  # noqa: RUF012
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters, those of the booster inside (``estimator__max_depth``) too, where it is given by its name.
+
+        Returns
+        -------
+        self
+        """
+        return super().set_params(**_nested.with_booster(self.estimator, params))
+
     def decision_function(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
-        """Raw score minus the threshold: above 0 is positive; of several classes the highest wins.
+        """Raw score minus the threshold: above 0 is ``classes_[1]``; of several classes the highest wins.
+
+        With ``pos_label=classes_[0]`` the sign is turned, as scikit-learn's tools expect it. The scores of the positive
+        class, whichever it is, are ``rank(X).scores``.
 
         Parameters
         ----------
@@ -58,7 +91,8 @@ class Predictor(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,), or (n_samples, C) for more than two classes, float64
         """
-        return self._decide(self._read(X), groups)
+        decisions = self._decide(self._read(X), groups)
+        return -decisions if self._is_turned() else decisions
 
     def predict(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
         """Class of each row by itself: positive where the score exceeds the threshold learned in training.
@@ -66,11 +100,38 @@ class Predictor(ClassifierMixin, BaseEstimator):
         How many rows that makes positive depends on the rows; for exactly k of them use :meth:`predict_top_k`. Of
         several classes the one whose score exceeds its threshold by most. ``groups`` as in :meth:`decision_function`.
         """
-        scores = self.decision_function(X, groups)
+        scores = self._decide(self._read(X), groups)
         chosen = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0.0).astype(np.intp)
-        return self.classes_[chosen]
+        return self._numbered()[chosen]
 
-    def predict_top_k(self, X: Any, k: Budgets = None, groups: ArrayLike | None = None) -> np.ndarray:
+    def rank(self, X: Any, groups: ArrayLike | None = None) -> Ranking:
+        """The queue: rows in order, best first, with their scores. Ties go to the rows that come first.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        groups : array-like of shape (n_samples,), optional
+            Group of each row: ``order`` goes group by group (in sorted order), ``place`` counts within the group. Must
+            be given where the model was trained with groups.
+
+        Returns
+        -------
+        Ranking
+            ``order``, ``place`` and ``scores``, each of shape (n_samples,), or (n_samples, C) for more than two
+            classes. A score is the raw score of the positive class (of each class) minus its threshold.
+        """
+        X = self._read(X)
+        self._check_grouped(groups)
+        scores = self._decide(X, groups if hasattr(self, "group_thresholds_") else None)
+        segments = None if groups is None else _segments(groups, scores.shape[0])
+        if scores.ndim == 1:
+            return Ranking(*_top_k.ranked(scores, segments), scores)
+        order, place = zip(*(_top_k.ranked(column, segments) for column in scores.T), strict=True)
+        return Ranking(np.stack(order, axis=1), np.stack(place, axis=1), scores)
+
+    def predict_top_k(
+        self, X: Any, k: Budgets = None, groups: ArrayLike | None = None, *, return_mask: bool = False
+    ) -> np.ndarray:
         """Exactly k positives: the k highest-scored of these rows, of each group, of each class.
 
         Parameters
@@ -82,25 +143,38 @@ class Predictor(ClassifierMixin, BaseEstimator):
             class has it, or its own from a mapping of class labels. Default: the model's own k, which must not be None
             then.
         groups : array-like of shape (n_samples,), optional
-            Group of each row.
+            Group of each row. Must be given where the model was trained with groups, whose scores need not compare;
+            one and the same label for all rows ranks them together.
+        return_mask : bool, default False
+            Return which rows are chosen, in place of labels: ``X[mask]`` is the queue.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Labels. Ties go to the rows that come first.
+            Labels, or with ``return_mask`` bool. Ties go to the rows that come first.
         ndarray of shape (n_samples, C), bool
             For more than two classes: column c is true for the top rows of class c. A row may be chosen by several
             classes, or by none.
         """
-        scores = self.decision_function(X)
+        X = self._read(X)
+        self._check_grouped(groups)
+        scores = self._decide(X)
         k = self.k if k is None else k
         segments = None if groups is None else _segments(groups, scores.shape[0])
-        budgets = _top_k.budgets(k, self.classes_, groups is not None)
+        budgets = _top_k.budgets(k, self._numbered(), groups is not None)
         if scores.shape[0] == 0:
-            return self.classes_[:0] if scores.ndim == 1 else np.empty(scores.shape, dtype=np.bool_)
+            as_mask = return_mask or scores.ndim == 2
+            return np.empty(scores.shape, dtype=np.bool_) if as_mask else self.classes_[:0]
         if scores.ndim == 1:
-            return self.classes_[_top_k.top(scores, budgets[0], segments).astype(np.intp)]
+            mask = _top_k.top(scores, budgets[0], segments)
+            return mask if return_mask else self._numbered()[mask.astype(np.intp)]
         return np.column_stack([_top_k.top(column, b, segments) for column, b in zip(scores.T, budgets, strict=True)])
+
+    def score(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> float:
+        """Accuracy of :meth:`predict`, with ``groups`` by each group's own threshold."""
+        return float(accuracy_score(y, self.predict(X, groups), sample_weight=sample_weight))
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -124,28 +198,32 @@ class Predictor(ClassifierMixin, BaseEstimator):
                 return np.empty((0, self.classes_.size))
             probabilities = self.objective_.loss.probabilities(raw)
             assert probabilities is not None
-            return probabilities
-        # In units of the trees, as they were fitted: calibrators compare scores with fixed numbers.
-        return _calibration.predict(self.calibrators_, self.decision_function(X) / self.objective_.unit)
+        else:  # in units of the trees, as they were fitted: calibrators compare scores with fixed numbers
+            probabilities = _calibration.predict(self.calibrators_, self._decide(self._read(X)) / self.objective_.unit)
+        return probabilities[:, ::-1] if self._is_turned() else probabilities
 
-    def contributions(self, X: Any) -> np.ndarray:
+    def contributions(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
         """What each feature adds to each row's ``decision_function``: SHAP values by the booster's own algorithm.
 
         Parameters
         ----------
         X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        groups : array-like of shape (n_samples,), optional
+            As for :meth:`decision_function`.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features + 1), or (n_samples, C, n_features + 1)
-            The last column is the rest: the average score minus ``threshold_``. Rows sum to ``decision_function`` (to
+            The last column is the rest: the average score minus the threshold. Rows sum to ``decision_function`` (to
             float32 rounding with XGBoost).
         """
         X = self._read(X)
         found = _boosters.contributions(self.estimator_, X, self.classes_.size)
         found *= self.objective_.unit
-        found[..., -1] += self._shift()
-        return found
+        found[..., -1] += (0.0 if self.objective_.offset is None else self.objective_.offset) - self._cuts(
+            groups, found.shape[0]
+        )
+        return -found if self._is_turned() else found
 
     @property
     def booster_(self) -> Any:
@@ -170,7 +248,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            For group labels or classes that JSON cannot tell apart from others (not text, number or bool).
+            For group labels or classes that a JSON file cannot hold (not text, number, bool or date).
         ValueError
             For a model that would not load again: the file's content is loaded once before it is written.
         OSError
@@ -190,6 +268,9 @@ class Predictor(ClassifierMixin, BaseEstimator):
         wrote = state.pop("_booster_version", None)
         if "training_history_" in state:
             state["training_history_"] = _history.from_file(state["training_history_"])
+        state.setdefault("pos_label", None)  # pickles from before there was a choice
+        if "classes_" in state and len(state["classes_"]) == 2:
+            state.setdefault("pos_label_", state["classes_"][1])
         super().__setstate__(state)
         if wrote is not None:
             persistence.warn_of_pickles(wrote, persistence.booster_version(state["estimator_"]))
@@ -210,7 +291,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
         """
         return persistence.load(cls, path)
 
-    def _loss(self, k: Budgets, grouped: bool) -> Loss:
+    def _loss(self, k: Budgets) -> Loss:
         """The loss with this estimator's settings."""
         if isinstance(self.loss, Loss):
             loss = self.loss
@@ -223,10 +304,6 @@ class Predictor(ClassifierMixin, BaseEstimator):
             loss = get_loss(self.loss, k=k, temperature=self.temperature, hessian=self.hessian, **floor)
         else:
             loss = get_loss(self.loss)
-        if grouped and not loss.has_budget:
-            raise ValueError(
-                f"groups need a hypersimplex loss, whose rows compete for a budget; got loss={self.loss!r}"
-            )
         return loss
 
     def _read(self, X: Any) -> Any:
@@ -241,25 +318,44 @@ class Predictor(ClassifierMixin, BaseEstimator):
         raw = self.objective_.unit * _boosters.raw_scores(self.estimator_, X)
         return raw if self.objective_.offset is None else raw + self.objective_.offset
 
-    def _shift(self) -> Any:
-        """What is added to the booster's scores times their unit to get ``decision_function``."""
-        return (0.0 if self.objective_.offset is None else self.objective_.offset) - self.threshold_
+    def _margins(self, X: Any) -> np.ndarray:
+        """Scores of the positive class, of rows of any type."""
+        return self._decide(self._read(X))
 
     def _decide(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
         raw = self._raw(X)
+        decisions: np.ndarray = raw - self._cuts(groups, raw.shape[0])
+        return decisions
+
+    def _cuts(self, groups: ArrayLike | None, n: int) -> Any:
+        """The threshold of each of n rows, or of all of them."""
         if groups is None:
-            return raw - self.threshold_
+            return self.threshold_
         if not hasattr(self, "group_thresholds_"):
             raise ValueError("this model was trained without groups and has no group thresholds; leave groups out")
-        segments = _segments(groups, raw.shape[0])
+        segments = _segments(groups, n)
         if segments is None:
-            return raw
+            return self.threshold_
         cuts = np.array([self.group_thresholds_.get(label, self.threshold_) for label in segments.labels])
-        return raw - cuts[segments.codes]
+        return cuts[segments.codes]
+
+    def _check_grouped(self, groups: Any) -> None:
+        """Rows are ranked within their groups, where the model was trained to do so."""
+        if groups is None and hasattr(self, "group_thresholds_"):
+            raise _top_k.needs_groups()
+
+    def _numbered(self) -> np.ndarray:
+        """The classes in the order of their numbers, which the booster knows: of two the positive one last."""
+        check_is_fitted(self, "estimator_")
+        return self.classes_[::-1] if self._is_turned() else self.classes_
+
+    def _is_turned(self) -> bool:
+        """Whether ``classes_[0]`` is the positive one of two."""
+        return self.classes_.size == 2 and bool(self.pos_label_ == self.classes_[0])
 
     def _own_probabilities(self) -> bool:
         """Whether the loss says what probability a score stands for."""
-        return self._loss(None, False).probabilities(np.zeros(1)) is not None
+        return self._loss(None).probabilities(np.zeros(1)) is not None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -91,6 +91,17 @@ def _lightgbm(estimator: Any, extra: dict[str, Any], is_training: list[bool]) ->
             estimator.set_params(**settings)
 
 
+def is_asked(estimator: Any, extra: dict[str, Any]) -> bool:
+    """Whether LightGBM is to stop early, by a parameter or by a callback among the arguments of ``fit``."""
+    import lightgbm as lgb
+
+    kind = type(lgb.early_stopping(1, verbose=False))
+    given = list(extra.get("callbacks") or [])
+    return any(isinstance(one, kind) and one.enabled for one in given) or (
+        _own_callback(estimator, _settings(estimator)) is not None
+    )
+
+
 def _place(is_training: list[bool]) -> int | None:
     """The set to stop on, where early stopping is asked for."""
     if not is_training:

@@ -13,6 +13,14 @@ from hsboost._validation import Budgets
 from hsboost.estimators._budgets import by_column
 
 
+def needs_groups() -> ValueError:
+    """The error for a top k of all rows together, by a model that compares rows of one group only."""
+    return ValueError(
+        "this model was trained with groups, and scores of different groups need not compare; pass groups=, one label "
+        "per row (one and the same label for all rows ranks them together)"
+    )
+
+
 def budgets(k: Budgets, classes: np.ndarray, grouped: bool) -> list[Budgets]:
     """The budget of each score column; k must say how many, as these rows have no labels."""
     columns = by_column(check.check_budgets(k), classes, grouped)
@@ -30,16 +38,21 @@ def counts(k: Budgets, sizes: np.ndarray, labels: list[Any] | None) -> np.ndarra
     return np.asarray(np.rint(check.BudgetRule.of(k, labels).masses(sizes, np.zeros_like(sizes))))
 
 
+def ranked(scores: np.ndarray, segments: Segments | None) -> tuple[np.ndarray, np.ndarray]:
+    """Rows from best to worst, group by group, and the place of each row in its group; ties by the rows' order."""
+    order = np.argsort(-scores, kind="stable") if segments is None else np.lexsort((-scores, segments.codes))
+    place = np.empty(scores.size, np.intp)
+    place[order] = np.arange(scores.size)
+    if segments is not None:
+        place -= segments.offsets[segments.codes]
+    return order, place
+
+
 def top(scores: np.ndarray, k: Budgets, segments: Segments | None) -> np.ndarray:
     """Boolean mask of the highest scores; ties go to the rows that come first."""
-    chosen = np.zeros(scores.size, dtype=np.bool_)
+    _, place = ranked(scores, segments)
     if segments is None:
         many = counts(k, np.array([float(scores.size)]), None)
-        chosen[np.argsort(-scores, kind="stable")[: int(many[0])]] = True
-        return chosen
+        return place < many[0]
     many = counts(k, np.diff(segments.offsets).astype(np.float64), segments.labels)
-    # Best first within each group; lexsort is stable, so equal scores keep the order of the rows.
-    order = np.lexsort((-scores, segments.codes))
-    place = np.arange(scores.size) - np.repeat(segments.offsets[:-1], np.diff(segments.offsets))
-    chosen[order] = place < np.repeat(many, np.diff(segments.offsets))
-    return chosen
+    return place < many[segments.codes]

@@ -28,10 +28,14 @@ class Display:
 
     @staticmethod
     def _scores_of(
-        estimator: Any, X: Any, pos_label: Any, response_method: str, name: str | None
+        estimator: Any, X: Any, pos_label: Any, response_method: str, name: str | None, groups: Any = None
     ) -> tuple[FloatArray, Any, str]:
-        """(scores of one class, that class's label, the model's name): what ``from_estimator`` adds to predictions."""
-        scores, label = _inputs.response(estimator, X, pos_label, response_method)
+        """(scores of one class, that class's label, the model's name): what ``from_estimator`` adds to predictions.
+
+        With ``groups`` scores are measured from each group's own threshold.
+        """
+        more = {} if groups is None else {"groups": groups}
+        scores, label = _inputs.response(estimator, X, pos_label, response_method, **more)
         return scores, label, type(estimator).__name__ if name is None else name
 
     def _panels(self, ax: Axes | None, size: tuple[float, float], *heights: float) -> list[Axes]:

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from hsboost import _validation as check
 from hsboost._validation import FloatArray
+from hsboost.estimators._responses import inner, response
 
-RESPONSES = ("auto", "decision_function", "predict_proba")
+__all__ = ["Rows", "check_one_column", "check_rows", "inner", "is_positive", "response"]
 
 
 class Rows(NamedTuple):
@@ -79,44 +79,3 @@ def is_positive(labels: np.ndarray, pos_label: Any) -> np.ndarray:
             raise ValueError(f"y_true must be 0/1 or -1/1 unless pos_label says what is positive; it holds {shown}")
         pos_label = 1
     return np.asarray(labels == pos_label, dtype=bool)
-
-
-def response(estimator: Any, X: Any, pos_label: Any, response_method: str) -> tuple[FloatArray, Any]:
-    """(scores of one class, the label of that class), from ``decision_function`` if there is one."""
-    check.check_choice(response_method, "response_method", RESPONSES)
-    names = RESPONSES[1:] if response_method == "auto" else (response_method,)
-    name = next((name for name in names if hasattr(estimator, name)), None)
-    if name is None:
-        raise ValueError(
-            f"{type(estimator).__name__} has no {' and no '.join(names)}; pass its scores to from_predictions"
-        )
-    check_is_fitted(estimator)
-    classes = np.asarray(getattr(estimator, "classes_", [0, 1]))
-    if pos_label is None and classes.size > 2:
-        raise ValueError(
-            f"{type(estimator).__name__} knows {classes.size} classes and these displays show one of them; pass one "
-            "class's column of its scores to from_predictions with y_true == that class, or name the class as pos_label"
-        )
-    label = classes[1] if pos_label is None else pos_label
-    column = np.flatnonzero(classes == label)
-    if column.size == 0:
-        raise ValueError(f"pos_label={pos_label!r} is not a class of the estimator; known: {classes.tolist()}")
-    values = np.asarray(getattr(estimator, name)(X))
-    if values.ndim == 2 and values.shape[1] > 1:
-        return values[:, int(column[0])], label
-    values = values.reshape(-1)
-    return (values if int(column[0]) == 1 else -values), label
-
-
-def inner(estimator: Any, attribute: str, default: Any) -> Any:
-    """An attribute of the estimator, or of the one inside a Pipeline or a search."""
-    while estimator is not None:
-        if hasattr(estimator, attribute):
-            return getattr(estimator, attribute)
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        else:
-            estimator = None
-    return default

@@ -99,6 +99,7 @@ class HypersimplexDisplay(Display):
         temperature: float | None = None,
         sample_weight: ArrayLike | None = None,
         pos_label: Any = None,
+        groups: ArrayLike | None = None,
         response_method: Literal["auto", "decision_function", "predict_proba"] = "auto",
         name: str | None = None,
         ax: Axes | None = None,
@@ -116,14 +117,14 @@ class HypersimplexDisplay(Display):
             None: the estimator's own k. A count is a count of *these* rows.
         temperature : float, default None
             None: the estimator's own, else 1.
-        sample_weight, pos_label, response_method, name, ax, **plot_kw
+        sample_weight, pos_label, groups, response_method, name, ax, **plot_kw
             As for :meth:`PrecisionAtKDisplay.from_estimator`.
 
         Returns
         -------
         HypersimplexDisplay
         """
-        scores, label, name = cls._scores_of(estimator, X, pos_label, response_method, name)
+        scores, label, name = cls._scores_of(estimator, X, pos_label, response_method, name, groups)
         own: Any = _inputs.inner(estimator, "k", None) if k is None else k
         if k is None and isinstance(own, Mapping) and len(getattr(estimator, "classes_", ())) > 2:
             own = own.get(label, own)  # budgets per class: the one of the class shown

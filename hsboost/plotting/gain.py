@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
 from hsboost._validation import Budget, FloatArray
-from hsboost.plotting import _curves, _style
+from hsboost.plotting import _curves, _inputs, _style
 from hsboost.plotting._base import BudgetDisplay, View
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class BudgetGainDisplay(BudgetDisplay):
         *,
         baseline: Any = None,
         pos_label: Any = None,
+        groups: ArrayLike | None = None,
         response_method: Literal["auto", "decision_function", "predict_proba"] = "auto",
         name: str | None = None,
         baseline_name: str | None = None,
@@ -126,8 +127,9 @@ class BudgetGainDisplay(BudgetDisplay):
         X, y : the rows and their labels.
         baseline : fitted classifier or array-like of shape (n,), optional
             The model to compare with, or its scores.
-        pos_label, response_method
-            As for :meth:`PrecisionAtKDisplay.from_estimator`; they hold for both estimators.
+        pos_label, groups, response_method
+            As for :meth:`PrecisionAtKDisplay.from_estimator`; they hold for both estimators (groups for a baseline that
+            was trained with them).
         name, baseline_name : str, optional
             Default: the estimators' classes.
         **options
@@ -137,9 +139,10 @@ class BudgetGainDisplay(BudgetDisplay):
         -------
         BudgetGainDisplay
         """
-        scores, label, name = cls._scores_of(estimator, X, pos_label, response_method, name)
+        scores, label, name = cls._scores_of(estimator, X, pos_label, response_method, name, groups)
         if hasattr(baseline, "fit"):
-            baseline, _, baseline_name = cls._scores_of(baseline, X, label, response_method, baseline_name)
+            own = groups if _inputs.inner(baseline, "group_thresholds_", None) is not None else None
+            baseline, _, baseline_name = cls._scores_of(baseline, X, label, response_method, baseline_name, own)
         return cls.from_predictions(
             y,
             scores,

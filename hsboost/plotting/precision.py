@@ -91,6 +91,7 @@ class PrecisionAtKDisplay(BudgetDisplay):
         *,
         sample_weight: ArrayLike | None = None,
         pos_label: Any = None,
+        groups: ArrayLike | None = None,
         response_method: Literal["auto", "decision_function", "predict_proba"] = "auto",
         n_bootstrap: int = 0,
         confidence_level: float = 0.95,
@@ -108,8 +109,11 @@ class PrecisionAtKDisplay(BudgetDisplay):
             ``decision_function`` is used if there is one, else ``predict_proba``.
         X, y : the rows and their labels.
         pos_label : default None
-            The class to be found. None: ``classes_[1]``. For more than two classes it must be given, and picks that
-            class's column of the scores.
+            The class to be found. None: the estimator's own ``pos_label_``, else ``classes_[1]``. For more than two
+            classes it must be given, and picks that class's column of the scores.
+        groups : array-like of shape (n,), optional
+            Group of each row, for an HSClassifier trained with groups: scores are measured from each group's own
+            threshold, so that rows of different groups compare.
         response_method : {"auto", "decision_function", "predict_proba"}, default "auto"
         name : str, optional
             Default: the estimator's class.
@@ -120,7 +124,7 @@ class PrecisionAtKDisplay(BudgetDisplay):
         -------
         PrecisionAtKDisplay
         """
-        scores, label, name = cls._scores_of(estimator, X, pos_label, response_method, name)
+        scores, label, name = cls._scores_of(estimator, X, pos_label, response_method, name, groups)
         return cls.from_predictions(
             y,
             scores,

@@ -146,6 +146,7 @@ def _datasets(text: str | None, protocol: Protocol, at_hand: list[str]) -> list[
     """Read --datasets. Without it: the shipped sets, never one that was fetched or lies in a folder."""
     from datasets.registry import registry
 
+    elsewhere = [name for name, info in registry().items() if info.published and name not in at_hand]
     if protocol is PAPER:
         in_paper = [name for name in paper_sets() if name in at_hand]
         if text is None:
@@ -154,6 +155,13 @@ def _datasets(text: str | None, protocol: Protocol, at_hand: list[str]) -> list[
         at_hand = in_paper or paper_sets()
     elif text is None:
         return [name for name, info in registry().items() if not info.published and name in at_hand]
+    here = ", ".join(name for name in at_hand if name not in elsewhere) or "none"
+    for name in (one.strip() for one in text.split(",")):
+        if name in elsewhere and (protocol is not PAPER or name in paper_sets()):
+            raise OptionError(
+                f"--datasets: {name!r} is not at hand; fetch it, python -m datasets fetch {name}, or pass the folder "
+                f"that holds it, --data-dir (at hand: {here})"
+            )
     return choose("--datasets", "data set", text, at_hand)
 
 

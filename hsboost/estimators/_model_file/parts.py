@@ -20,6 +20,7 @@ def check_fitted(fitted: dict[str, Any]) -> None:
     finite = classes.dtype.kind != "f" or np.isfinite(classes).all()
     if not finite or not np.array_equal(np.unique(classes), classes):
         raise ValueError("classes are not sorted, or hold a label twice")
+    plain.whole(fitted.get("positive", 1), "positive", 0 if classes.size == 2 else 1, 1)
     n_features = plain.whole(fitted["n_features"], "n_features", 1, 2**31 - 1)
     names = fitted["feature_names"]
     if names is not None:

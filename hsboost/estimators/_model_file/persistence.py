@@ -27,8 +27,9 @@ from hsboost.losses import LOSSES, Loss
 from hsboost.objectives import objective_of
 
 FORMAT = "hsboost.HSClassifier"
-#: 2 knows the booster's version and has a proof; 1 is read where it cannot be misread.
-FORMAT_VERSION = 2
+#: 3 knows which of two classes is positive, and dates as group labels; 2 the booster's version, and has a proof; 1 is
+#: read where it cannot be misread.
+FORMAT_VERSION = 3
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
@@ -37,6 +38,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     loss = model.objective_.loss
     fitted = {
         "classes": model.classes_,
+        "positive": 0 if model._is_turned() else 1,
         "threshold": model.threshold_,
         "group_thresholds": getattr(model, "group_thresholds_", None),
         "offset": model.objective_.offset,
@@ -113,8 +115,10 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
         whole = loss.has_budget
         settings["loss"] = type(loss)(**(parameters(loss) | {"k": None})) if whole else loss
     model = cls(native.given(booster), **settings)
-    model._loss(None, False)  # the settings make a loss
+    model._loss(None)  # the settings make a loss
     model.classes_, model.estimator_ = fitted["classes"], estimator
+    if n_classes == 2:  # files before format 3 know no choice
+        model.pos_label_ = fitted["classes"][fitted.get("positive", 1)]
     model.objective_ = objective_of(loss, offset=fitted["offset"], unit=fitted.get("unit", 1.0))
     estimator.set_params(objective=model.objective_)
     model.threshold_, model.n_features_in_ = fitted["threshold"], fitted["n_features"]
@@ -142,7 +146,7 @@ def _decisions(model: Any, scores: Any) -> np.ndarray:
     raw = model.objective_.unit * np.array(scores, dtype=np.float64)
     offset = model.objective_.offset
     decisions: np.ndarray = (raw if offset is None else raw + offset) - model.threshold_
-    return decisions
+    return -decisions if model._is_turned() else decisions
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], int]:
@@ -190,7 +194,7 @@ def _check_labels(labels: Iterable[Any]) -> None:
         except TypeError:
             raise TypeError(
                 f"the group label {label!r} ({type(label).__name__}) is none that a JSON file can hold; train with "
-                "texts, numbers or truth values as group labels (texts of dates, say), or save with pickle or joblib"
+                "texts, numbers, truth values or dates as group labels, or save with pickle or joblib"
             ) from None
 
 

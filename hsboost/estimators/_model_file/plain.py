@@ -5,11 +5,14 @@ Whoever reads a file checks what lies in it: the second half has the checks, one
 
 from __future__ import annotations
 
+import datetime
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 #: The greatest finite float32.
 FLOAT32 = float(np.finfo(np.float32).max)
@@ -17,6 +20,8 @@ FLOAT32 = float(np.finfo(np.float32).max)
 
 def encode(value: Any, name: str) -> Any:
     """``value`` in terms of JSON; TypeError, naming ``name``, for what has no such form."""
+    if isinstance(value, np.datetime64 | np.timedelta64 | datetime.date | datetime.timedelta):
+        return _encode_time(value)
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | str):
@@ -43,11 +48,47 @@ def decode(value: Any) -> Any:
         return float(value["float"])
     if "array" in value:
         return np.array(_nested(value["array"]), dtype=_dtype(value["dtype"]))
+    if "time" in value:
+        return _decode_time(*value["time"])
     if "list" in value:
         return [decode(one) for one in value["list"]]
     if "tuple" in value:
         return tuple(decode(one) for one in value["tuple"])
     return {decode(key): decode(one) for key, one in value["mapping"]}
+
+
+def _encode_time(value: Any) -> dict[str, Any]:
+    """Dates, times and spans of time by their kind, their unit's number, and the name of the time zone."""
+    if type(value) is datetime.date:
+        return {"time": ["date", value.isoformat(), None]}
+    span = isinstance(value, np.timedelta64 | datetime.timedelta)
+    # Labels of groups are pandas' own, whatever they were given as.
+    stamp: Any = pd.Timedelta(value) if span else pd.Timestamp(value)
+    zone = None if span or stamp.tz is None else str(stamp.tz)
+    if zone is not None and pd.Timestamp(stamp.asm8, tz="UTC").tz_convert(_zone(zone)) != stamp:
+        raise TypeError(f"the time zone of {value!r} has no name that a file can hold; use UTC or texts")
+    return {"time": ["span" if span else "moment", [int(stamp.asm8.astype(np.int64)), stamp.unit], zone]}
+
+
+def _decode_time(kind: Any, value: Any, zone: Any) -> Any:
+    if kind == "date":
+        return datetime.date.fromisoformat(value)
+    number, unit = value
+    entry(unit, ("s", "ms", "us", "ns"), "the unit of a time")
+    whole(number, "a time", -(2**63) + 1, 2**63 - 1)
+    if entry(kind, ("span", "moment"), "the kind of a time") == "span":
+        return pd.Timedelta(np.timedelta64(number, unit))
+    stamp = pd.Timestamp(np.datetime64(number, unit))
+    return stamp if zone is None else stamp.tz_localize("UTC").tz_convert(_zone(zone))
+
+
+def _zone(name: Any) -> str:
+    """The name of a time zone, as names of time zones look."""
+    if not isinstance(name, str) or not re.fullmatch(
+        r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}|UTC[+-]\d\d:\d\d", name
+    ):
+        raise ValueError(f"a time zone is called {_short(name)}")
+    return name
 
 
 def _nested(values: list[Any]) -> list[Any]:
