@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hsboost._version import __version__
 
 if TYPE_CHECKING:
-    from hsboost.estimators import HSClassifier
+    from hsboost.estimators import ExportResult, HSClassifier
     from hsboost.losses import HypersimplexFYLoss, HypersimplexLoss, get_loss
     from hsboost.metrics import DistributedAUC, PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
     from hsboost.objectives import HypersimplexObjective, LossObjective, hypersimplex_obj
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BudgetGainDisplay": "plotting",
+    "ExportResult": "estimators",
     "HSClassifier": "estimators",
     "HypersimplexDisplay": "plotting",
     "HypersimplexFYLoss": "losses",
@@ -41,6 +42,7 @@ _HOMES = {
 __all__ = [
     "BudgetGainDisplay",
     "DistributedAUC",
+    "ExportResult",
     "HSClassifier",
     "HypersimplexDisplay",
     "HypersimplexFYLoss",

@@ -1,5 +1,6 @@
 """scikit-learn's interface to the losses of this package, on either booster."""
 
 from hsboost.estimators._classifier import HSClassifier
+from hsboost.estimators._export.result import ExportResult
 
-__all__ = ["HSClassifier"]
+__all__ = ["ExportResult", "HSClassifier"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +15,8 @@ from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost.estimators import _boosters, _calibration, _history, _top_k
+from hsboost.estimators._export import export as _export
+from hsboost.estimators._export.result import ExportResult
 from hsboost.estimators._model_file import persistence
 from hsboost.losses import HypersimplexLoss, Loss, get_loss
 
@@ -178,6 +180,61 @@ class Predictor(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "estimator_")
         persistence.save(self, path)
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        format: Literal["xgboost", "lightgbm", "onnx", "treelite"] | None = None,
+        *,
+        output: Literal["decision", "probability"] | None = None,
+        threshold: Literal["global"] | None = None,
+        rows: Any = None,
+        require_check: bool = False,
+    ) -> ExportResult:
+        """Write the model for another runtime, so that it decides there as it does here.
+
+        Offset, threshold and calibration are written into the trees, with the rounds that predictions use and DART's
+        weights, and the nominal objective gets the link that is true. The file is read back by its runtime and compared
+        on rows drawn between the model's own split values before it is written.
+
+        Parameters
+        ----------
+        path : path-like
+            Replaced whole, or left as it was.
+        format : {"xgboost", "lightgbm", "onnx", "treelite"}, optional
+            XGBoost's model file (``.json``, ``.ubj``), LightGBM's text (``.txt``), ONNX (``.onnx``; outputs ``label``,
+            ``decision_function`` and ``probabilities``), treelite's checkpoint (``.tl``). Default: by the end of
+            ``path``. The first two take models of that booster.
+        output : {"decision", "probability"}, optional
+            ``"decision"``: the runtime's scores are :meth:`decision_function`, with the identity for a link: above 0 is
+            positive, of several classes the highest wins. ``"probability"``: the runtime gives :meth:`predict_proba`,
+            with a sigmoid or softmax for a link; :meth:`predict` cuts at the result's ``cut``, not at one half.
+            Default: probabilities where the model has some.
+        threshold : "global", optional
+            For models trained with groups, which are refused without it: cut all rows at ``threshold_``, as
+            :meth:`predict` does without ``groups``.
+        rows : array-like or DataFrame, optional
+            Rows of your own to be compared, too.
+        require_check : bool, default False
+            An error where the format's runtime is not installed; otherwise the result says that nothing was compared.
+
+        Returns
+        -------
+        ExportResult
+            How to read the file and what was compared; ``print`` it.
+
+        Raises
+        ------
+        ValueError
+            For what the format cannot hold (isotonic calibration, thresholds of groups, linear trees in ONNX …), and
+            where the runtime's answers differ by more than rounding; nothing is written then.
+        ImportError
+            Where the package that writes the format is missing (``pip install hsboost[export]``).
+        OSError
+            Where the file cannot be written.
+        """
+        check_is_fitted(self, "estimator_")
+        return _export.write(self, path, format, output, threshold, rows, require_check)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
