@@ -15,7 +15,16 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from hsboost import _validation as check
-from hsboost.estimators import _aliases, _categories, _eval_metric, _evaluation, _features, _labels, _stopping
+from hsboost.estimators import (
+    _aliases,
+    _categories,
+    _eval_metric,
+    _evaluation,
+    _features,
+    _guarded,
+    _labels,
+    _stopping,
+)
 from hsboost.estimators._evaluation import EvaluationSet
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import LossObjective
@@ -78,11 +87,12 @@ def class_weight(estimator: Any) -> Any:
 
 
 def exchange_objective(estimator: Any, objective: LossObjective) -> None:
-    """Another objective for a trained estimator: what it says of itself, no longer what it does."""
+    """Another objective for a trained estimator: what it says of itself, no longer what it does. It is guarded then."""
     if kind(estimator) == "xgboost":
         estimator.objective = objective  # set_params would hand metrics that are functions to the native booster
     else:
         estimator.set_params(objective=objective)
+    _guarded.guard(estimator)
 
 
 def kind(estimator: Any) -> str | None:

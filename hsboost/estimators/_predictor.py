@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost.estimators import _boosters, _calibration, _history, _top_k
+from hsboost.estimators import _boosters, _calibration, _explanation, _guarded, _history, _top_k
 from hsboost.estimators._export import export as _export
 from hsboost.estimators._export.result import ExportResult
 from hsboost.estimators._model_file import persistence
@@ -149,10 +149,45 @@ class Predictor(ClassifierMixin, BaseEstimator):
         found[..., -1] += self._shift()
         return found
 
+    def explain(self, X: Any, output: Literal["decision", "probability"] = "decision") -> Any:
+        """:meth:`contributions` as a ``shap.Explanation``, for shap's plots (``pip install shap``).
+
+        ``shap.TreeExplainer(model.estimator_)`` would explain the trees alone: without threshold and calibration,
+        without the weights of XGBoost's DART, with LightGBM's classes added up.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        output : {"decision", "probability"}, default "decision"
+            Of ``decision_function``, in whose units 0 is the cut; or of ``predict_proba``, where that is a sigmoid or
+            softmax of the scores (log loss, ``calibration="sigmoid"`` of two classes): each feature's share of the way
+            from the average score to the row's, through the link.
+
+        Returns
+        -------
+        shap.Explanation
+            Values (n_samples, n_features), or (n_samples, n_features, C) for more than two classes; with the base value
+            a row sums to ``output`` (of two classes of ``classes_[1]``). ``data`` has categories as codes,
+            ``display_data`` as they are.
+
+        Raises
+        ------
+        ImportError
+            Where shap is not installed.
+        ValueError
+            For probabilities that the model does not have, or that no shares add up to.
+        """
+        return _explanation.explain(self, self._read(X), output)
+
     @property
     def booster_(self) -> Any:
-        """The native model: an ``xgboost.Booster`` or a ``lightgbm.Booster``."""
+        """The native model as it was trained: an ``xgboost.Booster`` or a ``lightgbm.Booster``.
+
+        Warns once of what it lacks: the constant that training started from, a true link, a cut behind the best round.
+        :meth:`export` writes a model that decides alike.
+        """
         check_is_fitted(self, "estimator_")
+        _guarded.warn_of_native(self.estimator_)
         return _boosters.native(self.estimator_)
 
     @property

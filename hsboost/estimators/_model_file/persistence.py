@@ -116,7 +116,7 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
     model._loss(None, False)  # the settings make a loss
     model.classes_, model.estimator_ = fitted["classes"], estimator
     model.objective_ = objective_of(loss, offset=fitted["offset"], unit=fitted.get("unit", 1.0))
-    estimator.set_params(objective=model.objective_)
+    _boosters.exchange_objective(estimator, model.objective_)
     model.threshold_, model.n_features_in_ = fitted["threshold"], fitted["n_features"]
     model.training_history_ = _history.from_file(fitted["history"])
     if fitted["group_thresholds"] is not None:
