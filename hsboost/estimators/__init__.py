@@ -2,5 +2,6 @@
 
 from hsboost.estimators._classifier import HSClassifier
 from hsboost.estimators._export.result import ExportResult
+from hsboost.estimators._trusted import SKOPS_TRUSTED
 
-__all__ = ["ExportResult", "HSClassifier"]
+__all__ = ["SKOPS_TRUSTED", "ExportResult", "HSClassifier"]
