@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hsboost._version import __version__
 
 if TYPE_CHECKING:
-    from hsboost.estimators import HSClassifier, top_k
+    from hsboost.estimators import SKOPS_TRUSTED, ExportResult, HSClassifier, top_k
     from hsboost.losses import HypersimplexFYLoss, HypersimplexLoss, get_loss
     from hsboost.metrics import DistributedAUC, PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
     from hsboost.objectives import HypersimplexObjective, LossObjective, hypersimplex_obj
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BudgetGainDisplay": "plotting",
+    "ExportResult": "estimators",
     "HSClassifier": "estimators",
     "HypersimplexDisplay": "plotting",
     "HypersimplexFYLoss": "losses",
@@ -31,6 +32,7 @@ _HOMES = {
     "PrecisionAtK": "metrics",
     "PrecisionAtKDisplay": "plotting",
     "RecallAtK": "metrics",
+    "SKOPS_TRUSTED": "estimators",
     "get_loss": "losses",
     "hypersimplex_obj": "objectives",
     "precision_at_k": "metrics",
@@ -40,8 +42,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "SKOPS_TRUSTED",
     "BudgetGainDisplay",
     "DistributedAUC",
+    "ExportResult",
     "HSClassifier",
     "HypersimplexDisplay",
     "HypersimplexFYLoss",

@@ -310,6 +310,10 @@ def test_scikit_learns_surface(client: Any, tmp_path: Path) -> None:
     restored = pickle.loads(pickle.dumps(copied))
     expected = copied.decision_function(pair[0]).compute()
     np.testing.assert_array_equal(restored.decision_function(pair[0]).compute(), expected)
+    result = copied.export(tmp_path / "export.json", rows=rows["X"])  # without a cluster, too
+    assert (result.ties, result.rows) == (0, 2000 + len(rows["X"]))
+    with pytest.raises(TypeError, match="rows must be rows in memory, got a Dask"):
+        copied.export(tmp_path / "export.json", rows=spread(rows["X"]))
     copied.to_local().save_model(tmp_path / "model.json")
     loaded = HSClassifier.load_model(tmp_path / "model.json")
     np.testing.assert_array_equal(loaded.decision_function(rows["X"]), expected)

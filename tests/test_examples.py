@@ -29,23 +29,69 @@ PRINTS = {
         r"^  one process: precision 0\.\d+$",
     ],
     "train_on_ray": [r"as Ray reports it: 0\.\d+$", r"^  two workers: 0\.\d+$", r"^  one process: 0\.\d+$"],
+    "nightly_queue": [
+        r"^night 60: 18 rows queued, no day before$",
+        r"^night 69: +(0\.\d\d +|1\.00 +){4}0\.\d\d$",
+        r"^of the queued 0\.\d\d were fraud, of all transactions 0\.\d\d$",
+    ],
     "multiclass": [r"^899 images, 10 piles of 80", r"^  accuracy +\d\d\.\d %$", r"right in the piles of log loss +\d"],
 }
+#: Scripts that are no experiment and draw nothing: their arguments, and what these must print.
+SERVICES = {
+    "serve": (
+        ["--self-test"],
+        [
+            r"decisions equal, 0 ties$",
+            r"^a batch: 500 rows, \d+ to call, all as the model decided$",
+            r"^a text for a number: 422, age: ",
+            r"^an unknown region: 422, region: ",
+            r"^a column too many: 422, shoe_size: ",
+            r"^a column missing: 422, calls: ",
+            r"^one row: median \d+\.\d ms, slowest of 100 \d+\.\d ms, with HTTP$",
+            r"^the service has stopped$",
+        ],
+    )
+}
 #: What a script needs besides the package.
-NEEDS = {"train_on_dask": ("dask.dataframe", "distributed"), "train_on_ray": ("ray.train",)}
+NEEDS = {
+    "serve": ("fastapi", "uvicorn", "httpx"),
+    "nightly_queue": ("pyarrow",),
+    "train_on_dask": ("dask.dataframe", "distributed"),
+    "train_on_ray": ("ray.train",),
+}
 #: XGBoost's tracker says to stderr who has come; nothing else may.
 GREETING = re.compile(r"^\[\d\d:\d\d:\d\d\] Task .* got rank \d+\n", re.MULTILINE)
 
 
 def test_every_script_is_tested_short_and_says_what_for() -> None:
     scripts = {path.stem: path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py")}
-    assert scripts.keys() == PRINTS.keys()
+    assert scripts.keys() == PRINTS.keys() | SERVICES.keys()
     for name, text in scripts.items():
-        assert len(text.splitlines()) < 120, name
+        assert len(text.splitlines()) < (200 if name in SERVICES else 120), name
         head = text.split('"""')[1]
         assert "\nProblem: " in head
         assert "\nData: " in head
-        assert f"python examples/{name}.py [--plot" in head
+        assert f"python examples/{name}.py [--{'train' if name in SERVICES else 'plot'}" in head
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_service(name: str, tmp_path: Path) -> None:
+    for module in NEEDS[name]:
+        pytest.importorskip(module, reason=f"needs {module}: pip install hsboost[serve]")
+    arguments, printed = SERVICES[name]
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for pattern in printed:
+        assert re.search(pattern, done.stdout, re.MULTILINE), f"{pattern!r} is not in:\n{done.stdout}"
 
 
 @pytest.mark.parametrize("name", sorted(PRINTS))

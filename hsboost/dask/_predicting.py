@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from abc import abstractmethod
 from typing import Any
 
@@ -19,7 +20,7 @@ from hsboost._validation import Budgets
 from hsboost._workers import radix
 from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows
-from hsboost.estimators import HSClassifier, _boosters, _nested, _top_k
+from hsboost.estimators import ExportResult, HSClassifier, _boosters, _nested, _top_k
 
 
 def _has_probabilities(self: DaskPredictor) -> bool:
@@ -154,6 +155,20 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
         """The same model as an HSClassifier, to be saved, served and explained without a cluster."""
         check_is_fitted(self, "local_")
         return copy.deepcopy(self.local_)
+
+    def export(self, path: str | os.PathLike[str], format: Any = None, **arguments: Any) -> ExportResult:
+        """Write the model for another runtime on the client's machine: as :meth:`hsboost.HSClassifier.export`.
+
+        ``rows=`` are rows in memory, not a Dask collection.
+        """
+        check_is_fitted(self, "local_")
+        rows = arguments.get("rows")
+        if hasattr(rows, "__dask_graph__"):
+            raise TypeError(
+                f"rows must be rows in memory, got a Dask {type(rows).__name__}; pass rows.head(1000) of a data frame, "
+                "or rows[:1000].compute() of an array"
+            )
+        return self.local_.export(path, format, **arguments)
 
     @property
     def client(self) -> Any:

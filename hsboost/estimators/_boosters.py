@@ -21,6 +21,7 @@ from hsboost.estimators import (
     _eval_metric,
     _evaluation,
     _features,
+    _guarded,
     _labels,
     _nested,
     _stopping,
@@ -79,11 +80,12 @@ def class_weight(estimator: Any) -> Any:
 
 
 def exchange_objective(estimator: Any, objective: LossObjective) -> None:
-    """Another objective for a trained estimator: what it says of itself, no longer what it does."""
+    """Another objective for a trained estimator: what it says of itself, no longer what it does. It is guarded then."""
     if kind(estimator) == "xgboost":
         estimator.objective = objective  # set_params would hand metrics that are functions to the native booster
     else:
         estimator.set_params(objective=objective)
+    _guarded.guard(estimator)
 
 
 def kind(estimator: Any) -> str | None:
@@ -278,14 +280,14 @@ def raw_scores(estimator: Any, X: Any) -> np.ndarray:
         return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
     if kind(estimator) == "xgboost":
         with explained():
-            raw = estimator.predict(_aligned(estimator, X), output_margin=True)
+            raw = estimator.predict(aligned(estimator, X), output_margin=True)
     else:
         with _names_compared(estimator, X):
             raw = estimator.predict(X, raw_score=True)
     return np.asarray(raw, dtype=np.float64)
 
 
-def _aligned(estimator: Any, X: Any) -> Any:
+def aligned(estimator: Any, X: Any) -> Any:
     """Rows whose categories XGBoost takes for those of ``fit`` that they are."""
     if _categories.of_frame(X, "xgboost"):
         known = _categories.of_booster("xgboost", native(estimator))
@@ -363,6 +365,12 @@ def warn_of_one_score(estimator: Any, average: float, weights: str) -> None:
     )
 
 
+def rounds(estimator: Any) -> int | None:
+    """How many of its rounds an XGBoost estimator predicts with; None for all."""
+    best = native(estimator).attr("best_iteration")
+    return None if best is None else int(best) + 1
+
+
 def start(estimator: Any) -> Any:
     """The native model to go on from: the rounds that it predicts with."""
     booster = native(estimator)
@@ -388,7 +396,7 @@ def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
             )
         categorical = bool(estimator.enable_categorical)
         matrix = xgb.DMatrix(
-            _aligned(estimator, X),
+            aligned(estimator, X),
             missing=estimator.missing,
             feature_types=estimator.feature_types,
             enable_categorical=categorical,

@@ -92,8 +92,9 @@ class HSClassifier(Predictor):
     pos_label_ : label
         Of two classes the positive one.
     estimator_ : XGBClassifier or LGBMClassifier
-        The fitted booster; ``booster_`` is its native model. Its scores are in units of the temperature (of ``sigma``
-        for :class:`hsboost.losses.ExactLoss`): times ``objective_.unit``, plus ``objective_.offset`` unless that is
+        The fitted booster; ``booster_`` is its native model. Its ``predict`` and ``predict_proba`` know no threshold
+        and are refused unless asked for raw scores. Its scores are in units of the temperature (of ``sigma`` for
+        :class:`hsboost.losses.ExactLoss`): times ``objective_.unit``, plus ``objective_.offset`` unless that is
         None, they are raw scores. A metric of your own sees the booster's scores.
     objective_ : LossObjective
         The objective it was trained with (without the training rows' groups).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost.estimators import _boosters, _calibration, _history, _nested, _top_k
+from hsboost.estimators import _boosters, _calibration, _explanation, _guarded, _history, _nested, _top_k
+from hsboost.estimators._export import export as _export
+from hsboost.estimators._export.result import ExportResult
 from hsboost.estimators._model_file import persistence
 from hsboost.losses import Loss, get_loss
 
@@ -225,10 +227,45 @@ class Predictor(ClassifierMixin, BaseEstimator):
         )
         return -found if self._is_turned() else found
 
+    def explain(self, X: Any, output: Literal["decision", "probability"] = "decision") -> Any:
+        """:meth:`contributions` as a ``shap.Explanation``, for shap's plots (``pip install shap``).
+
+        ``shap.TreeExplainer(model.estimator_)`` would explain the trees alone: without threshold and calibration,
+        without the weights of XGBoost's DART, with LightGBM's classes added up.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        output : {"decision", "probability"}, default "decision"
+            Of ``decision_function``, in whose units 0 is the cut; or of ``predict_proba``, where that is a sigmoid or
+            softmax of the scores (log loss, ``calibration="sigmoid"`` of two classes): each feature's share of the way
+            from the average score to the row's, through the link.
+
+        Returns
+        -------
+        shap.Explanation
+            Values (n_samples, n_features), or (n_samples, n_features, C) for more than two classes; with the base value
+            a row sums to ``output`` (of two classes of ``classes_[1]``). ``data`` has categories as codes,
+            ``display_data`` as they are.
+
+        Raises
+        ------
+        ImportError
+            Where shap is not installed.
+        ValueError
+            For probabilities that the model does not have, or that no shares add up to.
+        """
+        return _explanation.explain(self, self._read(X), output)
+
     @property
     def booster_(self) -> Any:
-        """The native model: an ``xgboost.Booster`` or a ``lightgbm.Booster``."""
+        """The native model as it was trained: an ``xgboost.Booster`` or a ``lightgbm.Booster``.
+
+        Warns once of what it lacks: the constant that training started from, a true link, a cut behind the best round.
+        :meth:`export` writes a model that decides alike.
+        """
         check_is_fitted(self, "estimator_")
+        _guarded.warn_of_native(self.estimator_)
         return _boosters.native(self.estimator_)
 
     @property
@@ -256,6 +293,61 @@ class Predictor(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "estimator_")
         persistence.save(self, path)
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        format: Literal["xgboost", "lightgbm", "onnx", "treelite"] | None = None,
+        *,
+        output: Literal["decision", "probability"] | None = None,
+        threshold: Literal["global"] | None = None,
+        rows: Any = None,
+        require_check: bool = False,
+    ) -> ExportResult:
+        """Write the model for another runtime, so that it decides there as it does here.
+
+        Offset, threshold and calibration are written into the trees, with the rounds that predictions use and DART's
+        weights, and the nominal objective gets the link that is true. The file is read back by its runtime and compared
+        on rows drawn between the model's own split values before it is written.
+
+        Parameters
+        ----------
+        path : path-like
+            Replaced whole, or left as it was.
+        format : {"xgboost", "lightgbm", "onnx", "treelite"}, optional
+            XGBoost's model file (``.json``, ``.ubj``), LightGBM's text (``.txt``), ONNX (``.onnx``; outputs ``label``,
+            ``decision_function`` and ``probabilities``), treelite's checkpoint (``.tl``). Default: by the end of
+            ``path``. The first two take models of that booster.
+        output : {"decision", "probability"}, optional
+            ``"decision"``: the runtime's scores are :meth:`decision_function`, with the identity for a link: above 0 is
+            positive, of several classes the highest wins. ``"probability"``: the runtime gives :meth:`predict_proba`,
+            with a sigmoid or softmax for a link; :meth:`predict` cuts at the result's ``cut``, not at one half.
+            Default: probabilities where the model has some.
+        threshold : "global", optional
+            For models trained with groups, which are refused without it: cut all rows at ``threshold_``, as
+            :meth:`predict` does without ``groups``.
+        rows : array-like or DataFrame, optional
+            Rows of your own to be compared, too.
+        require_check : bool, default False
+            An error where the format's runtime is not installed; otherwise the result says that nothing was compared.
+
+        Returns
+        -------
+        ExportResult
+            How to read the file and what was compared; ``print`` it.
+
+        Raises
+        ------
+        ValueError
+            For what the format cannot hold (isotonic calibration, thresholds of groups, linear trees in ONNX …), and
+            where the runtime's answers differ by more than rounding; nothing is written then.
+        ImportError
+            Where the package that writes the format is missing (``pip install hsboost[export]``).
+        OSError
+            Where the file cannot be written.
+        """
+        check_is_fitted(self, "estimator_")
+        return _export.write(self, path, format, output, threshold, rows, require_check)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()

@@ -148,7 +148,7 @@ def from_plain(content: dict[str, Any], n_classes: int) -> Any:
     from xgboost import XGBClassifier
     from xgboost.core import XGBoostError
 
-    here = _numbers(version(kind))
+    here = numbers(version(kind))
     if here < [3, 1, 1] and xgboost_model.knows_categories(content["model"]):
         raise _cannot_read(content, "does not know categories by their names, as the model does")
     if here >= [3, 2] and xgboost_model.vector_leaves_without_weights(content["model"]):
@@ -162,7 +162,7 @@ def from_plain(content: dict[str, Any], n_classes: int) -> Any:
     return estimator
 
 
-def _numbers(text: str) -> list[int]:
+def numbers(text: str) -> list[int]:
     return [int("".join(filter(str.isdigit, part)) or 0) for part in text.split(".")[:3]]
 
 
@@ -220,7 +220,7 @@ def without_proof(content: dict[str, Any]) -> dict[str, Any]:
     here = version(content["kind"])
     if content["kind"] == "xgboost":
         wrote = ".".join(map(str, plain.part(content["model"], "version", "the model")))
-        if _numbers(wrote) != _numbers(here):
+        if numbers(wrote) != numbers(here):
             raise _cannot_read(
                 content | {"version": wrote}, "cannot check that it reads it rightly, as format version 1 has no proof"
             )

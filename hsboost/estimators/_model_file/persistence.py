@@ -120,7 +120,7 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
     if n_classes == 2:  # files before format 3 know no choice
         model.pos_label_ = fitted["classes"][fitted.get("positive", 1)]
     model.objective_ = objective_of(loss, offset=fitted["offset"], unit=fitted.get("unit", 1.0))
-    estimator.set_params(objective=model.objective_)
+    _boosters.exchange_objective(estimator, model.objective_)
     model.threshold_, model.n_features_in_ = fitted["threshold"], fitted["n_features"]
     model.training_history_ = _history.from_file(fitted["history"])
     if fitted["group_thresholds"] is not None:

@@ -1,0 +1,1 @@
+"""A fitted classifier in other runtimes' formats: what a file has to say, how it is written, how it proves itself."""
