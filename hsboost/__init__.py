@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from hsboost._version import __version__
 
 if TYPE_CHECKING:
+    from hsboost.comparison import LossComparison, compare_losses
     from hsboost.estimators import HSClassifier
     from hsboost.losses import HypersimplexFYLoss, HypersimplexLoss, get_loss
     from hsboost.metrics import DistributedAUC, PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
     from hsboost.objectives import HypersimplexObjective, LossObjective, hypersimplex_obj
-    from hsboost.plotting import BudgetGainDisplay, HypersimplexDisplay, PrecisionAtKDisplay
+    from hsboost.plotting import BudgetGainDisplay, HypersimplexDisplay, LossComparisonDisplay, PrecisionAtKDisplay
     from hsboost.projection import HypersimplexProjection, project_hypersimplex
 
 _HOMES = {
@@ -26,11 +27,14 @@ _HOMES = {
     "HypersimplexLoss": "losses",
     "HypersimplexObjective": "objectives",
     "HypersimplexProjection": "projection",
+    "LossComparison": "comparison",
+    "LossComparisonDisplay": "plotting",
     "LossObjective": "objectives",
     "DistributedAUC": "metrics",
     "PrecisionAtK": "metrics",
     "PrecisionAtKDisplay": "plotting",
     "RecallAtK": "metrics",
+    "compare_losses": "comparison",
     "get_loss": "losses",
     "hypersimplex_obj": "objectives",
     "precision_at_k": "metrics",
@@ -47,11 +51,14 @@ __all__ = [
     "HypersimplexLoss",
     "HypersimplexObjective",
     "HypersimplexProjection",
+    "LossComparison",
+    "LossComparisonDisplay",
     "LossObjective",
     "PrecisionAtK",
     "PrecisionAtKDisplay",
     "RecallAtK",
     "__version__",
+    "compare_losses",
     "get_loss",
     "hypersimplex_obj",
     "precision_at_k",
