@@ -28,7 +28,8 @@ class Recommendation:
     p : float
         Of the recommended loss's difference to log loss, adjusted for the number of losses (Holm); NaN without one.
     alternatives : tuple of str
-        Losses that are better than log loss, too, and not told apart from the recommended one.
+        Losses that are not told apart from the recommended one: those that are better than log loss, too, and log loss
+        with the positives weighted, the cheapest rival.
     largest_gain : float
         No loss gains more precision over log loss than this, with confidence, all losses together (Bonferroni).
     text : str
@@ -89,7 +90,8 @@ def recommend(
         )
         return Recommendation(BASELINE, "not shown", math.nan, (), largest, text)
     best = max(better, key=means.__getitem__)
-    others = [name for name in better if name != best]
+    # Of the others the weighted log loss counts whether or not it is better for sure: it is the rival to beat.
+    others = [name for name in names if name != best and (name in better or name == WEIGHTED)]
     apart = dict(zip(others, holm([against[best, name].p for name in others]), strict=True))
     same = tuple(name for name in others if apart[name] > 1.0 - confidence)
     low, high = differences[best].interval(confidence)
@@ -99,9 +101,11 @@ def recommend(
         text += f" It may be less than the {worth:g} that is worth a switch."
     if WEIGHTED in same:
         text += (
-            f" Log loss with the positives weighted gains as much within noise ({means[WEIGHTED]:+.4f}), and is the "
+            f" Log loss with the positives weighted ({means[WEIGHTED]:+.4f}) is not told apart from it, and is the "
             "simpler way."
         )
+    elif WEIGHTED in others:
+        text += f" It finds more than log loss with the positives weighted, too (p = {apart[WEIGHTED]:.2g})."
     rest = [name for name in same if name != WEIGHTED]
     if rest:
         text += f" Not told apart from it: {', '.join(rest)}."

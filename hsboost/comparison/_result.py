@@ -35,8 +35,8 @@ class LossComparison:
         A row per loss, log loss first: ``precision``, ``recall`` (both at k) and ``auc``, means over the splits; for
         each ``*_difference`` to log loss with its interval ``*_low``, ``*_high``; ``p`` of the difference in precision
         and ``p_adjusted`` for the number of losses (Holm); ``seconds`` of one ``fit``, ``search_seconds`` of all its
-        trials and the ``rounds`` that validation rows chose, medians over the splits (the first may compile kernels); ``setting``, what they chose
-        most often.
+        trials and the ``rounds`` that validation rows chose, medians over the splits (the first may compile kernels);
+        ``setting``, what they chose most often.
     splits : DataFrame
         A row per split and loss: the figures of the trial that the split's validation rows chose.
     trials : DataFrame
@@ -161,26 +161,27 @@ class LossComparison:
     def _table(self) -> list[str]:
         confidence = f"[{100 * self.confidence:g} % interval]"
         lines = [
-            f"{'':{NAME}}  {'precision among the top k':<33}{'p':>6} {'recall':>6} {'AUC':>7} {'fit':>6}",
-            f"{'loss':{NAME}}  {'':5} {'- log loss':>10} {confidence:>17}{'Holm':>6} {'':6} {'- l.l.':>7} {'s':>6}",
-            "-" * WIDTH,
+            f"{'':{NAME}}  {'precision among the top k':<31}{'p':>6} {'recall':>6} {'AUC':>6} {'fit':>6}",
+            f"{'loss':{NAME}}  {'':5} {'gain':>8} {confidence:>16}{'':6} {'':6} {'gain':>6} {'s':>6}",
+            "-" * (WIDTH - 1),
         ]
         for name, row in self.frame.to_dict("index").items():
             own = f"{_clipped(str(name)):{NAME}}  {_share(row['precision'])}"
             rest = f" {_share(row['recall']):>6}"
             if name == BASELINE:
-                lines.append(f"{own}{'':35}{rest} {_share(row['auc']):>7} {_seconds(row['seconds'])}")
+                lines.append(f"{own}{'':32}{rest} {_share(row['auc']):>6} {_seconds(row['seconds'])}")
                 continue
             interval = f"[{_signed(row['precision_low'])}, {_signed(row['precision_high'])}]"
             interval = "" if np.isnan(row["precision_low"]) else interval
             lines.append(
-                f"{own} {_signed(row['precision_difference']):>10} {interval:>17}{_p(row['p_adjusted']):>6}{rest} "
-                f"{_signed(row['auc_difference']):>7} {_seconds(row['seconds'])}"
+                f"{own} {_signed(row['precision_difference']):>8} {interval:>16}{_p(row['p_adjusted']):>6}{rest} "
+                f"{_signed(row['auc_difference']):>6} {_seconds(row['seconds'])}"
             )
         return lines
 
     def _notes(self) -> list[str]:
-        lines = textwrap.wrap(self.recommendation.text, WIDTH - 1)
+        about = f"Gains are over log loss, paired by split; p is corrected for {len(self.frame) - 1} losses (Holm)."
+        lines = [*textwrap.wrap(about, WIDTH - 1), "", *textwrap.wrap(self.recommendation.text, WIDTH - 1)]
         figures: Any = self.frame.to_dict("index")
         own = self.recommendation.loss
         if own != BASELINE:
@@ -212,7 +213,9 @@ def _share(value: float) -> str:
 
 
 def _signed(value: float) -> str:
-    """+.0123: a difference of shares."""
+    """Six characters: +.0123, a difference of shares; ends of intervals from few splits may be beyond 1."""
+    if abs(value) >= 0.99995:
+        return f"{value:+.2f}"
     return "nan" if np.isnan(value) else f"{value:+.4f}".replace("0.", ".", 1)
 
 

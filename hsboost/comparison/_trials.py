@@ -16,6 +16,9 @@ from hsboost.losses import LOSSES, Loss, get_loss
 #: The loss that all others are compared with, and its cheapest rival.
 BASELINE, WEIGHTED = "log-loss", "log-loss-weighted"
 
+#: The largest share that a budget can be.
+NEARLY_ALL = float(np.nextafter(1.0, 0.0))
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -186,7 +189,7 @@ def _own_shares(positive: np.ndarray, weight: np.ndarray | None, codes: np.ndarr
     w = np.ones(positive.size) if weight is None else weight
     total, found = np.bincount(codes, w), np.bincount(codes, w * positive)
     return {
-        int(code): float(found[code] / total[code]) if 0.0 < found[code] < total[code] else int(found[code] > 0.0)
+        int(code): min(float(found[code] / total[code]), NEARLY_ALL) if found[code] > 0.0 else 0
         for code in np.unique(codes)
     }
 
