@@ -349,6 +349,41 @@ def test_plot_draws_what_the_frame_holds(made_up):
         found.plot(metric="lift")
 
 
+def test_one_split_has_figures_and_no_intervals(made_up):
+    found = compare_losses(X, Y, k=0.05, losses=["focal"], cv=HALVES[:1])
+    assert found.recommendation.verdict == "one split"
+    assert found.frame.loc["focal", ["p", "p_adjusted", "precision_low", "auc_high"]].isna().all()
+    assert "[+" not in str(found)
+    assert "nan" not in str(found)
+    pytest.importorskip("matplotlib")
+    display = found.plot()
+    assert np.isnan(display.low).all()
+    assert not display.significant.any()
+    display.figure_.clear()
+
+
+@pytest.mark.parametrize("booster", TREES)
+def test_trees_without_a_split_are_warned_of(booster):
+    estimator = type(TREES[booster])(**TREES[booster].get_params() | {"min_child_weight": 1e6})
+    with pytest.warns(UserWarning, match="no tree has a split"):
+        found = compare_losses(X[:, :1], Y, k=0.1, estimator=estimator, losses=["squared"], cv=HALVES)
+    assert found.frame["precision"].tolist() == pytest.approx([found.splits["precision"].mean()] * 2)
+
+
+@pytest.mark.parametrize(
+    ("booster", "container"), [("xgboost", "polars"), ("lightgbm", "polars"), ("xgboost", "arrow")]
+)
+def test_other_frames(booster, container):
+    if container == "polars":
+        rows = pytest.importorskip("polars").DataFrame(X)
+    else:
+        rows = pytest.importorskip("pyarrow").table({f"x{i}": X[:, i] for i in range(5)})
+    found = compare_losses(rows, Y, k=0.1, estimator=TREES[booster], losses=["squared"], cv=HALVES)
+    same = compare_losses(X, Y, k=0.1, estimator=TREES[booster], losses=["squared"], cv=HALVES)
+    columns = ["precision", "recall", "auc"]
+    assert found.frame[columns].to_numpy() == pytest.approx(same.frame[columns].to_numpy())
+
+
 def test_differences_between_any_two_losses(made_up):
     found = compare_losses(X, Y, losses=["focal", "squared"], cv=HALVES)
     own = found.splits.pivot_table(index="split", columns="loss", values="precision")

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +180,20 @@ def test_options_reach_the_trees(file, made_up):
     assert rows.weight is not None
     assert main(["compare", file, *LATE, "--depth", "5", *options]) == 0
     assert made_up[-1][0].get_params()["max_depth"] == 5
+
+
+def test_warnings_are_said_once(file, monkeypatch, capsys):
+    def run(*arguments):
+        warnings.warn("look at\nthis", UserWarning, stacklevel=1)
+        warnings.warn("not for users", DeprecationWarning, stacklevel=1)
+        figures = dict.fromkeys(("valid", "precision", "recall", "auc"), 0.5)
+        return {**figures, "rounds": 3, "seconds": 0.5}
+
+    monkeypatch.setattr(_training, "run", run)
+    assert main(["compare", file, *LATE, "--losses", "focal"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("warning: look at this\n") == 1
+    assert "not for users" not in said
 
 
 def test_figures_and_a_picture_are_written(file, made_up, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,8 @@ def compare(options: argparse.Namespace) -> int:
     }
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of single trainings: the table says what came out
+            warnings.simplefilter("always")
+            warnings.showwarning = _Once(say)
             comparison = compare_losses(
                 data.X,
                 data.y,
@@ -181,6 +182,19 @@ def compare(options: argparse.Namespace) -> int:
     if options.plot is not None:
         comparison.plot(name=Path(options.file).name).figure_.savefig(options.plot, dpi=150)
     return 0
+
+
+class _Once:
+    """Shows users' warnings as lines, each text once: every training would repeat them."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say, self.seen = say, set[str]()
+
+    def __call__(self, message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        text = " ".join(str(message).split())
+        if issubclass(category, UserWarning) and text not in self.seen:
+            self.seen.add(text)
+            self.say(f"warning: {text}")
 
 
 def _booster(options: argparse.Namespace, categories: bool) -> Any:

@@ -110,6 +110,9 @@ def run(trial: Trial, estimator: Any, rows: Rows, split: Split) -> dict[str, Any
     seconds = perf_counter() - begin
     score = model.decision_function(_boosters.take_rows(rows.X, split.test))
     valid_score = model.decision_function(valid_X)
+    if not np.ptp(valid_score) and not np.ptp(score):
+        average = 1.0 if weight is None else float(weight.mean())
+        _boosters.warn_of_one_score(model.estimator_, average, "sample_weight")
     valid = precision_at_k(
         rows.positive[split.valid], valid_score, rows.k, sample_weight=valid_weight, groups=valid_groups
     )
