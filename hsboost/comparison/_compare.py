@@ -286,10 +286,9 @@ def _what_of(rows: Rows, splits: Splits, booster: Any) -> dict[str, Any]:
 
 def _description(rows: Rows, k: Budgets, segments: Segments | None, splits: Splits, booster: Any) -> str:
     n, share = rows.positive.size, float(rows.positive.mean())
-    budget = "as many as are positive" if k is None else "by group" if isinstance(k, Mapping) else None
-    if budget is None:
-        budget = f"{100 * k:g} %" if isinstance(k, float) else f"{k:,}"
+    budget = "as many as are positive" if k is None else f"{100 * k:g} %" if isinstance(k, float) else f"{k}"
     of = "" if segments is None else f" of each of {len(segments.labels):,} groups"
+    budget, of = ("a budget", f" for each of {len(k)} groups") if isinstance(k, Mapping) else (budget, of)
     first = splits.parts[0]
     sizes = f"{first.train.size:,} + {first.valid.size:,} + {first.test.size:,}"
     lines = [
