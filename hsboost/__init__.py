@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from hsboost._version import __version__
 
 if TYPE_CHECKING:
+    from hsboost.comparison import LossComparison, compare_losses
     from hsboost.estimators import SKOPS_TRUSTED, ExportResult, HSClassifier, top_k
     from hsboost.losses import HypersimplexFYLoss, HypersimplexLoss, get_loss
     from hsboost.metrics import DistributedAUC, PrecisionAtK, RecallAtK, precision_at_k, recall_at_k
     from hsboost.objectives import HypersimplexObjective, LossObjective, hypersimplex_obj
-    from hsboost.plotting import BudgetGainDisplay, HypersimplexDisplay, PrecisionAtKDisplay
+    from hsboost.plotting import BudgetGainDisplay, HypersimplexDisplay, LossComparisonDisplay, PrecisionAtKDisplay
     from hsboost.projection import HypersimplexProjection, project_hypersimplex
 
 _HOMES = {
@@ -27,12 +28,15 @@ _HOMES = {
     "HypersimplexLoss": "losses",
     "HypersimplexObjective": "objectives",
     "HypersimplexProjection": "projection",
+    "LossComparison": "comparison",
+    "LossComparisonDisplay": "plotting",
     "LossObjective": "objectives",
     "DistributedAUC": "metrics",
     "PrecisionAtK": "metrics",
     "PrecisionAtKDisplay": "plotting",
     "RecallAtK": "metrics",
     "SKOPS_TRUSTED": "estimators",
+    "compare_losses": "comparison",
     "get_loss": "losses",
     "hypersimplex_obj": "objectives",
     "precision_at_k": "metrics",
@@ -52,11 +56,14 @@ __all__ = [
     "HypersimplexLoss",
     "HypersimplexObjective",
     "HypersimplexProjection",
+    "LossComparison",
+    "LossComparisonDisplay",
     "LossObjective",
     "PrecisionAtK",
     "PrecisionAtKDisplay",
     "RecallAtK",
     "__version__",
+    "compare_losses",
     "get_loss",
     "hypersimplex_obj",
     "precision_at_k",

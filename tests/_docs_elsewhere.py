@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _docs_reports import (
+    COMPARE,
     DATASETS,
     DISTRIBUTED,
     GPU,
@@ -206,6 +207,7 @@ VOUCHED = [
 
 #: Sentences that claim nothing measured: examples, definitions, headings.
 DEFINITIONS = [
+    (COMPARE, "a count for each group, as 20 calls a day"),
     (GUIDE, "for all of one of 50."),
     (README, "200 calls a day, 5 % of claims reviewed"),
     (GUIDE, "is at most 1/4"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import _docs_reports as reports
 from _docs_reports import (
+    COMPARE,
     DATASETS,
     DISTRIBUTED,
     GPU,
@@ -39,6 +40,8 @@ from hsboost._solver import search as solver
 from hsboost._solver import segments
 from hsboost._workers import metrics, radix
 from hsboost._workers import search as distributed
+from hsboost.comparison import CANDIDATES, compare_losses
+from hsboost.comparison import _splits as comparison_splits
 from hsboost.cuda import _selection
 from hsboost.losses import FocalLoss, SampledSoftmaxLoss
 from hsboost.objectives import HypersimplexObjective
@@ -59,7 +62,29 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
     """(page, sentence with room for its numbers, the numbers)."""
     shares = tuple(round(100 * share) for share in datasets._splits.SHARES)
     split = "{}/{}/{}"
+    searched = {one.name: one.trials for one in CANDIDATES}
     return [
+        # Does it pay
+        (
+            COMPARE,
+            "weights {:g}, {:g}, {:g}, {:g} |",
+            tuple(trial.positive_weight for trial in searched["log-loss-weighted"]),
+        ),
+        (
+            COMPARE,
+            "trained with k, k/{:g}, k/{:g}, {:g} k |",
+            tuple(
+                factor if factor > 1 else 1 / factor
+                for factor in (trial.k_factor for trial in searched["hypersimplex"][1:])
+            ),
+        ),
+        (COMPARE, "Whether there are many groups is decided at {}", (comparison_splits.MANY_GROUPS,)),
+        (COMPARE, "p at most {:.2f} after correction", (1 - default(compare_losses, "confidence"),)),
+        (
+            COMPARE,
+            "as much as `worth` ({:g}: {:.0f} more hits among 1,000 rows",
+            (default(compare_losses, "worth"), 1000 * default(compare_losses, "worth")),
+        ),
         # The guide
         (GUIDE, "**`hessian_floor`** ({}) is the share", (default(HypersimplexObjective, "hessian_floor"),)),
         (GUIDE, "Arrays from {:,} rows on are worked on by several threads", (_compile.PARALLEL_FROM,)),

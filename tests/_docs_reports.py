@@ -10,6 +10,7 @@ from statistics import mean
 from typing import Any
 
 README, GUIDE, METHOD, LOSSES = "README.md", "docs/guide.md", "docs/method.md", "docs/losses.md"
+COMPARE = "docs/compare.md"
 DATASETS, DISTRIBUTED, GPU, PLOTS = "docs/datasets.md", "docs/distributed.md", "docs/gpu.md", "docs/plots.md"
 PROTOCOLS, SCALING, TORCH = "docs/protocols.md", "docs/scaling.md", "docs/torch.md"
 

@@ -6,7 +6,8 @@ Importing this package needs no matplotlib; the ``plot`` methods do.
 from __future__ import annotations
 
 from hsboost.plotting.assignment import HypersimplexDisplay
+from hsboost.plotting.comparison import LossComparisonDisplay
 from hsboost.plotting.gain import AtBudget, BudgetGainDisplay
 from hsboost.plotting.precision import PrecisionAtKDisplay
 
-__all__ = ["AtBudget", "BudgetGainDisplay", "HypersimplexDisplay", "PrecisionAtKDisplay"]
+__all__ = ["AtBudget", "BudgetGainDisplay", "HypersimplexDisplay", "LossComparisonDisplay", "PrecisionAtKDisplay"]
