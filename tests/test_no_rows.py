@@ -140,6 +140,8 @@ def test_rows_on_a_cluster(n_classes: int) -> None:
         no_groups = da.from_array(GROUPS[:0])
         for method in ("decision_function", "predict", "predict_top_k"):
             for more, of_local in (({}, {}), ({"groups": no_groups}, {"groups": []})):
+                if method == "predict_top_k" and not more:  # a model of groups asks for them
+                    continue
                 found = getattr(model, method)(nothing, **more).compute()
                 right = getattr(local, method)(X[:0], **of_local)
                 assert found.shape == right.shape
