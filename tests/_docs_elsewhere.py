@@ -212,6 +212,7 @@ VOUCHED = [
 
 #: Sentences that claim nothing measured: examples, definitions, headings.
 DEFINITIONS = [
+    (COMPARE, "The flights that left New York in 2013"),
     (COMPARE, "a count for each group, as 20 calls a day"),
     (GUIDE, "for all of one of 50."),
     (README, "200 calls a day, 5 % of claims reviewed"),
