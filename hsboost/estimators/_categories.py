@@ -210,7 +210,7 @@ def continued(known: dict[str, Any] | None, X: Any) -> Any:
     """A pandas frame whose categories have the codes that a first LightGBM model gave them, new ones after those.
 
     LightGBM numbers the categories of a model that goes on by its new rows alone, and reads the first trees by these
-    numbers.
+    numbers, in training, too.
     """
     if not known or not isinstance(X, pd.DataFrame):
         return X
