@@ -402,3 +402,29 @@ def test_a_cut_of_the_rounds_keeps_what_slicing_keeps() -> None:
         one["learner"]["attributes"] = {}
         one["learner"]["learner_model_param"].pop("base_score")
     assert own["learner"]["gradient_booster"] == sliced["learner"]["gradient_booster"]
+
+
+@pytest.mark.parametrize("booster", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("pos_label", ["fraud", "legit"])
+@pytest.mark.parametrize(
+    ("settings", "outputs"),
+    [
+        ({"k": 0.2}, ["decision"]),
+        ({"k": 0.2, "calibration": "sigmoid"}, ["decision", "probability"]),
+        ({"loss": "log-loss"}, ["decision", "probability"]),
+    ],
+    ids=["plain", "calibrated", "log loss"],
+)
+def test_either_of_two_classes_may_be_the_positive_one(
+    booster: str, pos_label: str, settings: dict[str, Any], outputs: list[str], tmp_path: Path
+) -> None:
+    """Files say what decision_function and predict_proba say, whose second class need not be the positive one."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = np.where(X[:, 0] + rng.normal(size=300) > 1, "fraud", "legit")
+    model = HSClassifier(booster, pos_label=pos_label, **settings)
+    model.set_params(estimator__n_estimators=5).fit(X, y)
+    for output in outputs:
+        result = model.export(tmp_path / ("m.json" if booster == "xgboost" else "m.txt"), output=output, rows=X)
+        assert result.rows >= 300
+        assert "'legit' above" in str(result)
