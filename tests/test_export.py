@@ -384,6 +384,17 @@ def test_without_the_writer_the_error_says_what_to_install(
         fitted("binary", "xgboost").export(tmp_path / f"m{suffix}")
 
 
+def test_what_treelite_does_not_read_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    treelite = pytest.importorskip("treelite", reason="needs treelite: pip install hsboost[export]")
+
+    def refuses(*arguments: Any, **named: Any) -> Any:
+        raise treelite.TreeliteError("[00:00:00] no such layout\nmore")
+
+    monkeypatch.setattr(treelite.frontend, "load_xgboost_model", refuses)
+    with pytest.raises(ValueError, match=r"does not read this model of xgboost.*no such layout.*format='xgboost'"):
+        fitted("binary", "xgboost").export(tmp_path / "m.tl")
+
+
 def test_the_result_says_what_was_compared(tmp_path: Path) -> None:
     result = fitted("binary", "lightgbm").export(tmp_path / "m.txt", rows=rows("binary").head(50))
     assert result.runtime == f"lightgbm {lgb.__version__}"
