@@ -33,6 +33,9 @@ class Loss(ABC):
     #: from it.
     has_budget: ClassVar[bool] = False
 
+    #: Whether `hsboost.cuda` knows the loss.
+    runs_on_cuda: ClassVar[bool] = False
+
     #: The budget or budgets of a loss that has them.
     k: Any = None
 
