@@ -16,7 +16,7 @@ from hsboost._validation import Budgets
 from hsboost.comparison._splits import Split
 from hsboost.comparison._statistics import auc
 from hsboost.comparison._trials import Trial, training_budget
-from hsboost.estimators import HSClassifier, _aliases, _boosters
+from hsboost.estimators import HSClassifier, _aliases, _boosters, _inputs
 from hsboost.metrics import PrecisionAtK, precision_at_k, recall_at_k
 
 #: No training stops before its last round: every loss gets the same number of rounds to choose from.
@@ -94,8 +94,8 @@ def run(trial: Trial, estimator: Any, rows: Rows, split: Split) -> dict[str, Any
         if isinstance(k, Mapping) and groups is not None:
             k = {code: k[code] for code in np.unique(groups).tolist()}
     model = _Ranker(booster, loss=trial.loss, k=k, **dict(trial.settings))
-    X, y = _boosters.take_rows(rows.X, split.train), positive.astype(np.int32)
-    valid_X = _boosters.take_rows(rows.X, split.valid)
+    X, y = _inputs.take_rows(rows.X, split.train), positive.astype(np.int32)
+    valid_X = _inputs.take_rows(rows.X, split.valid)
     begin = perf_counter()
     model.fit(
         X,
@@ -108,7 +108,7 @@ def run(trial: Trial, estimator: Any, rows: Rows, split: Split) -> dict[str, Any
         **more,
     )
     seconds = perf_counter() - begin
-    score = model.decision_function(_boosters.take_rows(rows.X, split.test))
+    score = model.decision_function(_inputs.take_rows(rows.X, split.test))
     valid_score = model.decision_function(valid_X)
     if not np.ptp(valid_score) and not np.ptp(score):
         average = 1.0 if weight is None else float(weight.mean())

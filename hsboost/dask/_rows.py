@@ -10,7 +10,7 @@ from sklearn.utils.validation import _num_samples, column_or_1d
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._workers.radix import Rows
-from hsboost.estimators import _boosters, _evaluation, _labels
+from hsboost.estimators import _boosters, _evaluation, _labels, _scores
 from hsboost.estimators._features import native
 
 
@@ -185,7 +185,7 @@ def raw(x: Any, model: Any) -> np.ndarray:
     """XGBoost's own scores, (n,) or (n, C) float32."""
     if _num_samples(x) == 0:
         return np.empty(_shape(0, model), np.float32)
-    return _boosters.raw_scores(model.estimator_, _boosters.readable(model.estimator_, x)).astype(np.float32)
+    return _scores.raw_scores(model.estimator_, _boosters.readable(model.estimator_, x)).astype(np.float32)
 
 
 def ranked(scores: np.ndarray, weight: np.ndarray | None, group: np.ndarray | None, n_groups: int) -> Rows:

@@ -9,12 +9,8 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
 from sklearn.base import clone
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples
 
-from hsboost import _validation as check
 from hsboost.estimators import (
     _aliases,
     _categories,
@@ -22,7 +18,7 @@ from hsboost.estimators import (
     _evaluation,
     _features,
     _guarded,
-    _labels,
+    _inputs,
     _nested,
     _rounds,
     _stopping,
@@ -261,51 +257,20 @@ def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> Any:
     Returns the set as the booster reads it beside X: XGBoost compares names, of columns that have none, too.
     """
     booster = kind_meant(estimator)
-    names, found = column_names(X), column_names(other)
-    doubt = _features.compare_names(names, found, "X", name)
-    if booster == "xgboost" and (names is None) != (found is None):
+    names, others = column_names(X), column_names(other)
+    doubt = _features.compare_names(names, others, "X", name)
+    if booster == "xgboost" and (names is None) != (others is None):
         other = _features.named_alike(X, other, names, name, certain=doubt is None)
     if doubt is not None:
         warnings.warn(doubt, stacklevel=3)
-    _check_matrix(other, name)
-    if _columns(X) != _columns(other):
-        raise ValueError(f"{name} has {_columns(other)} features, but X has {_columns(X)}; pass the same columns")
+    _inputs.check_matrix(other, name)
+    if _inputs.columns(X) != _inputs.columns(other):
+        raise ValueError(
+            f"{name} has {_inputs.columns(other)} features, but X has {_inputs.columns(X)}; pass the same columns"
+        )
     known = _categories.of_frame(X, booster)
     _categories.check(known, other, name, booster)
     return _categories.aligned(known, other) if booster == "xgboost" else other
-
-
-def raw_scores(estimator: Any, X: Any) -> np.ndarray:
-    """Raw scores of the rounds that the booster predicts with (early stopping), float64, shape (n,) or (n, C)."""
-    if _num_samples(X) == 0:  # which LightGBM refuses
-        return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
-    if kind(estimator) == "xgboost":
-        with explained():
-            raw = estimator.predict(aligned(estimator, X), output_margin=True)
-    else:
-        with _names_compared(estimator, X):
-            raw = estimator.predict(X, raw_score=True)
-    return np.asarray(raw, dtype=np.float64)
-
-
-def aligned(estimator: Any, X: Any) -> Any:
-    """Rows whose categories XGBoost takes for those of ``fit`` that they are."""
-    if _categories.of_frame(X, "xgboost"):
-        known = _categories.of_booster("xgboost", native(estimator))
-        _categories.check(known, X, "X", "xgboost")
-        return _categories.aligned(known, X)
-    return X
-
-
-@contextmanager
-def _names_compared(estimator: Any, X: Any) -> Iterator[None]:
-    """No second word on missing column names: LightGBM 4.6 takes the names it made up in ``fit`` for given ones."""
-    if column_names(X) is not None or not hasattr(estimator, "feature_names_in_"):
-        yield
-        return
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
-        yield
 
 
 @contextmanager
@@ -328,19 +293,6 @@ def explained() -> Iterator[None]:
             "X: the categories do not fit those of fit, used or not: set values that fit did not see to missing and "
             f"call cat.remove_unused_categories(), or train with them (XGBoost: {line})"
         ) from error
-
-
-def raw_scores_by_code(estimator: Any, X: Any) -> np.ndarray:
-    """:func:`raw_scores` of a sparse matrix in which categories are codes, whatever X was in ``fit``."""
-    if kind(estimator) == "lightgbm":
-        return raw_scores(estimator, X)
-    import xgboost as xgb
-
-    booster = estimator.get_booster()
-    # Features by place: a booster that knows their names would ask for them.
-    matrix = xgb.DMatrix(X, feature_names=booster.feature_names, feature_types=booster.feature_types, nthread=1)
-    rounds = estimator._get_iteration_range(None)  # as predict does
-    return np.asarray(booster.predict(matrix, output_margin=True, iteration_range=rounds), dtype=np.float64)
 
 
 def native(estimator: Any) -> Any:
@@ -385,83 +337,6 @@ def continued(first: Any, X: Any) -> Any:
     return _categories.continued(_categories.of_booster("lightgbm", native(first)), X)
 
 
-def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
-    """Contributions of features (and, last, the rest) to the raw scores: (n, p + 1), or (n, C, p + 1)."""
-    if _num_samples(X) == 0:
-        shape = (0,) if n_classes == 2 else (0, n_classes)
-        return np.empty((*shape, int(estimator.n_features_in_) + 1))
-    if kind(estimator) == "xgboost":
-        import xgboost as xgb
-
-        if estimator.multi_strategy == "multi_output_tree":
-            raise ValueError(
-                "XGBoost computes no contributions for multi_strategy='multi_output_tree'; "
-                "train with multi_strategy='one_output_per_tree', its default"
-            )
-        categorical = bool(estimator.enable_categorical)
-        matrix = xgb.DMatrix(
-            aligned(estimator, X),
-            missing=estimator.missing,
-            feature_types=estimator.feature_types,
-            enable_categorical=categorical,
-            nthread=estimator.n_jobs,
-        )
-        # As predict does: all rounds, or those up to the best one.
-        rounds = estimator._get_iteration_range(None)
-        with explained():
-            found: Any = estimator.get_booster().predict(matrix, pred_contribs=True, iteration_range=rounds)
-        return np.asarray(found, dtype=np.float64)
-    try:
-        with _names_compared(estimator, X):
-            found = estimator.predict(X, pred_contrib=True)
-    except Exception as error:
-        if type(error).__name__ == "LightGBMError" and "linear trees" in str(error):
-            raise ValueError(
-                "LightGBM computes no contributions for linear_tree=True; train with linear_tree=False, its default"
-            ) from error
-        raise
-    if isinstance(found, list):  # one sparse matrix per class
-        return np.stack([one.toarray() for one in found], axis=1).astype(np.float64)
-    dense: Any = found.toarray() if hasattr(found, "toarray") else found
-    found = np.asarray(dense, dtype=np.float64)
-    return found if n_classes == 2 else found.reshape(found.shape[0], n_classes, -1)
-
-
-def check_inputs(X: Any, y: Any) -> tuple[int, np.ndarray]:
-    """The number of rows and the labels as an array; X itself is left to the booster."""
-    if y is None:
-        raise ValueError("requires y to be passed, but the target y is None")
-    rows = _num_samples(X)
-    _check_matrix(X)
-    check.refuse_mask(y, "y")
-    labels = _features.native(np.asarray(y))
-    if rows == 0 or _columns(X) == 0:
-        raise ValueError(
-            f"Found array with {rows} sample(s) and {_columns(X)} feature(s) (shape={np.shape(X)}) "
-            "while a minimum of 1 is required."
-        )
-    if labels.shape[:1] != (rows,):
-        raise ValueError(f"y must have one label per row of X: expected {rows}, got {labels.shape}")
-    _labels.check_labels(labels)
-    return rows, labels
-
-
-def _check_matrix(X: Any, name: str = "X") -> None:
-    """A matrix, not a single row or column."""
-    shape = getattr(X, "shape", None)
-    if shape is not None and len(shape) != 2:
-        raise ValueError(
-            f"{name} must be two-dimensional, got shape {tuple(shape)}. Reshape your data: array.reshape(-1, 1) for "
-            "a single feature, array.reshape(1, -1) for a single row."
-        )
-
-
-def _columns(X: Any) -> int | None:
-    """The number of columns, where X says it."""
-    shape = getattr(X, "shape", None)
-    return None if shape is None else int(shape[1])
-
-
 def column_names(X: Any) -> np.ndarray | None:
     """Column names of a data frame, texts or not, or None."""
     return _features.column_names(X)
@@ -473,8 +348,8 @@ def check_columns(estimator: Any, X: Any) -> None:
     doubt = _features.compare_names(getattr(estimator, "feature_names_in_", None), column_names(X), who)
     if doubt is not None:
         warnings.warn(doubt, stacklevel=4)
-    _check_matrix(X)
-    columns = _columns(X)
+    _inputs.check_matrix(X)
+    columns = _inputs.columns(X)
     if columns is None and isinstance(X, list | tuple):
         raise ValueError(
             f"X is an empty {type(X).__name__}, without columns; pass an array of shape (0, {estimator.n_features_in_})"
@@ -486,14 +361,6 @@ def check_columns(estimator: Any, X: Any) -> None:
     booster = kind(estimator.estimator_)
     if _categories.of_frame(X, booster) is not None:
         _categories.check(_categories.of_booster(booster, native(estimator.estimator_)), X, "X", booster)
-
-
-def take_rows(X: Any, index: np.ndarray) -> Any:
-    """Rows of an array, data frame or sparse matrix (as CSR: not every sparse format can be indexed)."""
-    rows: Any = X
-    if type(X).__module__.startswith("pyarrow.") and hasattr(X, "take"):  # scikit-learn knows Arrow from 1.7 on
-        return X.take(index)
-    return _safe_indexing(csr_array(rows) if issparse(X) else rows, index)
 
 
 def check_columns_of(name: str, model: Any, X: Any) -> None:

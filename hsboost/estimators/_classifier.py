@@ -14,7 +14,7 @@ from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost._workers.communicator import workers
-from hsboost.estimators import _boosters, _calibration, _class_weight, _evaluation, _labels
+from hsboost.estimators import _boosters, _calibration, _class_weight, _evaluation, _inputs, _labels
 from hsboost.estimators._budgets import TrainingBudget
 from hsboost.estimators._history import History
 from hsboost.estimators._predictor import Predictor
@@ -231,7 +231,7 @@ class HSClassifier(Predictor):
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
         history = History(self.verbose)
         given, X = X, _boosters.readable(self.estimator, X)
-        n_samples, labels = _boosters.check_inputs(X, y)
+        n_samples, labels = _inputs.check_inputs(X, y)
         _boosters.check_names(self.estimator, X)
         known, encoded = _labels.encode(labels)
         classes = _labels.numbered(known, self.pos_label)  # of two the positive one is number 1
@@ -270,10 +270,10 @@ class HSClassifier(Predictor):
             else:
                 kept, held = fitted._set_aside(encoded)
                 held_weight = None if own_weight is None else own_weight[held]
-                held_out = _boosters.take_rows(X, held), encoded[held], held_weight
+                held_out = _inputs.take_rows(X, held), encoded[held], held_weight
             _calibration.check_rows(held_out[1], held_out[2], classes.size)
         whole = kept.size == n_samples
-        train_X = X if whole else _boosters.take_rows(X, kept)
+        train_X = X if whole else _inputs.take_rows(X, kept)
         train_y, train_w = encoded[kept], None if weight is None else weight[kept]
         train_groups = segments if segments is None or whole else Segments.by_label(np.asarray(groups)[kept])
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost.estimators import _boosters, _calibration, _explanation, _guarded, _history, _nested, _top_k
+from hsboost.estimators import _boosters, _calibration, _explanation, _guarded, _history, _nested, _scores, _top_k
 from hsboost.estimators._export import export as _export
 from hsboost.estimators._export.result import ExportResult
 from hsboost.estimators._model_file import persistence
@@ -220,7 +220,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
             float32 rounding with XGBoost).
         """
         X = self._read(X)
-        found = _boosters.contributions(self.estimator_, X, self.classes_.size)
+        found = _scores.contributions(self.estimator_, X, self.classes_.size)
         found *= self.objective_.unit
         found[..., -1] += (0.0 if self.objective_.offset is None else self.objective_.offset) - self._cuts(
             groups, found.shape[0]
@@ -407,7 +407,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
 
     def _raw(self, X: Any) -> np.ndarray:
         """Raw scores, from where boosting started."""
-        raw = self.objective_.unit * _boosters.raw_scores(self.estimator_, X)
+        raw = self.objective_.unit * _scores.raw_scores(self.estimator_, X)
         return raw if self.objective_.offset is None else raw + self.objective_.offset
 
     def _margins(self, X: Any) -> np.ndarray:

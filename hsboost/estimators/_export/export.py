@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hsboost.estimators import _boosters
+from hsboost.estimators import _boosters, _scores
 from hsboost.estimators._export import forest, lightgbm_file, onnx_file, rows, runtimes, treelite_file, xgboost_file
 from hsboost.estimators._export import plan as plans
 from hsboost.estimators._export.plan import Plan
@@ -172,14 +172,14 @@ def _compare(
     own = rows.drawn(splits, single=kind == "xgboost")
     with warnings.catch_warnings():  # names of features: these rows have none
         warnings.simplefilter("ignore")
-        scores = _boosters.raw_scores_by_code(model.estimator_, own)
+        scores = _scores.raw_scores_by_code(model.estimator_, own)
         read = runtimes.read(format, content, plan, model, own, own, by_name=False)
     done = [_differences(model, kind, splits, plan, format, scores, read, "rows drawn between its split values")]
     if given is not None:
         X = model._read(given)
-        scores = _boosters.raw_scores(model.estimator_, X)
+        scores = _scores.raw_scores(model.estimator_, X)
         if len(scores):
-            aligned = _boosters.aligned(model.estimator_, X) if kind == "xgboost" else X
+            aligned = _scores.aligned(model.estimator_, X) if kind == "xgboost" else X
             codes = rows.as_codes(model, aligned, categories)
             read = runtimes.read(format, content, plan, model, aligned, codes, by_name=True)
             done.append(_differences(model, kind, splits, plan, format, scores, read, "the given rows"))
