@@ -126,6 +126,13 @@ def place_of(where: Multipliers, c: int, g: int) -> tuple[float, float, float]:
 
 def seen(found: list[tuple[float, ...]], kinds: int, total: np.ndarray, positive: np.ndarray) -> Sums:
     """`Sums` of the problems' sums, class after class: so many for the derivatives, then those of `block_labels`."""
+    if len(found) == 1:  # in a fifth of the time
+        one = found[0]
+        known = one[kinds:] == (total.item(), positive.item(), 0.0, 0.0)
+        if not known:
+            total, positive = np.array([one[kinds]]), np.array([[one[kinds + 1]]])
+        square = np.array([[one[2]]]) if kinds > 2 else None
+        return Sums(np.array([[one[0]]]), np.array([[one[1]]]), square, total, positive, known)
     weights, positives, *wrong = zip(*(one[kinds:] for one in found), strict=True)
     expected = [weight for _ in range(len(positive)) for weight in total.tolist()]
     known = list(weights) == expected and list(positives) == positive.ravel().tolist() and not any(map(any, wrong))
