@@ -14,10 +14,14 @@ import numpy as np
 
 from hsboost._kernels import _cache
 from hsboost._kernels._compile import PARALLEL_FROM
+from hsboost._solver.problems import REGULARIZATIONS
 from hsboost._solver.segments import Segments
 from hsboost._workers.communicator import Workers
-from hsboost.losses import HypersimplexLoss
+from hsboost.losses import HypersimplexLoss, HypersimplexSmoothFYLoss, HypersimplexSmoothLoss
 from hsboost.projection import project_hypersimplex
+
+#: The losses whose rounds reach different kernels.
+_LOSSES = {"": HypersimplexLoss, "smooth ": HypersimplexSmoothLoss, "smooth convex ": HypersimplexSmoothFYLoss}
 
 
 def precompile(report: Callable[[str], object] | None = None) -> None:
@@ -66,12 +70,19 @@ def _forms() -> Iterator[tuple[str, Callable[[], object]]]:
             for weight in (None, np.ones(n, np.float32), np.ones(n)):
                 groups = Segments.by_size(np.arange(0, n + 1, 8 if n % 8 == 0 else n))
                 kind = f"{dtype.__name__}, {_kind_of(weight)} weights, {size}"
-                yield f"projection, {kind}", partial(project_hypersimplex, scores, 7, sample_weight=weight)
-                yield f"gradient, {kind}", partial(HypersimplexLoss().boosting_step, labels, scores, weight, None)
-                if dtype is np.float32 and _kind_of(weight) in ("no", "float32"):  # what XGBoost's workers have
-                    yield f"several workers, {kind}", partial(_distributed_rounds, labels, scores, weight)
-                if size != "one thread":  # groups know two forms: one thread, and threads over many groups
-                    yield f"grouped gradient, {kind}", partial(_grouped_round, labels, scores, weight, groups)
+                for regularization in REGULARIZATIONS:
+                    yield (
+                        f"{regularization} projection, {kind}",
+                        partial(project_hypersimplex, scores, 7, sample_weight=weight, regularization=regularization),
+                    )
+                for name, loss in _LOSSES.items():
+                    yield f"{name}gradient, {kind}", partial(loss().boosting_step, labels, scores, weight, None)
+                    if dtype is np.float32 and _kind_of(weight) in ("no", "float32"):  # what XGBoost's workers have
+                        workers = partial(_distributed_rounds, loss(), labels, scores, weight)
+                        yield f"{name}gradient, several workers, {kind}", workers
+                    if size != "one thread":  # groups know two forms: one thread, and threads over many groups
+                        grouped = partial(_grouped_round, loss(), labels, scores, weight, groups)
+                        yield f"{name}gradient, groups, {kind}", grouped
     yield "pool adjacent violators", partial(project_hypersimplex, np.arange(64.0), 7, method="pav")
 
 
@@ -80,10 +91,13 @@ def _kind_of(weight: np.ndarray | None) -> str:
     return "no" if weight is None else str(weight.dtype)
 
 
-def _grouped_round(labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | None, groups: Segments) -> None:
+def _grouped_round(
+    loss: HypersimplexLoss, labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | None, groups: Segments
+) -> None:
     shuffled = Segments(groups.labels, groups.offsets, np.arange(groups.n)[::-1].copy())
-    HypersimplexLoss().boosting_step(labels, scores, weight, None, shuffled)
-    project_hypersimplex(scores, 1.0, sample_weight=weight, groups=groups.codes)
+    loss.boosting_step(labels, scores, weight, None, shuffled)
+    kind = loss.passes.REGULARIZATION
+    project_hypersimplex(scores, 1.0, sample_weight=weight, groups=groups.codes, regularization=kind)
 
 
 class _Nobody:
@@ -102,10 +116,12 @@ class _Nobody:
         return data
 
 
-def _distributed_rounds(labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | None) -> None:
+def _distributed_rounds(
+    loss: HypersimplexLoss, labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | None
+) -> None:
     state = None
     for _ in range(2):  # the first search, and one that goes on
-        state = HypersimplexLoss().distributed_step(lambda: labels, scores, weight, state, None, Workers(_Nobody()))[2]
+        state = loss.distributed_step(lambda: labels, scores, weight, state, None, Workers(_Nobody()))[2]
 
 
 if __name__ == "__main__":

@@ -219,6 +219,8 @@ DEFINITIONS = [
     (GUIDE, "is at most 1/4"),
     (LOSSES, "at 1.5 a quadratic"),
     (METHOD, "The Fenchel-Young loss [4]"),
+    (METHOD, "With an entropy in place of the squared norm [6]"),
+    (METHOD, "is the Fenchel-Young loss [4] of the entropy"),
     (DATASETS, "A number fed to a tree says that 17 lies between 16 and 18."),
     (DISTRIBUTED, "among the best 5 %"),
     (GPU, "3. The threshold is searched for"),

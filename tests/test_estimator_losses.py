@@ -20,7 +20,8 @@ from hsboost.losses import LOSSES, ExactLoss, FocalLoss, HypersimplexFYLoss, Sof
 DATA = {2: binary(), 3: multi()}
 VALIDATION = {2: binary(300, seed=11), 3: multi(300, seed=11)}
 CLASSES = pytest.mark.parametrize("n_classes", [2, 3])
-WITHOUT_PROBABILITIES = {"hypersimplex", "hypersimplex-fy", "squared", "hinge", "squared-hinge"}
+HYPERSIMPLEX = [name for name in LOSSES if name.startswith("hypersimplex")]
+WITHOUT_PROBABILITIES = {*HYPERSIMPLEX, "squared", "hinge", "squared-hinge"}
 
 
 # By name
@@ -67,7 +68,7 @@ def test_a_loss_of_ones_own_settings(booster: str, loss: Any) -> None:
 
 def test_settings_reach_the_hypersimplex_losses_by_name() -> None:
     X, y = DATA[2]
-    for name in ("hypersimplex", "hypersimplex-fy"):
+    for name in HYPERSIMPLEX:
         model = HSClassifier(small("xgboost"), loss=name, k=9, temperature=2.0, hessian="unit", hessian_floor=0.25)
         loss = model.fit(X, y).objective_.loss
         assert (loss.k, loss.temperature, loss.hessian, loss.hessian_floor) == (9, 2.0, "unit", 0.25)
@@ -173,7 +174,7 @@ def test_a_base_score_beside_the_losss_own_start_is_refused(name: str, n_classes
         model.fit(X, y, init_model=plain)
 
 
-@pytest.mark.parametrize("name", ["hypersimplex", "hypersimplex-fy"])
+@pytest.mark.parametrize("name", HYPERSIMPLEX)
 @CLASSES
 def test_hypersimplex_losses_do_not_see_a_base_score(name: str, n_classes: int) -> None:
     X, y = DATA[n_classes]

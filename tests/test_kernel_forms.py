@@ -17,9 +17,10 @@ import pytest
 from hsboost import HypersimplexLoss, HypersimplexObjective, PrecisionAtK, project_hypersimplex
 from hsboost._kernels._compile import as_input
 from hsboost._kernels.columns import transpose
+from hsboost._kernels.entropic_search import settle as settle_entropic
 from hsboost._kernels.settle import settle
 from hsboost._solver.segments import Segments
-from hsboost.losses import get_loss
+from hsboost.losses import HypersimplexSmoothFYLoss, HypersimplexSmoothLoss, get_loss
 
 pytestmark = pytest.mark.truth
 
@@ -129,15 +130,17 @@ def uses(kind: Kind, folder: Path, dtype: Any) -> Iterator[Any]:
         def weight(w: np.ndarray | None = w) -> Any:
             return None if w is None else a(w)
 
-        projection = project_hypersimplex(a(x), 20, sample_weight=weight())
-        yield from (projection.values, projection.soft_threshold, projection.jvp(x))
+        for regularization in ("euclidean", "entropic"):
+            projection = project_hypersimplex(a(x), 20, sample_weight=weight(), regularization=regularization)
+            yield from (projection.values, projection.soft_threshold, projection.jvp(x))
         yield project_hypersimplex(a(columns), 20, sample_weight=weight()).values
         yield project_hypersimplex(a(x), 20, sample_weight=weight(), method="pav").values
         for groups in (GROUPS, SHUFFLED):
             yield project_hypersimplex(a(x), 2, sample_weight=weight(), groups=a(groups)).values
-        loss = HypersimplexLoss(k=20)
-        yield loss.loss(a(LABELS), a(x), weight())
-        yield from loss.gradient_hessian(a(LABELS), a(x), weight())
+        for kind_of_loss in (HypersimplexLoss, HypersimplexSmoothLoss, HypersimplexSmoothFYLoss):
+            loss = kind_of_loss(k=20)
+            yield loss.loss(a(LABELS), a(x), weight())
+            yield from loss.gradient_hessian(a(LABELS), a(x), weight())
         objective = HypersimplexObjective(k=20)
         yield from objective(a(LABELS), a(x), weight())
         yield from objective(a(LABELS), a(x), weight())  # from where the first round ended
@@ -186,9 +189,10 @@ def test_the_kind_of_array_changes_no_value_and_compiles_nothing(
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 def test_forms_differ_in_dtype_and_weights_and_in_nothing_else(usual: tuple[Any, list[Any]]) -> None:
     """At most {float32, float64} scores x {no, float32, float64} weights: what precompile compiles."""
-    seen = {(str(args[0].dtype), str(getattr(args[1], "dtype", None))) for args in settle.signatures}
-    assert len(settle.signatures) == len(seen) <= 6
-    for kernel in (settle, transpose.serial):
+    for kernel in (settle, settle_entropic):
+        seen = {(str(args[0].dtype), str(getattr(args[1], "dtype", None))) for args in kernel.signatures}
+        assert len(kernel.signatures) == len(seen) <= 6
+    for kernel in (settle, settle_entropic, transpose.serial):
         for args in kernel.signatures:
             assert all(one.mutable and one.aligned for one in args if isinstance(one, numba.types.Array))
     assert {(args[0].layout, args[1].layout) for args in transpose.serial.signatures} <= {("C", "C"), ("A", "C")}

@@ -36,8 +36,9 @@ class TabularRequest(Request):
         str | None,
         typer.Option(
             help="Losses, separated by commas: l2, log-loss, hypersimplex, hypersimplex-fy, weighted-log-loss, focal, "
-            "lambdarank, exact, exact-log, sparsemax, entmax15, hinge, squared-hinge, or all; paper also knows "
-            "hypersimplex-published. Default: the protocol's (quick: the first three; fair, tuned: the first seven)."
+            "lambdarank, hypersimplex-smooth, hypersimplex-smooth-fy, exact, exact-log, sparsemax, entmax15, hinge, "
+            "squared-hinge, or all; paper also knows hypersimplex-published. Default: the protocol's (quick: the first "
+            "three; fair, tuned: the first seven)."
         ),
     ] = None
     seeds: Annotated[

@@ -49,8 +49,8 @@ class HSClassifier(Predictor):
         Most losses start from their own best constant and refuse XGBoost's ``base_score`` beside it; the hypersimplex
         losses do not see a constant, and the focal and exact ones start from ``base_score``.
     loss : str or Loss, default "hypersimplex"
-        A name of :data:`hsboost.losses.LOSSES` (``"hypersimplex-fy"`` is the convex sibling, ``"log-loss"`` the usual
-        rival), or a loss of your own settings.
+        A name of :data:`hsboost.losses.LOSSES` (``"hypersimplex-fy"`` is the convex sibling, ``"hypersimplex-smooth"``
+        the smooth one, ``"log-loss"`` the usual rival), or a loss of your own settings.
     k : None, int, float in (0, 1), or a mapping, default None
         How many rows to call positive in training. None: as many as are positive. int: a count of the rows passed to
         ``fit``, in units of weight; of all rows, or of a group, where there are fewer. float: a share of their weight.
@@ -105,7 +105,8 @@ class HSClassifier(Predictor):
         With groups: label to the raw score that the group's top rows exceed (an ndarray (C,) for several classes).
     training_history_ : dict of lists
         Of every boosting round: ``"iteration"``, ``"soft_threshold"`` (where ŷ = 1/2; arrays for groups and classes)
-        and ``"active_share"`` (the weight with 0 < ŷ < 1, as a share).
+        and ``"active_share"`` (the weight with 0 < ŷ < 1, as a share; with the smooth losses
+        the mean of 4 ŷ (1 - ŷ)).
     n_features_in_ : int
     feature_names_in_ : ndarray of object
         When ``X`` had column names: texts, or numbers (0, 1, 2 … in this order also fit arrays without names).

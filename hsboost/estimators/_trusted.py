@@ -14,6 +14,8 @@ SKOPS_TRUSTED = [
     "hsboost.losses.focal.FocalLoss",
     "hsboost.losses.hypersimplex.HypersimplexLoss",
     "hsboost.losses.hypersimplex_fy.HypersimplexFYLoss",
+    "hsboost.losses.hypersimplex_smooth.HypersimplexSmoothFYLoss",
+    "hsboost.losses.hypersimplex_smooth.HypersimplexSmoothLoss",
     "hsboost.losses.margins.HingeLoss",
     "hsboost.losses.margins.SquaredHingeLoss",
     "hsboost.losses.margins.SquaredLoss",

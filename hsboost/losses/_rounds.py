@@ -39,7 +39,7 @@ class Round(NamedTuple):
     where : Multipliers of shape (C, G)
         The solutions: where the next search starts.
     total, positive, active : ndarrays of shapes (G,), (C, G) and (C, G)
-        Σ w, Σ w y and, of the rows with 0 < ŷ < 1, Σ w.
+        Σ w, Σ w y and, of the rows with 0 < ŷ < 1, Σ w; for entropic projections Σ w 4 ŷ (1 - ŷ).
     mass : ndarray of shape (C, G)
         What the budgets meant.
     weight : float
@@ -76,7 +76,7 @@ class Round(NamedTuple):
 
     @property
     def active_share(self) -> Any:
-        """Share of the weight with 0 < ŷ < 1: a float, or one per class (C,)."""
+        """Share of the weight that is active: a float, or one per class (C,)."""
         shares = self.active.sum(axis=1) / self.weight
         return shares if self.columns else float(shares[0])
 

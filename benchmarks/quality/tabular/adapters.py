@@ -143,8 +143,17 @@ class Custom(Loss):
         return super().describe() | {"function": repr(self.objective())}
 
 
+#: Label, short label and range of the floor. The gradient of the first is alive outside the band, where the usual floor
+#: would make steps far too long; the smooth ones know no outside.
+SIBLINGS = {
+    "fy": ("HyperSimplex, Fenchel-Young", "HyperS. FY", Range(1e-3, 1.0, 1.0, log=True)),
+    "smooth": ("HyperSimplex, smooth", "HyperS. smooth", Range(1e-3, 1.0, 0.02, log=True)),
+    "smooth-fy": ("HyperSimplex, smooth FY", "HyperS. smooth FY", Range(1e-3, 1.0, 0.02, log=True)),
+}
+
+
 class Hypersimplex(Custom):
-    """hsboost's loss, or its convex sibling, with the library's defaults unless told: k is the training prevalence.
+    """hsboost's loss, or a sibling, with the library's defaults unless told: k is the training prevalence.
 
     ``budget`` multiplies the odds of that prevalence; ``k`` is then the share of rows that comes of it.
     """
@@ -155,28 +164,28 @@ class Hypersimplex(Custom):
         {"budget": Range(0.5, 2.0, 1.0, log=True), "hessian_floor": Range(1e-4, 0.3, 1e-3, log=True)}
     )
 
-    def __init__(self, convex: bool = False, k: float | None = None, budget: float = 1.0, **parameters: Any) -> None:
-        self._convex, self._k, self._budget, self._parameters = convex, k, budget, parameters
-        if convex:
-            self.name, self.label, self.brief = "hypersimplex-fy", "HyperSimplex, Fenchel-Young", "HyperS. FY"
-            # Its gradient is alive outside the band, where the usual floor would make steps far too long.
-            self.space = MappingProxyType({**self.space, "hessian_floor": Range(1e-3, 1.0, 1.0, log=True)})
+    def __init__(self, sibling: str = "", k: float | None = None, budget: float = 1.0, **parameters: Any) -> None:
+        self._sibling, self._k, self._budget, self._parameters = sibling, k, budget, parameters
+        if sibling:
+            self.name = f"hypersimplex-{sibling}"
+            self.label, self.brief, floor = SIBLINGS[sibling]
+            self.space = MappingProxyType({**self.space, "hessian_floor": floor})
 
     def on(self, y_train: IntArray) -> Loss:
         if self._budget == 1.0:
             return self
         share = float(expit(logit(np.mean(y_train)) + np.log(self._budget)))
-        return Hypersimplex(self._convex, share, **self._parameters)
+        return Hypersimplex(self._sibling, share, **self._parameters)
 
     def tuned(self, **own: float) -> Loss:
-        return super().tuned(**own) if set(own) - set(self.space) else Hypersimplex(self._convex, **own)
+        return super().tuned(**own) if set(own) - set(self.space) else Hypersimplex(self._sibling, **own)
 
     def objective(self) -> Callable[..., Any]:
         from hsboost import HypersimplexObjective
         from hsboost.losses import get_loss
 
-        if self._convex:
-            return FromIntercept(get_loss("hypersimplex-fy", k=self._k, **self._parameters))
+        if self._sibling:
+            return FromIntercept(get_loss(self.name, k=self._k, **self._parameters))
         return HypersimplexObjective(k=self._k, **self._parameters)
 
 
