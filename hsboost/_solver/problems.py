@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from hsboost._solver.pav import by_pav
 from hsboost._solver.search import Multiplier, multiplier_of, scale_of
 from hsboost._solver.segments import Multipliers, Segments, find_multipliers
 from hsboost._validation import FloatArray
+
+#: What is added to the linear objective over the hypersimplex.
+Regularization: TypeAlias = Literal["euclidean", "entropic"]
 
 
 class Problems(NamedTuple):
@@ -67,7 +70,7 @@ class Problems(NamedTuple):
         name: str,
         start: Multipliers | None = None,
         method: str = "threshold",
-        regularization: str = "euclidean",
+        regularization: Regularization = "euclidean",
     ) -> Multipliers:
         """Solve all of them.
 
@@ -174,11 +177,11 @@ def in_users_shape(numbers: np.ndarray, columns: bool, groups: bool) -> Any:
 
 
 #: The searches for one problem and for many, by what is added to the linear objective over the hypersimplex.
-_SEARCHES: dict[str, tuple[Any, Any]] = {
+_SEARCHES: dict[Regularization, tuple[Any, Any]] = {
     "euclidean": (multiplier_of, find_multipliers),
     "entropic": (entropic.multiplier_of, entropic.find_multipliers),
 }
-REGULARIZATIONS = tuple(_SEARCHES)
+REGULARIZATIONS: tuple[Regularization, ...] = tuple(_SEARCHES)
 
 
 def values_at(scores: FloatArray, where: Multiplier, out: FloatArray | None = None) -> FloatArray:

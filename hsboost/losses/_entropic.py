@@ -8,6 +8,7 @@ import numpy as np
 
 from hsboost._kernels import entropic as kernels
 from hsboost._kernels import entropic_segments as segment_kernels
+from hsboost._solver.problems import Regularization
 from hsboost._solver.search import scale_of
 from hsboost._solver.segments import Multipliers
 from hsboost._validation import FloatArray
@@ -17,7 +18,7 @@ from hsboost.losses._base import LEAST_CURVATURE
 from hsboost.losses._passes import Slopes, Solved, Sums, one_problem, place_of, seen
 from hsboost.losses._problems import Rows, block_totals, worker_rows
 
-REGULARIZATION = "entropic"
+REGULARIZATION: Regularization = "entropic"
 
 #: Levelling multiplies by no more than this (or its square). Where training has driven scores so far apart that Σ w d²
 #: is smaller still, gradients fade instead of overflowing, and d² rests on LEAST_CURVATURE.

@@ -8,6 +8,7 @@ import numpy as np
 
 from hsboost._kernels import gradient as kernels
 from hsboost._kernels.segments import segment_conjugates, segment_gradient, segment_squares
+from hsboost._solver.problems import Regularization
 from hsboost._solver.search import scale_of
 from hsboost._solver.segments import Multipliers
 from hsboost._validation import FloatArray
@@ -16,7 +17,7 @@ from hsboost._workers.search import find_distributed
 from hsboost.losses._passes import Slopes, Solved, Sums, one_problem, place_of, seen
 from hsboost.losses._problems import Rows, block_totals, worker_rows
 
-REGULARIZATION = "euclidean"
+REGULARIZATION: Regularization = "euclidean"
 
 
 def checks_along(rows: Rows) -> bool:

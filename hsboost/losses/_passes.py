@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from hsboost._solver.problems import Regularization
 from hsboost._solver.segments import Multipliers
 from hsboost._validation import FloatArray
 from hsboost._workers.communicator import Workers
@@ -67,7 +68,7 @@ class Passes(Protocol):
     """The passes over rows whose projection is known, and the search for it."""
 
     @property
-    def REGULARIZATION(self) -> str:
+    def REGULARIZATION(self) -> Regularization:
         """As `hsboost._solver.problems.Problems.find` knows the projection."""
         ...
 
