@@ -38,7 +38,8 @@ def way(request, monkeypatch):
 
 def grouped_values_at(segments: Segments, x: np.ndarray, where: Multipliers) -> np.ndarray:
     """Every group's values; ``x`` is sorted by group."""
-    return Problems(segments, x[None], None).values(where.reshape((1, -1)), np.empty_like(x)[None])[0]
+    in_order = Segments(segments.labels, segments.offsets, None)
+    return Problems(in_order, x[None], None).values(where.reshape((1, -1)), np.empty_like(x)[None])[0]
 
 
 def solve(p: Problem, start=None):
