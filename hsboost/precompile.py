@@ -21,12 +21,12 @@ from hsboost.projection import project_hypersimplex
 
 
 def precompile(report: Callable[[str], object] | None = None) -> None:
-    """Compile all kernels and keep them on disk, so that no later process waits for the compiler (minutes, once).
+    """Compile all kernels and store them on disk, so that no later process waits for the compiler (minutes, once).
 
-    They lie in a folder of their own in ``NUMBA_CACHE_DIR`` (for example a folder of the container image), by default
-    beside the package or, where that is read-only, in the user's cache directory. Who runs them later need not be able
-    to write there. They hold for the same kernels, the same versions of Python, NumPy, Numba and llvmlite, and the same
-    processor.
+    They go into a subfolder of ``NUMBA_CACHE_DIR`` (for example a folder of the container image). The default is a
+    folder next to the package or, where that is read-only, the user's cache directory. Processes that use them need
+    no write access. They are valid for the same kernels, the same versions of Python, NumPy, Numba and llvmlite, and
+    the same processor.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def precompile(report: Callable[[str], object] | None = None) -> None:
     Raises
     ------
     OSError
-        When a form cannot be kept: there is no folder to write to, or the disk is full.
+        When a compiled form cannot be stored: no folder is writeable, or the disk is full.
     """
     if numba.config.DISABLE_JIT:
         if report is not None:
@@ -44,7 +44,7 @@ def precompile(report: Callable[[str], object] | None = None) -> None:
         return
     for name, call in _forms():
         begin, lost_before = time.perf_counter(), len(_cache.lost)
-        with warnings.catch_warnings(category=RuntimeWarning, action="ignore"):  # an error says it below
+        with warnings.catch_warnings(category=RuntimeWarning, action="ignore"):  # the error below reports it
             call()
         if len(_cache.lost) > lost_before:
             raise OSError(
@@ -68,15 +68,15 @@ def _forms() -> Iterator[tuple[str, Callable[[], object]]]:
                 kind = f"{dtype.__name__}, {_kind_of(weight)} weights, {size}"
                 yield f"projection, {kind}", partial(project_hypersimplex, scores, 7, sample_weight=weight)
                 yield f"gradient, {kind}", partial(HypersimplexLoss().boosting_step, labels, scores, weight, None)
-                if dtype is np.float32 and _kind_of(weight) in ("no", "float32"):  # what XGBoost's workers have
+                if dtype is np.float32 and _kind_of(weight) in ("no", "float32"):  # the types XGBoost's workers use
                     yield f"several workers, {kind}", partial(_distributed_rounds, labels, scores, weight)
-                if size != "one thread":  # groups know two forms: one thread, and threads over many groups
+                if size != "one thread":  # groups have two forms: one thread, and threads over many groups
                     yield f"grouped gradient, {kind}", partial(_grouped_round, labels, scores, weight, groups)
     yield "pool adjacent violators", partial(project_hypersimplex, np.arange(64.0), 7, method="pav")
 
 
 def _kind_of(weight: np.ndarray | None) -> str:
-    """What tells compiled forms apart."""
+    """The property of weights that selects a compiled form."""
     return "no" if weight is None else str(weight.dtype)
 
 
@@ -86,8 +86,8 @@ def _grouped_round(labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | 
     project_hypersimplex(scores, 1.0, sample_weight=weight, groups=groups.codes)
 
 
-class _Nobody:
-    """`xgboost.collective` among no others."""
+class _SingleProcess:
+    """Single-process stand-in for `xgboost.collective`."""
 
     def get_rank(self) -> int:
         return 0
@@ -104,8 +104,10 @@ class _Nobody:
 
 def _distributed_rounds(labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | None) -> None:
     state = None
-    for _ in range(2):  # the first search, and one that goes on
-        state = HypersimplexLoss().distributed_step(lambda: labels, scores, weight, state, None, Workers(_Nobody()))[2]
+    for _ in range(2):  # a first search, and one that starts from the first's result
+        state = HypersimplexLoss().distributed_step(
+            lambda: labels, scores, weight, state, None, Workers(_SingleProcess())
+        )[2]
 
 
 if __name__ == "__main__":

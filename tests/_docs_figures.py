@@ -115,7 +115,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             "with a sample of one row in {}, {:,} at most",
             (solver.SMALL, settle.SAMPLED_FROM, settle.ONE_IN, settle.MOST),
         ),
-        (METHOD, "more than {} rows of any block of {:,} would have", (kernels.ROOM, _compile.BLOCK)),
+        (METHOD, "more than {} rows of any block of {:,} would have", (kernels.CAPACITY, _compile.BLOCK)),
         (
             METHOD,
             "Groups of up to {:,} rows are solved by one thread each, a run of neighbouring groups of about {:,} "
@@ -127,7 +127,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
         (
             METHOD,
             "are multiplied by $2^{{{}}}$, which is exact (scores up to $10^{{{}}}$)",
-            (projection._SHIFT, f"{projection._ROOM:.0e}"[-3:]),
+            (projection._SHIFT, f"{projection._LARGEST:.0e}"[-3:]),
         ),
         (METHOD, r"within ${:.0f} \cdot 2.2 \cdot 10^{{-16}}$ of 0 or 1", (search.MARGIN / 2.220446049250313e-16,)),
         # The losses

@@ -33,10 +33,10 @@ class Slopes(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What a pass over all rows finds for the derivatives, per problem, (C, G).
+    """The sums that the derivatives need, from a pass over all rows, per problem, (C, G).
 
     ``active`` and ``residual`` are Σ w and Σ w r of the active rows; ``known`` says whether labels and weights are
-    those that the masses were made of.
+    those that the masses were computed from.
     """
 
     active: np.ndarray
@@ -52,7 +52,7 @@ def means(
     active: np.ndarray,
     residual: np.ndarray,
 ) -> np.ndarray:
-    """What each problem's residuals are centred with."""
+    """The value that each problem's residuals are centred with."""
     over, under = (mass - positive, np.broadcast_to(total, mass.shape)) if slopes.convex else (residual, active)
     return np.divide(over, under, out=np.zeros(mass.shape), where=under > 0.0)
 
@@ -83,16 +83,16 @@ def conjugate(rows: Rows, where: Multipliers, mass: np.ndarray, total: np.ndarra
             out[c, :, g] = block_totals(kernels.conjugate, 3, *_one(rows, c, g), *_place(where, c, g))
     inner, position, squares = out.transpose(1, 0, 2)
     unbalanced = mass - positive
-    # Where mass and positives agree nothing is to be centred, however far the scores are.
+    # Where mass and positives agree the centre cancels, however large the scores are.
     with np.errstate(invalid="ignore", over="ignore"):
         centring = np.where(unbalanced != 0.0, position, 0.0) / np.where(total > 0.0, total, 1.0) * unbalanced
         value = float((inner - centring + 0.5 * squares).sum())
-    # Sums of finite scores that overflow in both directions leave NaN; the loss they belong to is beyond floats.
+    # Sums of finite scores that overflow in both directions are NaN; the loss itself is then beyond floats.
     return float("inf") if value != value else value
 
 
 def residuals(rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray) -> Sums:
-    """The sums behind the derivatives; the same pass compares Σ w (G,) and Σ w y (C, G). Where no group is small."""
+    """The sums behind the derivatives; the same pass compares Σ w (G,) and Σ w y (C, G). Only if no group is small."""
     active, residual, known = np.empty(where.nu.shape), np.empty(where.nu.shape), True
     weights = total.tolist()
     for c, positives in enumerate(positive.tolist()):
@@ -113,7 +113,7 @@ def write(
     centres: np.ndarray | None = None,
     sums: Sums | None = None,
 ) -> np.ndarray:
-    """Gradient and curvature into arrays of shape (C, n), group after group; returns Σ_A w of every problem.
+    """Write gradient and curvature into arrays of shape (C, n), sorted by group; returns Σ_A w of every problem.
 
     Parameters
     ----------
@@ -121,9 +121,9 @@ def write(
         The rows, their projections, and how derivatives are scaled.
     gradient, hessian : ndarray of shape (C, n)
     centres : ndarray of shape (C, G), optional
-        What residuals are centred with, where it is not the mean of the active ones of these rows.
+        The value that residuals are centred with; default: the mean over the active rows.
     sums : Sums, optional
-        Of these rows, where they are there already.
+        Sums of these rows, if computed already.
     """
     s, x, w = rows.problems
     active = np.zeros(where.nu.shape) if sums is None or s.small_rows else sums.active
