@@ -276,6 +276,6 @@ def test_the_case_under_dask_notes_the_same_things(tmp_path: Path) -> None:
 def test_a_folder_without_flights_is_refused_only_when_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
     monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path / "cache"))
-    assert data.source_at_hand(None) == data.MADE_UP
+    assert data.available_source(None) == data.MADE_UP
     with pytest.raises(OptionError, match=r"--data-dir: .*flights3m"):
-        data.source_at_hand(tmp_path)
+        data.available_source(tmp_path)
