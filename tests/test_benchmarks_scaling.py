@@ -159,7 +159,7 @@ def test_prices_are_not_negative_and_too_few_cases_give_no_model(cases: Cases) -
     assert fitted.objective.call == 0.0 < fitted.objective.step
 
 
-def test_promises_are_checked_against_every_case(cases: Cases) -> None:
+def test_requirements_are_checked_against_every_case(cases: Cases) -> None:
     found = requirements(cases)
     assert [target.measured for target in found[:2]] == [4.0, 4048.0]
     assert [target.verdict for target in found] == ["met", "met", "met"]

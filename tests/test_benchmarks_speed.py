@@ -1,4 +1,4 @@
-"""``python -m benchmarks kernels``: its report agrees with its runs, rivals agree, promises are computed."""
+"""``python -m benchmarks kernels``: its report agrees with its runs, rivals agree, requirements are computed."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def test_kernels_resume_and_redraw(kernels: Path, tmp_path: Path, monkeypatch: p
     assert "settings.repeats was 1, is 3" in other.stderr
 
 
-# ---- promises ------------------------------------------------------------------------------------------------
+# ---- requirements --------------------------------------------------------------------------------------------
 
 
 def _case(n: int, dtype: str, seconds: dict[str, list[float]], **facts: Any) -> dict[str, Any]:
@@ -247,7 +247,7 @@ def _case(n: int, dtype: str, seconds: dict[str, list[float]], **facts: Any) -> 
     return shape | {"case": Case(**shape).key, "input_bytes": 8 * n, "label_bytes": 4 * n, "methods": methods}
 
 
-def test_kernel_promises_are_computed_from_the_runs() -> None:
+def test_kernel_requirements_are_computed_from_the_runs() -> None:
     big = _case(
         10_000_000, "float64",
         {

@@ -279,7 +279,7 @@ def test_another_process_is_named_and_its_end_frees_the_folder(tmp_path):
     finally:
         holder.kill()
         holder.communicate()
-    assert lock.is_file()  # left behind, and nobody's
+    assert lock.is_file()  # left behind, and not held
     assert Command(Request(tmp_path)).run() == 0
     assert not lock.exists()
 

@@ -164,9 +164,9 @@ def check_writable(out: Path) -> None:
 
 def replace(path: Path, text: str) -> None:
     """Write a temporary file and rename it, so that an interrupt never leaves half a report."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)

@@ -75,5 +75,5 @@ def table(requirements: list[Requirement]) -> Table:
         bound = "yes" if one.bound is None else f"{sign} {one.bound:g}{one.unit}"
         verdict = one.verdict
         rows.append([Cell(one.claim), Cell(measured), Cell(bound), Cell(verdict, verdict == "met"), Cell(one.note)])
-    header = [Cell("promise"), Cell("measured"), Cell("bound"), Cell("verdict"), Cell("from")]
+    header = [Cell("requirement"), Cell("measured"), Cell("bound"), Cell("verdict"), Cell("from")]
     return Table("Targets", header, rows, labels=1)

@@ -200,10 +200,10 @@ def _roots() -> tuple[str, ...]:
     """Where Numba would store compiled code: ``NUMBA_CACHE_DIR``, next to the source, the user's cache folder."""
     from numba.misc.appdirs import AppDirs
 
-    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__pycache__")
+    of_source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__pycache__")
     is_source = os.path.exists(__file__) and not getattr(sys, "frozen", False)  # else: a zip file, or unpacked for once
     of_user = AppDirs("numba", appauthor=False).user_cache_dir  # starts with ~ if the user has no home folder
-    roots = [numba.config.CACHE_DIR, beside if is_source else "", of_user if os.path.isabs(of_user) else ""]
+    roots = [numba.config.CACHE_DIR, of_source if is_source else "", of_user if os.path.isabs(of_user) else ""]
     return tuple(os.path.abspath(root) for root in roots if root)
 
 

@@ -73,7 +73,7 @@ class _Unmarked:
 
 
 def _renamed(function: Callable[..., None], form: str) -> Callable[..., None]:
-    """A copy under a name of its own: compiled forms on disk are told apart by name, not by compiler options."""
+    """A copy with its own name: compiled forms on disk are identified by name, not by compiler options."""
     copy = types.FunctionType(function.__code__, function.__globals__, f"{function.__name__}_{form}")
     copy.__qualname__ = copy.__name__
     copy.__module__ = function.__module__

@@ -142,27 +142,27 @@ def _budget(request: TabularRequest, protocol: Protocol) -> tuple[int, float]:
     return request.trials or protocol.trials, request.tune_seconds or protocol.tune_seconds
 
 
-def _datasets(text: str | None, protocol: Protocol, at_hand: list[str]) -> list[str]:
+def _datasets(text: str | None, protocol: Protocol, available: list[str]) -> list[str]:
     """Read --datasets. The default is the shipped sets, never one that was fetched or is in a folder."""
     from datasets.registry import registry
 
-    elsewhere = [name for name, info in registry().items() if info.published and name not in at_hand]
+    elsewhere = [name for name, info in registry().items() if info.published and name not in available]
     if protocol is PAPER:
-        in_paper = [name for name in paper_sets() if name in at_hand]
+        in_paper = [name for name in paper_sets() if name in available]
         if text is None:
             here = f"at hand: {','.join(in_paper)}" if in_paper else "none is at hand; see docs/datasets.md"
             raise OptionError(f"--datasets: --protocol paper needs data sets of the paper's table ({here})")
-        at_hand = in_paper or paper_sets()
+        available = in_paper or paper_sets()
     elif text is None:
-        return [name for name, info in registry().items() if not info.published and name in at_hand]
-    here = ", ".join(name for name in at_hand if name not in elsewhere) or "none"
+        return [name for name, info in registry().items() if not info.published and name in available]
+    here = ", ".join(name for name in available if name not in elsewhere) or "none"
     for name in (one.strip() for one in text.split(",")):
         if name in elsewhere and (protocol is not PAPER or name in paper_sets()):
             raise OptionError(
                 f"--datasets: {name!r} is not at hand; fetch it, python -m datasets fetch {name}, or pass the folder "
                 f"that holds it, --data-dir (at hand: {here})"
             )
-    return choose("--datasets", "data set", text, at_hand)
+    return choose("--datasets", "data set", text, available)
 
 
 def _boosters(text: str | None, protocol: Protocol) -> list[str]:

@@ -155,15 +155,15 @@ class Training:
     def keep(self, path: Path, facts: str) -> None:
         """Write the state, preceded by its SHA-256, atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside, packed = path.with_name(f"{path.name}.{os.getpid()}.part"), io.BytesIO()
+        partial, packed = path.with_name(f"{path.name}.{os.getpid()}.part"), io.BytesIO()
         state = {part: getattr(self, part).state_dict() for part in ("net", "loss", "optimizer")}
         torch.save(state | {"generator": self.generator.get_state(), "curves": self.curves, "facts": facts}, packed)
         content = packed.getvalue()
         try:
-            beside.write_bytes(hashlib.sha256(content).digest() + content)
-            beside.replace(path)
+            partial.write_bytes(hashlib.sha256(content).digest() + content)
+            partial.replace(path)
         finally:
-            beside.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
     def resume(self, path: Path, facts: str) -> None:
         """Load a state that was saved under the same facts; ignore any other, with a warning if it is damaged."""
