@@ -79,6 +79,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             ),
         ),
         (COMPARE, "Whether there are many groups is decided at {}", (comparison_splits.MANY_GROUPS,)),
+        (COMPARE, "Tables of fewer than {:,} rows are parted twice", (comparison_splits.FEW_ROWS,)),
         (COMPARE, "p at most {:.2f} after correction", (1 - default(compare_losses, "confidence"),)),
         (
             COMPARE,

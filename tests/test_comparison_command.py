@@ -55,7 +55,7 @@ def made_up(monkeypatch):
 def test_a_file_gets_its_answer(file):
     root = str(Path(__file__).resolve().parents[1])
     environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
-    options = ["--k", "10%", "--trees", "3", "--splits", "2", "--losses", "hypersimplex-fy,squared"]
+    options = ["--k", "10%", "--trees", "3", "--splits", "2", "--repeats", "1", "--losses", "hypersimplex-fy,squared"]
     done = subprocess.run(
         [sys.executable, "-m", "hsboost", "compare", file, *LATE, *options],
         capture_output=True,

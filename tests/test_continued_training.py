@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import _versions
 import numpy as np
 import pytest
 from _models import BOOSTERS, N, binary, multi, raw, small, stopping, trained_rounds
+from _serving import CITIES, fitted, frame
 from sklearn.exceptions import NotFittedError
 from test_persistence import GROUPS, through
 
@@ -62,6 +64,29 @@ def test_continuing_a_model_that_stopped_early_uses_the_new_trees(booster: str) 
     whole = HSClassifier(small(booster, n_estimators=best + 8), k=0.1).fit(X, Y)
     assert trained_rounds(model) == best + 8
     np.testing.assert_allclose(raw(model, X), raw(whole, X), atol=1e-5)
+
+
+@BOOSTERS
+@pytest.mark.parametrize("case", ["binary", "early stopping"])
+def test_the_first_models_categories_are_known_by_name(booster: str, case: str) -> None:
+    if booster == "xgboost":
+        _versions.need("xgboost", "3.1.1", "models keep the names of categories")
+    first, (x, y) = fitted(case, booster), frame(800, 0)
+    settings = {"enable_categorical": True} if booster == "xgboost" else {}
+    turned = x.assign(city=x["city"].cat.reorder_categories(CITIES[::-1]))
+    models = [HSClassifier(small(booster, **settings), k=0.2).fit(one, y, init_model=first) for one in (x, turned)]
+    np.testing.assert_array_equal(models[0].decision_function(x), models[1].decision_function(x))
+
+
+def test_new_categories_come_after_the_first_lightgbm_models() -> None:
+    first, (x, y) = fitted("binary", "lightgbm"), frame(800, 0)
+    more = x.assign(city=x["city"].cat.set_categories(["paris", "oslo", "rome", "bonn", "lima", "cairo"]))
+    more.loc[:9, "city"] = "paris"
+    model = HSClassifier(small("lightgbm"), k=0.2).fit(more, y, init_model=first)
+    rounds = first.booster_.current_iteration()
+    found = model.estimator_.predict(x, raw_score=True, num_iteration=rounds)
+    np.testing.assert_array_equal(found, first.estimator_.predict(x, raw_score=True))
+    assert model.booster_.pandas_categorical[0] == [*CITIES, "paris"]
 
 
 @BOOSTERS

@@ -230,8 +230,17 @@ def test_weights_reach_a_grid_search_and_its_scorer(routing: None) -> None:
 
 
 def test_metadata_nobody_asked_for_is_an_error(routing: None) -> None:
-    with pytest.raises(ValueError, match=r"\[groups\] are passed but are not explicitly set as requested or not"):
-        Pipeline([("model", HSClassifier(small("xgboost")))]).fit(X, Y, groups=GROUPS)
+    with pytest.raises(
+        ValueError, match=r"\[sample_weight\] are passed but are not explicitly set as requested or not"
+    ):
+        Pipeline([("model", HSClassifier(small("xgboost")))]).fit(X, Y, sample_weight=WEIGHT)
+
+
+def test_groups_are_asked_for_by_default(routing: None) -> None:
+    model = Pipeline([("model", HSClassifier(small("xgboost")))]).fit(X, Y, groups=GROUPS)
+    assert len(model[-1].group_thresholds_) == 6
+    np.testing.assert_array_equal(model.predict(X, groups=GROUPS), model[-1].predict(X, groups=GROUPS))
+    assert model.score(X, Y, groups=GROUPS) == model[-1].score(X, Y, groups=GROUPS)
 
 
 def test_calibration_by_others_passes_weights_and_groups_on(routing: None) -> None:

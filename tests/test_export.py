@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import _versions
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
@@ -23,6 +24,12 @@ from hsboost.estimators._model_file import native
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "serving.md"
 NATIVE = {"xgboost": ".json", "lightgbm": ".txt"}
+
+
+def named(booster: str) -> None:
+    """Skip where the booster keeps no names of categories."""
+    if booster == "xgboost":
+        _versions.need("xgboost", "3.1.1", "models keep the names of categories")
 
 
 def table() -> dict[tuple[str, str], str]:
@@ -93,6 +100,7 @@ def test_rounds_after_the_best_stay_behind(booster: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("case", ["binary", "early stopping"])
 @BOOSTERS
 def test_own_runtimes_tell_categories_by_name(booster: str, case: str, tmp_path: Path) -> None:
+    named(booster)
     model, X = fitted(case, booster), rows(case).head(500)
     file = tmp_path / f"m{NATIVE[booster]}"
     result = model.export(file, rows=X)
@@ -107,6 +115,7 @@ def test_rows_whose_categories_come_in_another_order_are_compared_by_name(
     booster: str, suffix: str, tmp_path: Path
 ) -> None:
     need(suffix)
+    named(booster)
     X = rows("binary").head(300)
     turned = X.assign(city=X["city"].cat.reorder_categories(CITIES[::-1]))
     assert fitted("binary", booster).export(tmp_path / f"m{suffix}", rows=turned).ties == 0
@@ -223,6 +232,8 @@ def test_sparse_rows(booster: str, tmp_path: Path) -> None:
 def test_rows_of_other_frames(booster: str, library: str, tmp_path: Path) -> None:
     X, y = frame(400, 3)
     X = X.drop(columns=["size"])
+    named(booster)
+    _versions.need_arrow(booster, "polars")
     if booster == "lightgbm":  # which reads categories from pandas frames only
         X = X.drop(columns=["city"])
     if library == "polars":
@@ -384,6 +395,17 @@ def test_without_the_writer_the_error_says_what_to_install(
         fitted("binary", "xgboost").export(tmp_path / f"m{suffix}")
 
 
+def test_what_treelite_does_not_read_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    treelite = pytest.importorskip("treelite", reason="needs treelite: pip install hsboost[export]")
+
+    def refuses(*arguments: Any, **named: Any) -> Any:
+        raise treelite.TreeliteError("[00:00:00] no such layout\nmore")
+
+    monkeypatch.setattr(treelite.frontend, "load_xgboost_model", refuses)
+    with pytest.raises(ValueError, match=r"does not read this model of xgboost.*no such layout.*format='xgboost'"):
+        fitted("binary", "xgboost").export(tmp_path / "m.tl")
+
+
 def test_the_result_says_what_was_compared(tmp_path: Path) -> None:
     result = fitted("binary", "lightgbm").export(tmp_path / "m.txt", rows=rows("binary").head(50))
     assert result.runtime == f"lightgbm {lgb.__version__}"
@@ -394,6 +416,7 @@ def test_the_result_says_what_was_compared(tmp_path: Path) -> None:
 
 
 def test_a_cut_of_the_rounds_keeps_what_slicing_keeps() -> None:
+    named("xgboost")
     model = fitted("DART", "xgboost")
     sliced = json.loads(bytes(model.estimator_.get_booster()[:5].save_raw("json")))
     own = xgboost_file.parsed(model.estimator_.get_booster(), 5)
@@ -402,3 +425,29 @@ def test_a_cut_of_the_rounds_keeps_what_slicing_keeps() -> None:
         one["learner"]["attributes"] = {}
         one["learner"]["learner_model_param"].pop("base_score")
     assert own["learner"]["gradient_booster"] == sliced["learner"]["gradient_booster"]
+
+
+@pytest.mark.parametrize("booster", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("pos_label", ["fraud", "legit"])
+@pytest.mark.parametrize(
+    ("settings", "outputs"),
+    [
+        ({"k": 0.2}, ["decision"]),
+        ({"k": 0.2, "calibration": "sigmoid"}, ["decision", "probability"]),
+        ({"loss": "log-loss"}, ["decision", "probability"]),
+    ],
+    ids=["plain", "calibrated", "log loss"],
+)
+def test_either_of_two_classes_may_be_the_positive_one(
+    booster: str, pos_label: str, settings: dict[str, Any], outputs: list[str], tmp_path: Path
+) -> None:
+    """Files say what decision_function and predict_proba say, whose second class need not be the positive one."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = np.where(X[:, 0] + rng.normal(size=300) > 1, "fraud", "legit")
+    model = HSClassifier(booster, pos_label=pos_label, **settings)
+    model.set_params(estimator__n_estimators=5).fit(X, y)
+    for output in outputs:
+        result = model.export(tmp_path / ("m.json" if booster == "xgboost" else "m.txt"), output=output, rows=X)
+        assert result.rows >= 300
+        assert "'legit' above" in str(result)

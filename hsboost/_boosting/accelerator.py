@@ -29,6 +29,10 @@ class Accelerator:
         self, loss: Any, y_true: Any, raw: Any, sample_weight: Any, state: Any, grouped: bool, dataset: Any
     ) -> tuple[Any, Any, Any] | None:
         """The round computed by `hsboost.cuda.boosting_step`; None if the processor has to compute it."""
+        if not loss.runs_on_cuda:
+            if self.device.startswith("cuda"):
+                raise ValueError(f"device={self.device!r} does not know {loss!r} yet; use device='auto' or 'cpu'")
+            return None
         cuda = _leaf(self.device)
         if cuda is None:
             return None

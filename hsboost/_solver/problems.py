@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hsboost import _validation as check
+from hsboost._kernels import entropic_segments, search
 from hsboost._kernels import gradient as kernels
-from hsboost._kernels import search
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.segments import segment_values
+from hsboost._solver import entropic
 from hsboost._solver.pav import by_pav
 from hsboost._solver.search import Multiplier, multiplier_of, scale_of
 from hsboost._solver.segments import Multipliers, Segments, find_multipliers
@@ -66,6 +67,7 @@ class Problems(NamedTuple):
         name: str,
         start: Multipliers | None = None,
         method: str = "threshold",
+        regularization: str = "euclidean",
     ) -> Multipliers:
         """Solve all of them.
 
@@ -80,6 +82,7 @@ class Problems(NamedTuple):
         start : Multipliers of shape (C, G), optional
             Solutions of similar problems to start from. They affect speed, never the result.
         method : {"threshold", "pav"}
+        regularization : {"euclidean", "entropic"}
 
         Raises
         ------
@@ -87,21 +90,23 @@ class Problems(NamedTuple):
             For scores that are not finite.
         """
         columns, n = self.x.shape
+        one_of, many_of = _SEARCHES[regularization]
         try:
             if mass.size == 1 and method == "threshold":
                 begin = None if start is None else (start.anchor.item(), start.nu.item())
-                one = multiplier_of(self.x[0], self.w, mass.item(), total.item(), temperature, begin)
-                return Multipliers(np.array([[one.anchor]]), np.array([[one.nu]]), np.array([[one.flat]]), one.scale)
+                one = one_of(self.x[0], self.w, mass.item(), total.item(), temperature, begin)
+                arrays = np.array([[one.anchor]]), np.array([[one.nu]]), np.array([[one.flat]])
+                return Multipliers(*arrays, one.scale, one.half)
             if method == "pav":
                 found = [self._by_pav(c, mass[c], total, temperature) for c in range(columns)]
             elif self.are_small and self.w is None:
                 every, first = np.full(columns, total[0]), None if start is None else start.reshape(-1)
                 equal = Segments.equal(columns, n)
-                both = find_multipliers(equal, self.x.reshape(-1), None, mass[:, 0], every, temperature, first)
+                both = many_of(equal, self.x.reshape(-1), None, mass[:, 0], every, temperature, first)
                 return both.reshape(mass.shape)
             else:
                 found = [
-                    find_multipliers(
+                    many_of(
                         self.segments, self.x[c], self.w, mass[c], total, temperature,
                         None if start is None else start.row(c),
                     )
@@ -123,28 +128,22 @@ class Problems(NamedTuple):
         found = []
         for g, (k, weight_of) in enumerate(zip(mass.tolist(), total.tolist(), strict=True)):
             found.append(by_pav(*self.rows(c, g), k, weight_of, temperature))
-        anchor, nu, _, flat = (np.array(part) for part in zip(*found, strict=True))
+        anchor, nu, _, flat, _ = (np.array(part) for part in zip(*found, strict=True))
         return Multipliers(anchor, nu, flat, scale_of(temperature))
 
     def values(self, where: Multipliers, out: FloatArray) -> FloatArray:
-        """clip((x - anchor) / temperature - nu, 0, 1) in the caller's order, (C, n); ``out`` may be the scores."""
-        segments, scale = self.segments, where.scale
+        """The projections in the caller's order, (C, n); ``out`` may be the scores themselves."""
+        segments = self.segments
         if self.are_small:
-            equal, at = Segments.equal(*self.x.shape), where.reshape(-1)
-            segment_values(
-                self.x.size, self.x.reshape(-1), equal.offsets, equal.tasks, scale, at.anchor, at.nu, at.flat,
-                2 * search.MARGIN, out.reshape(-1),
-            )  # fmt: skip
+            equal = Segments.equal(*self.x.shape)
+            _write_small(equal, self.x.reshape(-1), where.reshape(-1), out.reshape(-1))
             return out
         # Gathered scores are a copy that may be overwritten: each value depends on its own score only.
         target = out if segments.order is None else self.x
         for c in range(len(self.x)):
             at = where.row(c)
             if segments.small_rows:
-                segment_values(
-                    segments.small_rows, self.x[c], segments.offsets, segments.tasks, scale, at.anchor, at.nu,
-                    at.flat, 2 * search.MARGIN, target[c],
-                )  # fmt: skip
+                _write_small(segments, self.x[c], at, target[c])
             for g in segments.large:
                 rows = segments.slice(g)
                 values_at(self.x[c, rows], at.at(g), target[c, rows])
@@ -174,8 +173,21 @@ def in_users_shape(numbers: np.ndarray, columns: bool, groups: bool) -> Any:
     return numbers if np.ndim(numbers) else float(numbers)
 
 
+#: The searches for one problem and for many, by what is added to the linear objective over the hypersimplex.
+_SEARCHES: dict[str, tuple[Any, Any]] = {
+    "euclidean": (multiplier_of, find_multipliers),
+    "entropic": (entropic.multiplier_of, entropic.find_multipliers),
+}
+REGULARIZATIONS = tuple(_SEARCHES)
+
+
 def values_at(scores: FloatArray, where: Multiplier, out: FloatArray | None = None) -> FloatArray:
-    """clip((x - anchor) / temperature - nu, 0, 1), in the dtype of the scores; ``out`` may be the scores themselves."""
+    """The projection with this multiplier, in the dtype of the scores; ``out`` may be the scores themselves.
+
+    clip(v, 0, 1) with v = (x - anchor) / temperature - nu, or σ(v) where the multiplier is an entropic one.
+    """
+    if where.half == entropic.HALF:
+        return entropic.values_at(scores, where, out)
     out = np.empty_like(scores) if out is None else out
     margin = 2 * search.MARGIN if where.flat else 0.0
     n = scores.size
@@ -184,6 +196,17 @@ def values_at(scores: FloatArray, where: Multiplier, out: FloatArray | None = No
     else:
         kernels.values(n, scores, where.anchor, where.scale, where.nu, margin, out)
     return out
+
+
+def _write_small(segments: Segments, x: FloatArray, where: Multipliers, out: FloatArray) -> None:
+    """`values_at` for the small groups of one column."""
+    s = segments
+    if where.half == entropic.HALF:
+        entropic_segments.segment_values(s.small_rows, x, s.offsets, s.tasks, where.scale, where.anchor, where.nu, out)
+        return
+    segment_values(
+        s.small_rows, x, s.offsets, s.tasks, where.scale, where.anchor, where.nu, where.flat, 2 * search.MARGIN, out
+    )
 
 
 def total_weight(weight: FloatArray | None, n: int) -> float:

@@ -33,18 +33,21 @@ class Multiplier(NamedTuple):
     """Where the projection cuts: row i gets clip((x_i - anchor) / temperature - nu, 0, 1).
 
     ``anchor`` is a raw score near the solution; keeping it apart from ``nu`` keeps every digit when scores are huge.
-    ``flat`` means that all values are 0 or 1: any nu of an interval is a solution, and its middle was taken.
+    ``flat`` means that all values are 0 or 1: any nu of an interval is a solution, and its middle was taken. ``half``
+    is the (x - anchor) / temperature - nu that gives the value 1/2: 0 in the entropic projection, which has σ in place
+    of the clip.
     """
 
     anchor: float
     nu: float
     scale: float
     flat: bool
+    half: float = 0.5
 
     @property
     def soft_threshold(self) -> float:
         """The raw score that gets the value 1/2: `soft_threshold_of` for one problem, in a fraction of the time."""
-        nu = self.nu + 0.5
+        nu = self.nu + self.half
         cut = self.anchor + nu / self.scale
         if math.isfinite(cut) and math.ulp(cut) * self.scale > DISTINCT and (cut - self.anchor) * self.scale > nu:
             return math.nextafter(cut, -math.inf)
@@ -56,14 +59,14 @@ class Multiplier(NamedTuple):
         return self.anchor * self.scale + self.nu
 
 
-def soft_threshold_of(anchor: Any, nu: Any, scale: float) -> Any:
+def soft_threshold_of(anchor: Any, nu: Any, scale: float, half: float = 0.5) -> Any:
     """The raw score that gets the value 1/2, for floats or arrays.
 
     Where floats are as far apart as temperatures, the next float below: exactly the scores above it get more than 1/2.
     """
-    cut = anchor + (nu + 0.5) / scale
+    cut = anchor + (nu + half) / scale
     with np.errstate(over="ignore"):
-        is_beyond = (np.spacing(np.abs(cut)) * scale > DISTINCT) & ((cut - anchor) * scale > nu + 0.5)
+        is_beyond = (np.spacing(np.abs(cut)) * scale > DISTINCT) & ((cut - anchor) * scale > nu + half)
     return np.where(is_beyond, np.nextafter(cut, -np.inf), cut)
 
 

@@ -199,22 +199,23 @@ class Multipliers(NamedTuple):
     nu: np.ndarray
     flat: np.ndarray
     scale: float
+    half: float = 0.5
 
     @classmethod
     def of(cls, one: Multiplier) -> Multipliers:
         """A single one as arrays of shape (1,)."""
-        return cls(np.array([one.anchor]), np.array([one.nu]), np.array([one.flat]), one.scale)
+        return cls(np.array([one.anchor]), np.array([one.nu]), np.array([one.flat]), one.scale, one.half)
 
     @classmethod
     def stack(cls, parts: list[Multipliers]) -> Multipliers:
         """Stack the parts, one row each."""
-        anchor, nu, flat, _ = zip(*parts, strict=True)
-        return cls(np.stack(anchor), np.stack(nu), np.stack(flat), parts[0].scale)
+        anchor, nu, flat, *_ = zip(*parts, strict=True)
+        return cls(np.stack(anchor), np.stack(nu), np.stack(flat), parts[0].scale, parts[0].half)
 
     @property
     def soft_threshold(self) -> np.ndarray:
         """The raw score that gets the value 1/2, per problem."""
-        return soft_threshold_of(self.anchor, self.nu, self.scale)
+        return soft_threshold_of(self.anchor, self.nu, self.scale, self.half)
 
     @property
     def value(self) -> np.ndarray:
@@ -224,15 +225,16 @@ class Multipliers(NamedTuple):
 
     def reshape(self, shape: int | tuple[int, ...]) -> Multipliers:
         """The same multipliers in another shape."""
-        return Multipliers(self.anchor.reshape(shape), self.nu.reshape(shape), self.flat.reshape(shape), self.scale)
+        parts = self.anchor.reshape(shape), self.nu.reshape(shape), self.flat.reshape(shape)
+        return Multipliers(*parts, self.scale, self.half)
 
     def row(self, c: int) -> Multipliers:
         """One row of arrays of shape (C, G)."""
-        return Multipliers(self.anchor[c], self.nu[c], self.flat[c], self.scale)
+        return Multipliers(self.anchor[c], self.nu[c], self.flat[c], self.scale, self.half)
 
     def at(self, g: int) -> Multiplier:
         """One entry of arrays of shape (G,)."""
-        return Multiplier(float(self.anchor[g]), float(self.nu[g]), self.scale, bool(self.flat[g]))
+        return Multiplier(float(self.anchor[g]), float(self.nu[g]), self.scale, bool(self.flat[g]), self.half)
 
 
 def find_multipliers(

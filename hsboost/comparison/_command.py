@@ -14,7 +14,7 @@ from hsboost._version import __version__
 from hsboost.comparison import _files
 from hsboost.comparison._compare import ComparisonInterrupted, compare_losses
 from hsboost.comparison._progress import to_stderr
-from hsboost.comparison._splits import MANY_GROUPS
+from hsboost.comparison._splits import FEW_ROWS, MANY_GROUPS
 from hsboost.comparison._trials import default_candidates
 
 EPILOG = """\
@@ -84,7 +84,12 @@ def parser() -> argparse.ArgumentParser:
     names = ",".join(candidate.name for candidate in default_candidates())
     add("--losses", metavar="NAME,…", help=f"default: {names}")
     add("--splits", type=_whole, default=5, metavar="N", help="test parts (default: %(default)s)")
-    add("--repeats", type=_whole, default=1, metavar="N", help="part the rows so often (default: %(default)s)")
+    add(
+        "--repeats",
+        type=_whole,
+        metavar="N",
+        help=f"part the rows so often (default: 2 below {FEW_ROWS:,} rows, else 1)",
+    )
     add(
         "--worth",
         type=float,

@@ -44,7 +44,7 @@ def compare_losses(
     estimator: Any = None,
     losses: Any = None,
     cv: Any = None,
-    repeats: int = 1,
+    repeats: int | None = None,
     new_groups: bool | None = None,
     confidence: float = 0.95,
     worth: float = 0.005,
@@ -91,8 +91,9 @@ def compare_losses(
         None means 5. int: so many test parts: of rows, stratified, each row tested once; of whole groups, see
         ``new_groups``; in order of time, with ``time``. Any splitter or list of (training rows, test rows): as it says;
         where all its training rows come before the test rows, the last of them are the validation rows.
-    repeats : int, default 1
-        Part the rows anew so many times: narrower intervals for more time.
+    repeats : int, optional
+        Part the rows anew so many times: narrower intervals for more time. Default: twice with fewer than 100,000 rows,
+        else once; once with ``time`` or a splitter.
     new_groups : bool, optional
         Whether groups to be predicted will be new ones (days, users): each is then in one part only. Else (branches,
         regions) every part has rows of each. Default: new with 30 groups or more.
@@ -103,8 +104,8 @@ def compare_losses(
     random_state : int, default 0
         Parts the rows. The booster has its own.
     state : path-like, optional
-        A file that keeps what is trained. After an interruption the same call goes on; losses may be added. Other
-        rows, settings or versions are refused.
+        A file that keeps what is trained. After an interruption the same call goes on; losses and repeats may be
+        added. Other rows, settings or versions are refused.
     verbose : bool or callable taking a str, default False
         Report every training: to stderr, or to the callable.
 
@@ -124,7 +125,7 @@ def compare_losses(
     Notes
     -----
     Differences are paired by split. Splits share training rows, which makes their differences alike: intervals are
-    widened as Nadeau and Bengio do (variance s² (1/J + test rows / training rows) for J splits, J - 1 degrees of
+    widened as Nadeau and Bengio do (variance s² (1/J + test rows / other rows) for J splits, J - 1 degrees of
     freedom), and the p of the losses are adjusted by Holm. With ``time`` this is an approximation, as training parts
     grow. Recall differs from precision by a factor that all losses share, so one test serves both.
 
@@ -158,7 +159,8 @@ def compare_losses(
     rows = Rows(X, positive, weight, rows.codes, _judged(rows, segments, splits))
     description = _description(rows, k, segments, splits, booster)
 
-    keeper = State(state, {} if state is None else _what_of(rows, splits, booster))
+    marks = [] if state is None else [str(digest(np.r_[-1, s.train, -1, s.valid, -1, s.test])) for s in splits.parts]
+    keeper = State(state, {} if state is None else _what_of(rows, booster), marks)
     trials = list({trial.key: trial for one in candidates for trial in one.trials}.values())
     try:
         return _run(candidates, trials, rows, splits, booster, keeper, verbose, description, confidence, worth)
@@ -186,7 +188,7 @@ def _run(
         return LossComparison(candidates, records, ratio, what, confidence, worth)
 
     total, count = len(splits.parts) * len(trials), len(splits.parts)
-    done = sum(key in keys for _, key in keeper.done)
+    done = sum(i < count and key in keys for i, key in keeper.done)
     report = verbose if callable(verbose) else _progress.to_stderr if verbose else None
     progress = _progress.Progress(report, total, done)
     try:
@@ -266,10 +268,9 @@ def _share(budget: Budget, total: float) -> Budget:
     return budget / total
 
 
-def _what_of(rows: Rows, splits: Splits, booster: Any) -> dict[str, Any]:
+def _what_of(rows: Rows, booster: Any) -> dict[str, Any]:
     """What trainings depend on, beside their trial."""
     library = str(_boosters.kind(booster))
-    places = np.concatenate([np.r_[-1, s.train, -1, s.valid, -1, s.test] for s in splits.parts])
     k = rows.k
     return {
         "X": digest(rows.X),
@@ -277,7 +278,6 @@ def _what_of(rows: Rows, splits: Splits, booster: Any) -> dict[str, Any]:
         "sample_weight": digest(rows.weight),
         "groups": digest(rows.codes),
         "k": repr(k) if not isinstance(k, Mapping) else digest(np.array([repr(sorted(k.items()))])),
-        "splits": digest(places),
         "estimator": described(booster),
         "hsboost": __version__,
         library: version(library),

@@ -86,7 +86,7 @@ def recommend(
             return Recommendation(BASELINE, "as good", math.nan, (), largest, text)
         text = (
             f"Stay with log loss: no other loss is better beyond noise. Gains up to {largest:+.4f} cannot be excluded "
-            f"({sure}, all {len(names)} together); more splits or more rows would tell."
+            f"({sure}, all {len(names)} together); more splits (repeats) or rows would tell."
         )
         return Recommendation(BASELINE, "not shown", math.nan, (), largest, text)
     best = max(better, key=means.__getitem__)

@@ -180,7 +180,10 @@ class LossComparison:
         return lines
 
     def _notes(self) -> list[str]:
-        about = f"Gains are over log loss, paired by split; p is corrected for {len(self.frame) - 1} losses (Holm)."
+        many = len(self.frame) - 1
+        about = "Gains are over log loss, paired by split" + (
+            f"; p is corrected for {many} losses." if many > 1 else "."
+        )
         lines = [*textwrap.wrap(about, WIDTH - 1), "", *textwrap.wrap(self.recommendation.text, WIDTH - 1)]
         figures: Any = self.frame.to_dict("index")
         own = self.recommendation.loss

@@ -19,6 +19,8 @@ from hsboost._solver.segments import Segments
 VALIDATION = 0.25
 #: From this many groups on they are taken for days, users or queries, of which new ones will come.
 MANY_GROUPS = 30
+#: Fewer rows than this are parted twice by default: trainings are cheap there, and differences noisy.
+FEW_ROWS = 100_000
 #: With time, the test rows are cut from the later half.
 FUTURE = 0.5
 
@@ -33,8 +35,8 @@ class Split:
 
     @property
     def ratio(self) -> float:
-        """Test rows over rows that trees are trained on."""
-        return self.test.size / self.train.size
+        """Test rows over the rows that training and choosing see."""
+        return self.test.size / (self.train.size + self.valid.size)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def make_splits(
     segments: Segments | None,
     time: np.ndarray | None,
     cv: Any,
-    repeats: int,
+    repeats: int | None,
     new_groups: bool | None,
     random_state: int,
 ) -> Splits:
@@ -82,7 +84,7 @@ def make_splits(
     codes = None if segments is None else segments.codes
     own = cv is None or (isinstance(cv, int | np.integer) and not isinstance(cv, bool))
     if not own:
-        if time is not None or repeats != 1 or new_groups is not None:
+        if time is not None or repeats not in (None, 1) or new_groups is not None:
             raise ValueError(
                 "time, repeats and new_groups choose among the splits made here, and cv is a splitter of your own; "
                 "give either"
@@ -92,6 +94,8 @@ def make_splits(
         parts = 5 if cv is None else int(cv)
         if parts < 1 or (parts < 2 and time is None):
             raise ValueError(f"cv must be 2 or more test parts, or a scikit-learn splitter; got {cv!r}")
+        if repeats is None:
+            repeats = 2 if n < FEW_ROWS and time is None else 1
         if not isinstance(repeats, int | np.integer) or repeats < 1:
             raise ValueError(f"repeats must be a whole number from 1, got {repeats!r}")
         if time is not None and (repeats > 1 or new_groups is not None):

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +29,8 @@ class State:
         None: in memory only.
     of : mapping of names to digests or values
         What the trainings depend on; the file's must be equal.
+    splits : sequence of str
+        A digest of each split's rows: those of the file's trainings must be equal, as far as both have the split.
 
     Raises
     ------
@@ -36,8 +38,9 @@ class State:
         For a file of another comparison (it names what differs), one that is no state file, or one in use.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, of: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None, of: Mapping[str, Any], splits: Sequence[str] = ()) -> None:
         self.done: dict[tuple[int, str], dict[str, Any]] = {}
+        self._splits = list(splits)
         self._file: IO[bytes] | None = None
         if path is None:
             return
@@ -58,7 +61,7 @@ class State:
         """Keep a training."""
         self.done[record["split"], record["trial"]] = record
         if self._file is not None:
-            self._file.write(_line(record))
+            self._file.write(_line({**record, "rows": self._splits[record["split"]]}))
             self._file.flush()
             os.fsync(self._file.fileno())
 
@@ -80,6 +83,7 @@ class State:
             found, *records = [json.loads(line) for line in lines]
             kept = found["of"]
             known = found["hsboost compare"]
+            rows = {(record["split"], record.pop("rows")) for record in records}
             self.done = {(record["split"], record["trial"]): record for record in records}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(
@@ -88,6 +92,8 @@ class State:
         if known != FORMAT:
             raise ValueError(f"state={str(place)!r} has format {known}, and this version reads {FORMAT}; name another")
         changed = [name for name in {**kept, **header["of"]} if kept.get(name) != header["of"].get(name)]
+        if any(split < len(self._splits) and mark != self._splits[split] for split, mark in rows):
+            changed.append("splits")
         if changed:
             shown = ", ".join(_change(name, kept.get(name), header["of"].get(name)) for name in changed)
             raise ValueError(
@@ -104,7 +110,7 @@ def _line(content: Any) -> bytes:
 
 def _change(name: str, before: Any, now: Any) -> str:
     short = all(len(str(value)) < 60 and not re.fullmatch(r"[0-9a-f]{32}", str(value)) for value in (before, now))
-    return f"{name} was {before}, is {now}" if short else f"{name} changed"
+    return f"{name} was {before}, is {now}" if short and before != now else f"{name} changed"
 
 
 def _lock(file: IO[bytes], place: Path) -> None:

@@ -36,8 +36,8 @@ def difference(ours: Sequence[float], base: Sequence[float], ratio: float) -> Di
     """Nadeau and Bengio's corrected resampled t-test of paired figures, one pair per split.
 
     The splits' training rows overlap, so their differences are correlated, and the usual s²/J is too small: with J
-    splits the variance of the mean is s² (1/J + ``ratio``), ``ratio`` = test rows / rows that trees are trained on,
-    with J - 1 degrees of freedom.
+    splits the variance of the mean is s² (1/J + ``ratio``), ``ratio`` = test rows / rows for training and
+    validation, with J - 1 degrees of freedom.
 
     References
     ----------

@@ -14,7 +14,8 @@ from hsboost.cuda._device import Device, grid
 from hsboost.cuda._reducer import find
 from hsboost.cuda._rows import DeviceRows, moved
 from hsboost.losses import HypersimplexLoss
-from hsboost.losses._euclidean import Slopes, means
+from hsboost.losses._euclidean import means
+from hsboost.losses._passes import Slopes
 from hsboost.losses._problems import check_label_array, check_learnable, warn_if_all
 from hsboost.losses._rounds import Round
 

@@ -24,6 +24,7 @@ from hsboost.estimators import (
     _guarded,
     _labels,
     _nested,
+    _rounds,
     _stopping,
 )
 from hsboost.estimators._evaluation import EvaluationSet
@@ -374,11 +375,14 @@ def rounds(estimator: Any) -> int | None:
 def start(estimator: Any) -> Any:
     """The native model to go on from: the rounds that it predicts with."""
     booster = native(estimator)
-    if kind(estimator) == "xgboost" and booster.attr("best_iteration") is not None:
-        # Linear models have no rounds to cut off, and predict with all of them.
-        booster = booster.copy() if estimator.booster == "gblinear" else booster[: booster.best_iteration + 1]
-        booster.set_attr(best_iteration=None, best_score=None)
-    return booster
+    return _rounds.start(booster, rounds(estimator)) if kind(estimator) == "xgboost" else booster
+
+
+def continued(first: Any, X: Any) -> Any:
+    """X as a booster reads it rightly that goes on from a fitted estimator ``first``."""
+    if kind(first) != "lightgbm":
+        return X
+    return _categories.continued(_categories.of_booster("lightgbm", native(first)), X)
 
 
 def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:

@@ -206,6 +206,29 @@ def aligned(known: dict[str, Any] | None, X: Any) -> Any:
     return pd.DataFrame(columns, index=X.index).set_axis(X.columns, axis=1)
 
 
+def continued(known: dict[str, Any] | None, X: Any) -> Any:
+    """A pandas frame whose categories have the codes that a first LightGBM model gave them, new ones after those.
+
+    LightGBM numbers the categories of a model that goes on by its new rows alone, and reads the first trees by these
+    numbers, in training, too.
+    """
+    if not known or not isinstance(X, pd.DataFrame):
+        return X
+    changed: dict[int, Any] = {}
+    for place, (label, dtype) in enumerate(X.dtypes.items()):
+        seen = known.get(stored_name(label, "lightgbm"))
+        if not isinstance(dtype, pd.CategoricalDtype) or seen is None:
+            continue
+        before = list(seen)
+        levels = [*before, *(one for one in dtype.categories.tolist() if one not in before)]
+        if levels != dtype.categories.tolist():
+            changed[place] = X.iloc[:, place].cat.set_categories(levels)
+    if not changed:
+        return X
+    columns = {i: changed.get(i, X.iloc[:, i]) for i in range(X.shape[1])}
+    return pd.DataFrame(columns, index=X.index).set_axis(X.columns, axis=1)
+
+
 def type_of(categories: Any) -> str | None:
     """What the categories are, if they are all of one type."""
     if categories is None or len(categories) == 0:

@@ -238,13 +238,14 @@ class HSClassifier(Predictor):
         encoded = _labels.numbers(known, classes)[encoded]
         if eval_groups is not None and groups is None:
             raise ValueError("eval_groups goes with groups: a budget per group is trained for only with groups=")
-        pairs, called = _labels.one_form(eval_set, eval_X, eval_y)
-        sets = self._read_sets(_labels.evaluation_sets(pairs, eval_groups, called), given, X, called)
         if init_model is not None:
             if not isinstance(init_model, HSClassifier):
                 raise TypeError(f"init_model must be a fitted HSClassifier, got {init_model!r}")
             check_is_fitted(init_model, "estimator_")
             _boosters.check_columns_of("init_model", init_model, X)
+            X = _boosters.continued(init_model.estimator_, X)
+        pairs, called = _labels.one_form(eval_set, eval_X, eval_y)
+        sets = self._read_sets(_labels.evaluation_sets(pairs, eval_groups, called), given, X, called)
         evaluation = _evaluation.read(
             sets, classes, (X, encoded), eval_sample_weight, sample_weight_eval_set, eval_class_weight, called
         )

@@ -22,7 +22,7 @@ from hsboost.estimators._model_file import persistence
 from hsboost.losses import Loss, get_loss
 
 #: Losses that take k, temperature and the curvature's settings from the estimator.
-HYPERSIMPLEX = ("hypersimplex", "hypersimplex-fy")
+HYPERSIMPLEX = ("hypersimplex", "hypersimplex-fy", "hypersimplex-smooth", "hypersimplex-smooth-fy")
 
 Self = TypeVar("Self", bound="Predictor")
 

@@ -5,6 +5,7 @@ from hsboost.losses.exact import ExactLoss
 from hsboost.losses.focal import FocalLoss
 from hsboost.losses.hypersimplex import HypersimplexLoss
 from hsboost.losses.hypersimplex_fy import HypersimplexFYLoss
+from hsboost.losses.hypersimplex_smooth import HypersimplexSmoothFYLoss, HypersimplexSmoothLoss
 from hsboost.losses.margins import HingeLoss, SquaredHingeLoss, SquaredLoss
 from hsboost.losses.registry import LOSSES, get_loss
 from hsboost.losses.sampled import SampledSoftmaxLoss
@@ -18,6 +19,8 @@ __all__ = [
     "HingeLoss",
     "HypersimplexFYLoss",
     "HypersimplexLoss",
+    "HypersimplexSmoothFYLoss",
+    "HypersimplexSmoothLoss",
     "Loss",
     "SampledSoftmaxLoss",
     "SoftmaxLoss",

@@ -32,6 +32,9 @@ class Loss(ABC):
     #: it.
     has_budget: ClassVar[bool] = False
 
+    #: Whether `hsboost.cuda` knows the loss.
+    runs_on_cuda: ClassVar[bool] = False
+
     #: The budget or budgets of a loss that has them.
     k: Any = None
 

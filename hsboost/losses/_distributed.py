@@ -17,13 +17,9 @@ from numpy.typing import ArrayLike
 from hsboost import _validation as check
 from hsboost._kernels._compile import at_most
 from hsboost._solver.problems import Problems
-from hsboost._solver.search import scale_of
 from hsboost._solver.segments import Segments
 from hsboost._validation import BudgetRule, FloatArray
 from hsboost._workers.communicator import Traffic, Workers
-from hsboost._workers.rows import WorkerRows
-from hsboost._workers.search import Guess, find_distributed
-from hsboost.losses._euclidean import Sums, means
 from hsboost.losses._problems import Rows, check_learnable, warn_if_all
 from hsboost.losses._rounds import Coupled, Round, outputs, write_in_order
 
@@ -42,7 +38,7 @@ class Meeting(NamedTuple):
     threads: int
     labels: list[Any] | None
     own: np.ndarray
-    guess: Guess
+    guess: object
     traffic: Traffic
 
 
@@ -127,23 +123,17 @@ def step(
         slopes = loss.boosting_slopes(float(total.sum()))
         if last is None and not slopes.convex:
             warn_if_all(mass, total)
-        solved = find_distributed(
-            workers, _worker_rows(own.rows), mass.ravel(), np.broadcast_to(total, shape).ravel(),
-            scale_of(loss.temperature), None if last is None else last.meeting.guess,
-        )  # fmt: skip
+        guess = None if last is None else last.meeting.guess
+        where, sums, guess = loss.passes.solve_over_workers(workers, own.rows, mass, total, loss.temperature, guess)
         stamp = _new_stamp(workers) if last is None else _next_stamp(last.meeting.stamp)
-        where, active = solved.where.reshape(shape), solved.active.reshape(shape)
-        residual = (solved.mass - solved.positive).reshape(shape)
         n = own.rows.problems.segments.n
         gradient, hessian = outputs((n,) if here.classes == 1 else (n, here.classes), gradient_out, hessian_out)
         if n:
-            centres = means(slopes, mass, total, positive, active, residual)
-            sums = Sums(active, residual)
-            write_in_order(own.rows, where, slopes, gradient, hessian, mass, total, positive, sums, centres)
-        meeting = Meeting(stamp, threads, labels, own.sums, solved.guess(), workers.traffic)
+            write_in_order(loss.passes, own.rows, where, slopes, gradient, hessian, mass, total, positive, sums)
+        meeting = Meeting(stamp, threads, labels, own.sums, guess, workers.traffic)
         ended = Round(
-            where, total, positive, active, mass, float(total.sum()), own.rows.problems.segments.offsets, loss.k, rule,
-            here.classes > 1, grouped, meeting,
+            where, total, positive, sums.active, mass, float(total.sum()), own.rows.problems.segments.offsets,
+            loss.k, rule, here.classes > 1, grouped, meeting,
         )  # fmt: skip
         return gradient, hessian, ended
 
@@ -198,19 +188,6 @@ def _own_rows(here: _Here, y_true: Callable[[], ArrayLike], labels: list[Any] | 
     among = None if segments is None else _among(segments, everyone)
     rows, total, positive = Rows.of(x, y_true(), w, among).counted()
     return _Own(rows, np.stack([np.broadcast_to(total, positive.shape), positive]))
-
-
-def _worker_rows(rows: Rows) -> WorkerRows:
-    """The same rows, sorted by problem."""
-    segments, x, w = rows.problems
-    classes, n = x.shape
-    ends = [c * n + segments.offsets[1:] for c in range(classes)]
-    return WorkerRows(
-        x.reshape(-1),
-        rows.y.reshape(-1),
-        w if w is None or classes == 1 else np.tile(w, classes),
-        np.concatenate([[0], *ends]).astype(np.intp),
-    )
 
 
 def _among(segments: Segments, labels: list[Any]) -> Segments:

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from hsboost._kernels import gradient as kernels
 from hsboost._kernels.segments import segment_conjugates, segment_gradient, segment_squares
+from hsboost._solver.search import scale_of
 from hsboost._solver.segments import Multipliers
 from hsboost._validation import FloatArray
-from hsboost.losses._problems import Rows, block_totals
+from hsboost._workers.communicator import Workers
+from hsboost._workers.search import find_distributed
+from hsboost.losses._passes import Slopes, Solved, Sums, one_problem, place_of, seen
+from hsboost.losses._problems import Rows, block_totals, worker_rows
+
+REGULARIZATION = "euclidean"
 
 
-class Slopes(NamedTuple):
-    """How derivatives are scaled: on the active set A and off it.
-
-    gradient = slope w (r - mean) on A and outer w (r - mean) off A; hessian = bend w max(1 - own w / Σ_A w, floor) on
-    A and bend w floor off A. r = ŷ - y; the mean is that of r on A, or, for the ``convex`` loss, (k - Σ w y) / Σ w.
-    """
-
-    slope: float
-    bend: float
-    floor: float
-    own: float = 0.0
-    convex: bool = False
-
-    @property
-    def outer(self) -> float:
-        """The slope off the active set."""
-        return self.slope if self.convex else 0.0
-
-
-class Sums(NamedTuple):
-    """The sums that the derivatives need, from a pass over all rows, per problem, (C, G).
-
-    ``active`` and ``residual`` are Σ w and Σ w r of the active rows; ``known`` says whether labels and weights are
-    those that the masses were computed from.
-    """
-
-    active: np.ndarray
-    residual: np.ndarray
-    known: bool = True
+def checks_along(rows: Rows) -> bool:
+    """Whether the pass over the residuals can check labels and weights as well: no group is small."""
+    return not rows.problems.segments.small_rows and rows.y.dtype == np.float32
 
 
 def means(
@@ -57,6 +37,13 @@ def means(
     return np.divide(over, under, out=np.zeros(mass.shape), where=under > 0.0)
 
 
+def value(
+    rows: Rows, where: Multipliers, convex: bool, mass: np.ndarray, total: np.ndarray, positive: np.ndarray
+) -> float:
+    """½ Σ w (ŷ - y)² over all problems, or `conjugate`."""
+    return conjugate(rows, where, mass, total, positive) if convex else 0.5 * squared_distance(rows, where)
+
+
 def squared_distance(rows: Rows, where: Multipliers) -> float:
     """Σ w (ŷ - y)² over all problems."""
     s, x, w = rows.problems
@@ -66,7 +53,7 @@ def squared_distance(rows: Rows, where: Multipliers) -> float:
             at = where.row(c)
             segment_squares(s.small_rows, x[c], y, w, s.offsets, s.tasks, at.scale, at.anchor, at.nu, out[c])
         for g in s.large:
-            out[c, g] = block_totals(kernels.residuals, 3, *_one(rows, c, g), *_place(where, c, g))[2]
+            out[c, g] = block_totals(kernels.residuals, 3, *one_problem(rows, c, g), *place_of(where, c, g))[2]
     return float(out.sum())
 
 
@@ -80,7 +67,7 @@ def conjugate(rows: Rows, where: Multipliers, mass: np.ndarray, total: np.ndarra
             at = where.row(c)
             segment_conjugates(s.small_rows, x[c], y, w, s.offsets, s.tasks, at.scale, at.anchor, at.nu, out[c])
         for g in s.large:
-            out[c, :, g] = block_totals(kernels.conjugate, 3, *_one(rows, c, g), *_place(where, c, g))
+            out[c, :, g] = block_totals(kernels.conjugate, 3, *one_problem(rows, c, g), *place_of(where, c, g))
     inner, position, squares = out.transpose(1, 0, 2)
     unbalanced = mass - positive
     # Where mass and positives agree the centre cancels, however large the scores are.
@@ -91,17 +78,16 @@ def conjugate(rows: Rows, where: Multipliers, mass: np.ndarray, total: np.ndarra
     return float("inf") if value != value else value
 
 
-def residuals(rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray) -> Sums:
-    """The sums behind the derivatives; the same pass compares Σ w (G,) and Σ w y (C, G). Only if no group is small."""
-    active, residual, known = np.empty(where.nu.shape), np.empty(where.nu.shape), True
-    weights = total.tolist()
-    for c, positives in enumerate(positive.tolist()):
-        for g, expected in enumerate(zip(weights, positives, strict=True)):
-            active[c, g], residual[c, g], *found = block_totals(
-                kernels.residuals_and_labels, 6, *_one(rows, c, g), *_place(where, c, g)
-            )
-            known = known and found == [*expected, 0.0, 0.0]
-    return Sums(active, residual, known)
+def sums(rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray) -> Sums | None:
+    """The sums behind the derivatives, unless a group is small; the same pass compares Σ w (G,) and Σ w y (C, G)."""
+    if not checks_along(rows):
+        return None
+    found = [
+        block_totals(kernels.residuals_and_labels, 6, *one_problem(rows, c, g), *place_of(where, c, g))
+        for c in range(len(rows.y))
+        for g in range(total.size)
+    ]
+    return seen(found, 2, total, positive)
 
 
 def write(
@@ -110,56 +96,52 @@ def write(
     slopes: Slopes,
     gradient: FloatArray,
     hessian: FloatArray,
-    centres: np.ndarray | None = None,
-    sums: Sums | None = None,
+    mass: np.ndarray,
+    total: np.ndarray,
+    positive: np.ndarray,
+    sums: Sums | None,
 ) -> np.ndarray:
-    """Write gradient and curvature into arrays of shape (C, n), sorted by group; returns Σ_A w of every problem.
+    """Write gradient and curvature into arrays (C, n), sorted by group; returns Σ_A w of every problem.
 
-    Parameters
-    ----------
-    rows, where, slopes
-        The rows, their projections, and how derivatives are scaled.
-    gradient, hessian : ndarray of shape (C, n)
-    centres : ndarray of shape (C, G), optional
-        The value that residuals are centred with; default: the mean over the active rows.
-    sums : Sums, optional
-        Sums of these rows, if computed already.
+    ``sums`` are those of all rows of a problem, of which these may be a part; None: the sums of these rows.
     """
     s, x, w = rows.problems
     active = np.zeros(where.nu.shape) if sums is None or s.small_rows else sums.active
+    centres = None
+    if s.small_rows and (slopes.convex or sums is not None):
+        nothing = Sums(active, active)
+        centres = means(slopes, mass, total, positive, *(sums or nothing)[:2])
     for c, y in enumerate(rows.y):
-        centre = None if centres is None else centres[c]
         if s.small_rows:
             at = where.row(c)
             segment_gradient(
                 s.small_rows, x[c], y, w, s.offsets, s.tasks, at.scale, at.anchor, at.nu,
-                centre, slopes.own, slopes.slope, slopes.outer, slopes.bend, slopes.floor,
-                gradient[c], hessian[c], active[c],
+                None if centres is None else centres[c], slopes.own, slopes.slope, slopes.outer, slopes.bend,
+                slopes.floor, gradient[c], hessian[c], active[c],
             )  # fmt: skip
         for g in s.large:
-            one, place = _one(rows, c, g), _place(where, c, g)
+            one, place, at_rows = one_problem(rows, c, g), place_of(where, c, g), s.slice(g)
             if sums is None:
-                active[c, g], residual, _ = block_totals(kernels.residuals, 3, *one, *place)
+                weight, residual, _ = block_totals(kernels.residuals, 3, *one, *place)
             else:
-                residual = sums.residual.item(c, g)
-            weight = active.item(c, g)
-            own_mean = residual / weight if weight > 0.0 else 0.0
-            mean = own_mean if centre is None else float(centre[g])
-            share = slopes.own / weight if weight > 0.0 else 0.0
-            rows_of = s.slice(g)
+                weight, residual = sums.active.item(c, g), sums.residual.item(c, g)
+            active[c, g] = weight
+            mean = residual / weight if weight > 0.0 else 0.0
+            if slopes.convex:
+                whole = total.item(g)
+                mean = (mass.item(c, g) - positive.item(c, g)) / whole if whole > 0.0 else 0.0
             kernels.gradient(
-                *one, *place, mean, share, slopes.slope, slopes.outer, slopes.bend, slopes.floor,
-                gradient[c, rows_of], hessian[c, rows_of],
+                *one, *place, mean, slopes.own / weight if weight > 0.0 else 0.0, slopes.slope, slopes.outer,
+                slopes.bend, slopes.floor, gradient[c, at_rows], hessian[c, at_rows],
             )  # fmt: skip
     return active
 
 
-def _one(rows: Rows, c: int, g: int) -> tuple[int, FloatArray, FloatArray, FloatArray | None]:
-    """Number, scores, labels and weights of the rows of one problem."""
-    x, w = rows.problems.rows(c, g)
-    return x.size, x, rows.y[c, rows.problems.segments.slice(g)], w
-
-
-def _place(where: Multipliers, c: int, g: int) -> tuple[float, float, float]:
-    """Anchor, scale and nu of one problem."""
-    return where.anchor.item(c, g), where.scale, where.nu.item(c, g)
+def solve_over_workers(
+    workers: Workers, rows: Rows, mass: np.ndarray, total: np.ndarray, temperature: float, guess: Any
+) -> Solved:
+    """The projections of all workers' rows, all problems in the same few calls."""
+    weights = np.broadcast_to(total, mass.shape).ravel()
+    found = find_distributed(workers, worker_rows(rows), mass.ravel(), weights, scale_of(temperature), guess)
+    residual = (found.mass - found.positive).reshape(mass.shape)
+    return Solved(found.where.reshape(mass.shape), Sums(found.active.reshape(mass.shape), residual), found.guess())

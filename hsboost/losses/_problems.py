@@ -15,6 +15,7 @@ from hsboost._kernels.segments import segment_totals
 from hsboost._solver.problems import Problems
 from hsboost._solver.segments import Segments
 from hsboost._validation import FloatArray
+from hsboost._workers.rows import WorkerRows
 
 
 class Rows(NamedTuple):
@@ -53,11 +54,6 @@ class Rows(NamedTuple):
                 np.equal(labels, c, out=column, casting="unsafe")
         return cls(problems, y if segments is None else segments.sort(y), labels, w)
 
-    @property
-    def checks_along(self) -> bool:
-        """Whether the pass over the residuals can check labels and weights as well: no group is small."""
-        return not self.problems.segments.small_rows and self.y.dtype == np.float32
-
     def counted(self) -> tuple[Rows, np.ndarray, np.ndarray]:
         """Check labels and weights: the rows with float32 labels, Σ w of each group (G,), Σ w y of each problem (C, G).
 
@@ -84,6 +80,19 @@ class Rows(NamedTuple):
                 at = s.slice(g)
                 sums[:, g] = label_totals(y[at], None if w is None else w[at])
         return out.transpose(1, 0, 2)
+
+
+def worker_rows(rows: Rows) -> WorkerRows:
+    """The same rows, problem after problem, as searches over workers see them."""
+    segments, x, w = rows.problems
+    classes, n = x.shape
+    ends = [c * n + segments.offsets[1:] for c in range(classes)]
+    return WorkerRows(
+        x.reshape(-1),
+        rows.y.reshape(-1),
+        w if w is None or classes == 1 else np.tile(w, classes),
+        np.concatenate([[0], *ends]).astype(np.intp),
+    )
 
 
 def label_totals(y: FloatArray, w: FloatArray | None) -> tuple[float, ...]:

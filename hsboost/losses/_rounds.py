@@ -11,8 +11,7 @@ from hsboost import _validation as check
 from hsboost._solver.problems import users_numbers
 from hsboost._solver.segments import Multipliers, Segments
 from hsboost._validation import BudgetRule, Budgets, FloatArray
-from hsboost.losses import _euclidean
-from hsboost.losses._euclidean import Slopes
+from hsboost.losses._passes import Passes, Slopes, Sums
 from hsboost.losses._problems import Rows, check_learnable, warn_if_all
 
 
@@ -21,6 +20,11 @@ class Coupled(Protocol):
 
     k: Budgets
     temperature: float
+
+    @property
+    def passes(self) -> Passes:
+        """Those of its projection."""
+        ...
 
     def boosting_slopes(self, total: float) -> Slopes:
         """Scales of the derivatives that boosters get, for weights with the sum ``total``."""
@@ -103,11 +107,12 @@ def step(
     start = None if last is None else last.where
     # Labels and weights rarely change between rounds: assume those of the last round, and check them in the pass.
     sums = None
-    if last is not None and rows.checks_along:
+    passes = loss.passes
+    if last is not None and passes.checks_along(rows):
         mass, total, positive, rule, weight = last.mass, last.total, last.positive, last.rule, last.weight
-        where = rows.problems.find(mass, total, loss.temperature, "raw_prediction", start)
-        sums = _euclidean.residuals(rows, where, total, positive)
-        sums = sums if sums.known else None
+        where = find(loss, rows, mass, total, start)
+        sums = passes.sums(rows, where, total, positive)
+        sums = sums if sums is not None and sums.known else None
     if sums is None:
         rows, total, positive = rows.counted()
         weight = float(total.sum())
@@ -117,13 +122,17 @@ def step(
         mass = rule.masses(total, positive)
         check.check_resolution(mass, total, rows.problems.w, labels)
         check_learnable(loss.k, total, positive, mass)
-        where = rows.problems.find(mass, total, loss.temperature, "raw_prediction", start)
-        sums = _euclidean.residuals(rows, where, total, positive) if rows.checks_along else None
+        where = find(loss, rows, mass, total, start)
+        sums = passes.sums(rows, where, total, positive)
     slopes = loss.boosting_slopes(weight)
     if last is None and not slopes.convex:
         warn_if_all(mass, total)
     gradient, hessian = outputs(x.shape, gradient_out, hessian_out)
-    active = write_in_order(rows, where, slopes, gradient, hessian, mass, total, positive, sums)
+    active = write_in_order(passes, rows, where, slopes, gradient, hessian, mass, total, positive, sums)
+    if sums is not None and not sums.known and sums.total is not None and sums.positive is not None:
+        # As the next round's pass will add them up: the order of additions differs from the first look's.
+        total, positive = sums.total, sums.positive
+        mass = rule.masses(total, positive)
     offsets = rows.problems.segments.offsets
     columns, grouped = x.ndim == 2, segments is not None
     ended = Round(where, total, positive, active, mass, weight, offsets, loss.k, rule, columns, grouped)
@@ -149,7 +158,16 @@ def outputs(
     return gradient_out, hessian_out
 
 
+def find(
+    loss: Coupled, rows: Rows, mass: np.ndarray, total: np.ndarray, start: Multipliers | None = None
+) -> Multipliers:
+    """The projections of rows in memory."""
+    kind = loss.passes.REGULARIZATION
+    return rows.problems.find(mass, total, loss.temperature, "raw_prediction", start, regularization=kind)
+
+
 def write_in_order(
+    passes: Passes,
     rows: Rows,
     where: Multipliers,
     slopes: Slopes,
@@ -158,18 +176,14 @@ def write_in_order(
     mass: np.ndarray,
     total: np.ndarray,
     positive: np.ndarray,
-    sums: _euclidean.Sums | None = None,
-    centres: np.ndarray | None = None,
+    sums: Sums | None = None,
 ) -> np.ndarray:
-    """Derivatives into arrays of the caller's shape and order, (n,) or (n, C); returns Σ_A w of every problem."""
+    """Derivatives into arrays of the caller's shape and order, (n,) or (n, C); returns each problem's active weight."""
     one = gradient.ndim == 1
     columns = (gradient[None], hessian[None]) if one else (gradient.T, hessian.T)
     segments = rows.problems.segments
     sorted_gradient, sorted_hessian = columns if segments.order is None else map(np.empty_like, columns)
-    if centres is None and slopes.convex:
-        nothing = np.zeros_like(mass)
-        centres = _euclidean.means(slopes, mass, total, positive, nothing, nothing)
-    active = _euclidean.write(rows, where, slopes, sorted_gradient, sorted_hessian, centres, sums)
+    active = passes.write(rows, where, slopes, sorted_gradient, sorted_hessian, mass, total, positive, sums)
     segments.unsort(sorted_gradient, columns[0])
     segments.unsort(sorted_hessian, columns[1])
     return active

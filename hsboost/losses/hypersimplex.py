@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +17,7 @@ from hsboost._validation import Budgets, FloatArray
 from hsboost._workers.communicator import Workers
 from hsboost.losses import _distributed, _euclidean, _rounds
 from hsboost.losses._base import Loss
-from hsboost.losses._euclidean import Slopes
+from hsboost.losses._passes import Passes, Slopes
 from hsboost.losses._problems import Rows
 
 HESSIANS = ("exact", "unit")
@@ -93,6 +93,10 @@ class HypersimplexLoss(Loss):
 
     is_separable = False
     has_budget = True
+    runs_on_cuda = True
+
+    #: The passes of the Euclidean projection.
+    passes: ClassVar[Passes] = _euclidean
     unit_name = "temperature"
 
     def __init__(
@@ -155,7 +159,9 @@ class HypersimplexLoss(Loss):
         float
         """
         solved = self._solve(y_true, raw_prediction, sample_weight, groups)
-        value = self._value(solved)
+        value = self.passes.value(
+            solved.rows, solved.where, self._slopes(1.0).convex, solved.mass, solved.total, solved.positive
+        )
         return 2.0 * value / float(solved.total.sum()) if self.reduction == "mean" else value
 
     def gradient(
@@ -194,7 +200,15 @@ class HypersimplexLoss(Loss):
         gradient, hessian = both[0].T, both[1].T
         slopes = self._slopes(float(solved.total.sum()))
         _rounds.write_in_order(
-            solved.rows, solved.where, slopes, gradient, hessian, solved.mass, solved.total, solved.positive
+            self.passes,
+            solved.rows,
+            solved.where,
+            slopes,
+            gradient,
+            hessian,
+            solved.mass,
+            solved.total,
+            solved.positive,
         )
         return gradient, hessian
 
@@ -303,9 +317,6 @@ class HypersimplexLoss(Loss):
             return self._slopes(total)
         return Slopes(self.temperature, bend=1.0, floor=self.hessian_floor)
 
-    def _value(self, solved: Solved) -> float:
-        return 0.5 * _euclidean.squared_distance(solved.rows, solved.where)
-
     def _solve(
         self,
         y_true: ArrayLike,
@@ -315,8 +326,7 @@ class HypersimplexLoss(Loss):
     ) -> Solved:
         """Everything checked, laid out and projected."""
         rows, mass, total, positive = self._count(*self._inputs(raw_prediction, sample_weight, groups), y_true)
-        where = rows.problems.find(mass, total, self.temperature, "raw_prediction")
-        return Solved(rows, where, mass, total, positive)
+        return Solved(rows, _rounds.find(self, rows, mass, total), mass, total, positive)
 
     def _count(
         self, x: FloatArray, w: FloatArray | None, segments: Segments | None, y_true: ArrayLike

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from hsboost._validation import Budgets
-from hsboost.losses import _euclidean
-from hsboost.losses._euclidean import Slopes
-from hsboost.losses.hypersimplex import HypersimplexLoss, Solved
+from hsboost.losses._passes import Slopes
+from hsboost.losses.hypersimplex import HypersimplexLoss
 
 #: J ≼ 1, so that curvature w for every row bounds the Hessian: Newton steps with it never overshoot.
 DEFAULT_FLOOR = 1.0
@@ -73,6 +72,3 @@ class HypersimplexFYLoss(HypersimplexLoss):
     def boosting_slopes(self, total: float) -> Slopes:
         """As for :class:`hsboost.HypersimplexLoss`, with gradients off the active set as well."""
         return super().boosting_slopes(total)._replace(convex=True)
-
-    def _value(self, solved: Solved) -> float:
-        return _euclidean.conjugate(solved.rows, solved.where, solved.mass, solved.total, solved.positive)

@@ -13,6 +13,7 @@ from hsboost.losses.exact import ExactLoss
 from hsboost.losses.focal import FocalLoss
 from hsboost.losses.hypersimplex import HypersimplexLoss
 from hsboost.losses.hypersimplex_fy import HypersimplexFYLoss
+from hsboost.losses.hypersimplex_smooth import HypersimplexSmoothFYLoss, HypersimplexSmoothLoss
 from hsboost.losses.margins import HingeLoss, SquaredHingeLoss, SquaredLoss
 from hsboost.losses.sampled import SampledSoftmaxLoss
 from hsboost.losses.simplex import EntmaxLoss, SoftmaxLoss, SparsemaxLoss, entmax15
@@ -22,6 +23,8 @@ LOSSES: Mapping[str, Callable[..., Loss]] = MappingProxyType(
     {
         "hypersimplex": HypersimplexLoss,
         "hypersimplex-fy": HypersimplexFYLoss,
+        "hypersimplex-smooth": HypersimplexSmoothLoss,
+        "hypersimplex-smooth-fy": HypersimplexSmoothFYLoss,
         "exact": ExactLoss,
         "log-loss": SoftmaxLoss,
         "softmax": SoftmaxLoss,

@@ -56,18 +56,24 @@ def of_xgboost(model: dict[str, Any], n_outputs: int) -> Forest:
             values = _vector_leaves(tree, n_outputs) * weight
             trees += [_of_xgboost(tree, one, values[:, one]) for one in range(n_outputs)]
         else:
-            trees.append(_of_xgboost(tree, output, np.array(tree["split_conditions"]) * weight))
+            trees.append(_of_xgboost(tree, output, _floats(tree["split_conditions"]) * weight))
     return Forest(trees, False, np.array(xgboost_file.base_margins(model, n_outputs)))
 
 
 def _vector_leaves(tree: dict[str, Any], n_outputs: int) -> np.ndarray:
     """Values of the leaves (nodes, outputs) of a tree with several per leaf."""
     if "leaf_weights" not in tree:
-        return np.array(tree["base_weights"]).reshape(-1, n_outputs)
+        return _floats(tree["base_weights"]).reshape(-1, n_outputs)
     # A leaf's place among the weights is where others keep their right child.
     place = np.array(tree["right_children"])
     place[np.array(tree["left_children"]) >= 0] = 0
-    return np.array(tree["leaf_weights"]).reshape(-1, n_outputs)[place]
+    found: np.ndarray = _floats(tree["leaf_weights"]).reshape(-1, n_outputs)[place]
+    return found
+
+
+def _floats(texts: list[float]) -> np.ndarray:
+    """Numbers of XGBoost's JSON: the text is the shortest that reads back as the float32, and as float64 is another."""
+    return np.array(texts, dtype=np.float32).astype(np.float64)
 
 
 def _of_xgboost(tree: dict[str, Any], output: int, values: np.ndarray) -> Tree:
@@ -98,7 +104,7 @@ def _of_xgboost(tree: dict[str, Any], output: int, values: np.ndarray) -> Tree:
             found.missing_yes.append(not default_left)
         else:
             found.members.append(None)
-            found.value.append(float(tree["split_conditions"][node]))
+            found.value.append(float(np.float32(tree["split_conditions"][node])))
             found.missing_yes.append(default_left)
         found.yes.append(children[0])
         found.no.append(children[1])

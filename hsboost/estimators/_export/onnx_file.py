@@ -1,8 +1,7 @@
 """A model as ONNX: all trees in one operator, in float64, then the link and the labels in plain operators.
 
 Converters guess what a booster with a custom objective means; here every step is written down. Outputs are ``label``,
-``decision_function`` and, for ``output="probability"``, ``probabilities`` of all classes. All comparisons are "at
-most", as onnxruntime 1.32 takes "below" for "at most" in an operator that also asks for sets of categories.
+``decision_function`` and, for ``output="probability"``, ``probabilities`` of all classes.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from hsboost.estimators._export.forest import Forest
 from hsboost.estimators._export.plan import Plan
 
 #: Modes of the operator's nodes.
-_AT_MOST, _AMONG = 0, 6
+_AT_MOST, _BELOW, _AMONG = 0, 1, 6
 #: The first opset with TreeEnsemble, which has float64 and sets of categories.
 _ML_OPSET, _OPSET, _IR_VERSION = 5, 18, 10
 
@@ -131,12 +130,9 @@ def _ensemble(forest: Forest, n_outputs: int, tensor: Any) -> dict[str, Any]:
         for node in range(max(len(tree.feature), 1)):
             alone = not tree.feature
             feature.append(0 if alone else tree.feature[node])
-            value = 0.0 if alone else tree.value[node]
-            if not forest.or_equal:  # below a float32 is at most the one before; see the module's docstring
-                value = float(np.nextafter(np.float32(value), np.float32(-np.inf)))
-            split.append(value)
+            split.append(0.0 if alone else tree.value[node])
             asked = None if alone else tree.members[node]
-            mode.append(_AT_MOST if asked is None else _AMONG)
+            mode.append((_AT_MOST if forest.or_equal else _BELOW) if asked is None else _AMONG)
             if asked is not None:
                 members += [float(one) for one in asked] + [np.nan]
             missing.append(0 if alone else int(tree.missing_yes[node]))

@@ -74,9 +74,21 @@ def _arrays(model: Any, factor: Any, shift: Any) -> tuple[np.ndarray, np.ndarray
     return tuple(np.broadcast_to(np.asarray(one, dtype=np.float64), (n_outputs,)) for one in (factor, shift))  # type: ignore[return-value]
 
 
+def _sign(model: Any) -> float:
+    """-1 where the trees score the first of two classes: ``decision_function`` is above 0 for the second."""
+    return -1.0 if model._is_turned() else 1.0
+
+
+def _shift(model: Any) -> Any:
+    """What is added to raw scores of the positive class, or of each class, to make 0 the cut."""
+    offset = model.objective_.offset
+    return (0.0 if offset is None else np.asarray(offset)) - np.asarray(model.threshold_)
+
+
 def decisions(model: Any) -> Plan:
     """``decision_function``: 0 is the cut."""
-    factor, shift = _arrays(model, model.objective_.unit, model._shift())
+    sign = _sign(model)
+    factor, shift = _arrays(model, sign * model.objective_.unit, sign * _shift(model))
     return Plan("decision", factor, shift, "identity", 0.0 if model.classes_.size == 2 else None)
 
 
@@ -84,9 +96,10 @@ def _own(model: Any) -> Plan:
     """The loss's own probabilities, if they are a sigmoid or softmax of the raw scores."""
     loss, several = model.objective_.loss, model.classes_.size > 2
     offset = model.objective_.offset
-    factor, shift = _arrays(model, model.objective_.unit, 0.0 if offset is None else offset)
+    sign = _sign(model)
+    factor, shift = _arrays(model, sign * model.objective_.unit, 0.0 if offset is None else sign * np.asarray(offset))
     link: Link = "softmax" if several else "sigmoid"
-    plan = Plan("probability", factor, shift, link, None if several else float(model.threshold_))
+    plan = Plan("probability", factor, shift, link, None if several else sign * float(model.threshold_))
     # Told by its values, so that losses of the user's own count, too.
     tried = np.linspace(-8.0, 8.0, 33)
     tried = tried[:, None] * np.cos(np.arange(model.classes_.size)) if several else tried
@@ -121,5 +134,7 @@ def _calibrated(model: Any) -> Plan:
             "probabilities gives the decisions; pass output='decision', or calibrate on more rows"
         )
     # Calibrators see decisions in units of the trees.
-    _, shift = _arrays(model, 1.0, slope * (np.asarray(model._shift()) / model.objective_.unit) + intercept)
-    return Plan("probability", slope, shift, "each" if several else "sigmoid", None if several else float(intercept[0]))
+    sign = _sign(model)
+    _, shift = _arrays(model, 1.0, sign * (slope * (_shift(model) / model.objective_.unit) + intercept))
+    cut = None if several else sign * float(intercept[0])
+    return Plan("probability", sign * slope, shift, "each" if several else "sigmoid", cut)

@@ -13,6 +13,19 @@ def to_bytes(content: bytes, kind: str, plan: Plan) -> bytes:
     """The checkpoint of a native file's content."""
     import treelite
 
+    try:
+        return _loaded(content, kind, plan)
+    except treelite.TreeliteError as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        raise ValueError(
+            f"format='treelite': treelite {treelite.__version__} does not read this model of {kind} ({reason}); "
+            f"upgrade treelite, or export to format={kind!r}"
+        ) from error
+
+
+def _loaded(content: bytes, kind: str, plan: Plan) -> bytes:
+    import treelite
+
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / ("model.json" if kind == "xgboost" else "model.txt")
         if kind == "xgboost":

@@ -11,6 +11,7 @@ from hsboost.estimators._export.plan import Plan
 from hsboost.estimators._model_file import native
 from hsboost.estimators._model_file.plain import FLOAT32
 from hsboost.estimators._model_file.xgboost_model import portable
+from hsboost.estimators._rounds import first_rounds
 
 #: Rounding of a base score that goes through the logistic link and back, in units of the margin.
 _BASE_ROUNDING = 2.0**-22
@@ -19,24 +20,8 @@ _LEAST_BASE = 1e-6
 
 
 def parsed(booster: Any, rounds: int | None) -> dict[str, Any]:
-    """The model of a native booster, of its first ``rounds`` rounds (None: of all).
-
-    Slicing the booster instead would lose the names of the categories.
-    """
-    model = portable(json.loads(bytes(booster.save_raw("json"))))
-    found = model["learner"]["gradient_booster"]
-    if rounds is None or found["name"] == "gblinear":
-        return model
-    inner = found.get("gbtree", found)["model"]
-    inner["iteration_indptr"] = inner["iteration_indptr"][: rounds + 1]
-    n_trees = inner["iteration_indptr"][-1]
-    inner["trees"], inner["tree_info"] = inner["trees"][:n_trees], inner["tree_info"][:n_trees]
-    inner["gbtree_model_param"]["num_trees"] = str(n_trees)
-    if "weight_drop" in found:
-        found["weight_drop"] = found["weight_drop"][:n_trees]
-    for name in ("best_iteration", "best_score"):
-        model["learner"].get("attributes", {}).pop(name, None)
-    return model
+    """The model of a native booster, of its first ``rounds`` rounds (None: of all)."""
+    return portable(first_rounds(booster, rounds))
 
 
 def drop_names_of_categories(model: dict[str, Any]) -> None:
