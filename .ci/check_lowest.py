@@ -1,4 +1,4 @@
-"""Print what is installed of hsboost's direct requirements; exit with 1 where it is not the declared lower bound."""
+"""Print the installed versions of hsboost's direct requirements; exit with 1 if one is not the declared lower bound."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text
 
 
 def requirements(extra: str | None) -> list[Requirement]:
-    """Of the package alone, or of an extra and of the extras that it names."""
+    """The requirements of the package, or those of an extra and of the extras that it names."""
     found = []
     for line in project["dependencies"] if extra is None else project["optional-dependencies"][extra]:
         one = Requirement(line)

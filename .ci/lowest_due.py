@@ -1,8 +1,8 @@
-"""Should `.ci/run` test the lowest versions, too? Prints "run: why" or "skip: why".
+"""Decide whether `.ci/run` also tests the lowest versions. Prints "run: why" or "skip: why".
 
-The answer comes from the commit, not from the clock: a commit that is tested again is tested alike. It is yes where the
-commit touches what decides on the lowest versions, and on the first day (UTC) of every week that has a commit, which
-makes it weekly. HSBOOST_LOWEST=1 or 0 overrules both.
+The decision depends on the commit, not on the clock, so that repeated tests of a commit are the same. The lowest
+versions are tested if the commit changes files that affect them, and on the first day (UTC) with a commit in every
+week. HSBOOST_LOWEST=1 or 0 overrides both.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WATCHED = ("pyproject.toml", ".ci/")
 
 
 def answer(setting: str, day: date, earlier: Iterable[date], changed: Iterable[str]) -> str:
-    """For a commit of ``day`` that touches the files ``changed``, after commits of the days ``earlier``."""
+    """The answer for a commit of ``day`` that changes the files ``changed``, after commits on the days ``earlier``."""
     if setting not in ("", "0", "1"):
         raise SystemExit(f"HSBOOST_LOWEST must be 0, 1 or unset, got {setting!r}")
     if setting:
@@ -36,7 +36,7 @@ def git(*arguments: str) -> list[str]:
 
 
 def main() -> None:
-    # Of a merge its first parent counts: the branch that it was merged into.
+    # For a merge, follow the first parent: the branch that it was merged into.
     times = git("log", "--first-parent", "--format=%ct")
     days = [datetime.fromtimestamp(int(one), UTC).date() for one in times]
     changed = git("diff", "--name-only", "HEAD^", "HEAD") if len(days) > 1 else []

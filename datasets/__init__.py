@@ -53,7 +53,7 @@ class Dataset:
 
     ``X`` (n, p) DataFrame with rows numbered from 0 (a scipy CSR matrix of float32 for the libsvm sets), ``y``
     (n,) int8 of 0/1, ``groups`` (n,) int32 group ids (the same in every split) or None, ``categorical`` the
-    names of the categorical columns, ``info`` what is known of the set. ``split`` is "train", "valid", "test"
+    names of the categorical columns, ``info`` the facts about the set. ``split`` is "train", "valid", "test"
     or None for all rows.
     """
 
@@ -82,22 +82,21 @@ def load(
     ----------
     name : one of `list_datasets()`.
     split : "train", "valid", "test", or None (default) for every row.
-    seed : int >= 0, decides the split (where the set has no given one) and the subset. Default 0.
+    seed : int >= 0, determines the split (if the set has no given one) and the subset. Default 0.
     rows : keep at most this many rows of the split, drawn at random by seed; None (default) keeps all. For
         one seed a smaller subset is part of a larger one. Rows keep the table's order.
     encoding : "categorical" (default) gives pandas categoricals with the same categories in every split;
         "as_numbers" gives each category's position in that list (int32; float64 with NaN in a column that has
         missing values). In published sets, id columns with more than 512 levels become target encodings
         (float32) fitted on the loaded rows of train only, cross-fitted there (see docs/datasets.md); and
-        "as_numbers" gives whole-number ids as that number (int64), as the paper's scripts do.
+        "as_numbers" gives integer ids as that number (int64), as the paper's scripts do.
     data_dir : folder with further data: published sets in ``<name>/``, your own as ``<name>.parquet`` with
         ``<name>.toml``. Default the environment variable HSBOOST_DATA_DIR, then, for published sets, the
         per-user folder of ``python -m datasets fetch``. The shipped sets need none.
-    layout : for a published set of which several forms are there, the one to load; default the registry's
-        first.
+    layout : for a published set with several forms, the one to load; default the registry's first that is available.
 
-    Nothing is downloaded here. A published set's file is converted to Parquet at its first use, and again where the
-    Parquet file is found damaged: its content is checked as it is read.
+    Nothing is downloaded here. A published set's file is converted to Parquet at its first use, and again if the
+    Parquet file is damaged: its content is checked as it is read.
 
     Raises
     ------
@@ -139,12 +138,11 @@ def stream(
     data_dir: str | os.PathLike[str] | None = None,
     layout: str | None = None,
 ) -> Stream:
-    """Read a published set's split piece by piece, with the features of `load`, for sets that exceed the memory.
+    """Read a published set's split in pieces, with the features of `load`, for sets larger than memory.
 
     Arguments as in `load`. Returns a `datasets.streaming.Stream`: ``xgb.QuantileDMatrix(stream.xgboost())``,
-    ``stream.lightgbm()``, or iterate over it. Raises DatasetError as `load` does, and for shipped and own
-    sets, which are in memory anyway. A piece that is found damaged when it is read is a DatasetError, too; the next
-    call converts the file again.
+    ``stream.lightgbm()``, or iterate over it. Raises DatasetError as `load` does, for shipped and own sets, which are
+    read into memory anyway, and for a damaged piece when it is read; the next call then converts the file again.
     """
     table, keep, seed = _repaired(lambda: _select(name, split, seed, rows, encoding, data_dir, layout))
     if not isinstance(table, Store):
@@ -163,7 +161,7 @@ def load_splits(
     data_dir: str | os.PathLike[str] | None = None,
     layout: str | None = None,
 ) -> tuple[Dataset, Dataset, Dataset]:
-    """Load the three splits: train, valid, test. ``rows`` caps each of them; all else is as in `load`."""
+    """Load the three splits: train, valid, test. ``rows`` limits each of them; other arguments are as in `load`."""
     train, valid, test = (
         load(name, split=cast(Split, part), seed=seed, rows=rows, encoding=encoding, data_dir=data_dir, layout=layout)
         for part in _splits.PARTS
@@ -177,25 +175,25 @@ def list_datasets(data_dir: str | os.PathLike[str] | None = None) -> list[str]:
     """
     folder = _folder(data_dir)
     return [
-        *(name for name, info in registry().items() if not info.published or published.at_hand(info, folder)),
+        *(name for name, info in registry().items() if not info.published or published.available_layout(info, folder)),
         *([] if folder is None else [name for name in own.names(folder) if name not in registry()]),
     ]
 
 
 def describe(name: str, data_dir: str | os.PathLike[str] | None = None, layout: str | None = None) -> DatasetInfo:
-    """Tell what is known of a data set; errors as in `load`.
+    """Return the facts about a data set; errors as in `load`.
 
-    Nothing is written: of a published set that is converted, rows and notes are those of the copy at hand; of one that
-    is not, or not here, or whose converted files are damaged, the registry's facts, with ``here`` saying so.
+    Nothing is written. For a published set that is converted, rows and notes are those of the local copy. For one that
+    is missing, not converted or damaged, they are the registry's, and ``here`` says so.
     """
     folder = _folder(data_dir)
     info = registry().get(name)
     if info is None or not info.published:
         return _table(name, folder, layout).info
-    if layout is None and published.at_hand(info, folder) is None:
+    if layout is None and published.available_layout(info, folder) is None:
         return replace(info, here=f"not here; run: python -m datasets fetch {name}" if info.files else "not here")
     chosen = published.choose(info, folder, layout)
-    if not published.is_at_hand(info, chosen, folder):
+    if not published.is_available(info, chosen, folder):
         raise published.nothing_there(info, chosen, folder)
     made = published.converted(info, chosen, folder)
     if made is None:
@@ -207,7 +205,7 @@ def describe(name: str, data_dir: str | os.PathLike[str] | None = None, layout: 
 
 
 def _repaired(read: Callable[[], _Result]) -> _Result:
-    """Read; where a converted file is found damaged and its source is there, once more, which converts it again."""
+    """Read; if a converted file is damaged and its source exists, read again, which converts it again."""
     try:
         return read()
     except DamagedCache as error:
@@ -238,7 +236,7 @@ def _select(
 
 
 def _rows(table: Table | Store, split: Split | None, seed: int, rows: int | None) -> np.ndarray:
-    """Return the sorted numbers of a split's rows, or of the subset of them that seed and rows give."""
+    """Return the sorted numbers of a split's rows, or of the subset drawn by ``seed`` and ``rows``."""
     keep = np.arange(len(table.y))
     if split is not None:
         keep = np.flatnonzero(_splits.assign(table, seed) == _splits.PARTS.index(split))
@@ -249,11 +247,11 @@ def _rows(table: Table | Store, split: Split | None, seed: int, rows: int | None
 
 
 def _encoder(table: Store, seed: int, rows: int | None, encoding: Encoding) -> Encoder:
-    """Return the encoder that the three splits of one seed and row cap share: it is fitted on that train split."""
+    """Return the encoder that the three splits of one seed and row limit share, fitted on that train split."""
     key = (seed, rows, encoding)
     known = table.encoders
     if key not in known:
-        # One is enough: benchmarks go from one seed to the next.
+        # Keep only one: benchmarks process one seed after the other.
         known.clear()
         needed = bool(table.info.encoded) and encoding == "categorical"
         fit_rows = _rows(table, "train", seed, rows) if needed else np.empty(0, dtype=np.int64)
@@ -323,7 +321,7 @@ def _read_registered(name: str, folder: Path | None) -> Table:
 
 @lru_cache(maxsize=2)
 def _read_own(name: str, folder: Path, stamps: tuple[int, ...]) -> Table:
-    # The files' times are part of the key, so that an edited file is read again.
+    # The files' times are part of the key, so that edited files are read again.
     return own.read(name, folder)
 
 

@@ -61,11 +61,11 @@ def list_command(data_dir: Folder = None) -> None:
 
 
 def _known(name: str, folder: Path | None) -> tuple[DatasetInfo, str]:
-    """A set's facts without converting anything, and where it is."""
+    """A set's facts without converting anything, and its location."""
     info = registry().get(name)
     if info is None or not info.published:
         return datasets.describe(name, folder), "shipped" if info else "own"
-    layout = published.at_hand(info, folder)
+    layout = published.available_layout(info, folder)
     if layout is None:
         return info, "to fetch" if info.files else "to get"
     made = published.converted(info, info.layouts[layout], folder)

@@ -1,4 +1,4 @@
-"""From a source file to Parquet in one pass and little memory, with a note beside it of what it was made from."""
+"""From a source file to Parquet in one pass and little memory, with a note that identifies its source."""
 
 from __future__ import annotations
 
@@ -44,27 +44,27 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Part:
-    """One converted file: the Parquet file, the notes from the JSON file beside it, the source if it is at hand."""
+    """One converted file: the Parquet file, the notes from its JSON file, and the source if it exists."""
 
     path: Path
     notes: dict[str, Any]
     source: Source | None = None
 
     def open(self) -> BlockReader:
-        """Open the Parquet file so that each byte is compared with its digest in the notes as it is read."""
+        """Open the Parquet file so that each block is compared with its digest in the notes as it is read."""
         return BlockReader(self.path, self.notes["bytes"], self.notes["digests"])
 
     def distrust(self) -> None:
-        """Note that the Parquet file is damaged, so that the next use converts it again; not without its source."""
+        """Mark the Parquet file as damaged, so that the next use converts it again; nothing without a source."""
         if self.source is not None:
             with contextlib.suppress(OSError):
                 write_note(self.path.with_suffix(".json"), self.notes | {"damaged": True})
 
 
 class Unusable(Exception):
-    """A converted file that must not be read: why, whether it is damaged, and the source that its note names.
+    """A converted file that must not be read: the reason, whether it is damaged, and the source that its note names.
 
-    ``malformed`` is the number of malformed rows that were accepted in it: as many are when it is converted again.
+    ``malformed`` is the number of malformed rows accepted in it; converting it again accepts as many.
     """
 
     def __init__(self, reason: str, damaged: bool = False, source: Source | None = None, malformed: int = 0) -> None:
@@ -73,17 +73,17 @@ class Unusable(Exception):
 
 
 def fingerprint(layout: Layout) -> str:
-    """Return a short hash of all that decides what a conversion gives; it changes with the layout or the code."""
+    """Return a short hash of everything that affects a conversion's result: the layout and the version of the code."""
     stored = [(column.source, column.kind) for column in (*layout.columns, *layout.derived)]
     rules = (VERSION, _sealed.BLOCK, layout.format, layout.features, layout.positive, layout.negative, layout.at_least)
     return hashlib.sha256(repr((rules, layout.delimiter, layout.further, stored)).encode()).hexdigest()[:16]
 
 
 def cached(layout: Layout, part: str, folder: Path, source: Source | None) -> Part | None:
-    """Return a part that was converted before, or None where there is none or it is not of this source and code.
+    """Return a part that was converted before, or None if there is none, or if source or code have changed.
 
-    A source that is gone since is no reason to distrust the cache; one that changed is. Of the Parquet file only the
-    size is compared here; its content is, block by block, whenever it is read.
+    A cache whose source was removed since is valid; one whose source changed is not. Only the size of the Parquet file
+    is compared here; its content is compared block by block whenever it is read.
     """
     try:
         return inspect(layout, part, folder, source)
@@ -92,7 +92,7 @@ def cached(layout: Layout, part: str, folder: Path, source: Source | None) -> Pa
 
 
 def inspect(layout: Layout, part: str, folder: Path, source: Source | None) -> Part | None:
-    """As `cached`, but raises `Unusable`, with the reason, for a Parquet file that is there and must not be read."""
+    """Same as `cached`, but raises `Unusable`, with the reason, for an existing Parquet file that must not be read."""
     path, note = folder / f"{part}.parquet", folder / f"{part}.json"
     if not path.is_file():
         return None
@@ -124,13 +124,13 @@ def inspect(layout: Layout, part: str, folder: Path, source: Source | None) -> P
         if digest(source.path) != made_from["file_sha256"]:
             raise changed
         notes["source"] |= {"mtime_ns": found.st_mtime_ns, "path": str(source.path)}
-        with contextlib.suppress(OSError):  # it only saves the digest next time
+        with contextlib.suppress(OSError):  # the note only saves computing the digest next time
             write_note(note, notes)
     return Part(path, notes, source)
 
 
 def _noted(notes: dict[str, Any]) -> Source | None:
-    """The source that a note names, if it is still there."""
+    """The source that a note names, if it still exists."""
     made_from = notes.get("source")
     if not isinstance(made_from, dict) or not {"path", "member"} <= made_from.keys():
         return None
@@ -151,9 +151,9 @@ def convert(
 ) -> Part:
     """Convert one source file to ``folder/<part>.parquet``, one block in memory at a time.
 
-    The file appears under its name when it is whole; an interrupted conversion leaves nothing that could be
-    taken for it, and leaves an earlier conversion as it was. Raises `DatasetError` for a damaged file, a wrong
-    checksum, more than ``max_malformed`` malformed rows, and a folder that cannot be written or has no space left.
+    The file gets its name when it is complete. An interrupted conversion leaves no partial file under that name, and
+    does not change an earlier conversion. Raises `DatasetError` for a damaged file, a wrong checksum, more than
+    ``max_malformed`` malformed rows, and a folder that cannot be written or has no space left.
     """
     path = folder / f"{part}.parquet"
     temporary, note = scratch(path), scratch(path.with_suffix(".json"))
@@ -165,9 +165,9 @@ def convert(
         with sink:
             notes = _convert(info, layout, part, source, sink, derive, max_malformed, progress)
         with _written(folder):
-            # All that takes space is written before anything is replaced.
+            # Everything that needs space is written before anything is replaced.
             write_note(note, notes)
-            # The old note goes first: at no moment does a note stand beside a file that it does not describe.
+            # Remove the old note first, so that a note never exists next to a file that it does not describe.
             path.with_suffix(".json").unlink(missing_ok=True)
             temporary.replace(path)
             note.replace(path.with_suffix(".json"))
@@ -295,7 +295,7 @@ class _Tables:
 
 
 class _Census:
-    """What loading needs to know of a part: rows, positives, missing values, levels of the categories."""
+    """The facts of a part that loading needs: rows, positives, missing values, levels of the categories."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -335,10 +335,10 @@ class _Census:
 
 
 def _is_published(info: DatasetInfo, source: Source, size: int, hashes: dict[str, str]) -> bool | None:
-    """Compare with the published checksum: None where none is known. Raises where the file must be that one.
+    """Compare with the published checksum: None if none is known. Raises if the file must match but does not.
 
-    That is so for a member of the published archive, and for a file of the published name and size. Another
-    file of that name may be a subset on purpose.
+    A member of the published archive and a file of the published name and size must match. Another file of that name
+    may be an intended subset.
     """
     for file in info.files:
         name = source.path.name if source.member is None else Path(source.member).name
@@ -358,13 +358,13 @@ def _is_published(info: DatasetInfo, source: Source, size: int, hashes: dict[str
 
 
 def _beside(layout: Layout, source: Source) -> list[list[object]]:
-    """Size and time of the tables that are joined to the rows, to notice when one changes."""
+    """Size and time of the tables that are joined to the rows, to detect changes."""
     found = [source.path.parent / (name + ending) for name in layout.beside for ending in ENDINGS]
     return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in found if path.is_file()]
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed conversions left behind, unless it is so new that one may still be running."""
+    """Remove the leftovers of killed conversions, unless they are so new that one may still be running."""
     for path in folder.glob("*.partial"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:

@@ -1,4 +1,4 @@
-"""From blocks of delimited text to typed columns, with every row that does not fit counted."""
+"""From blocks of delimited text to typed columns; malformed rows are counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TYPES = {"order": pa.float64(), "group": pa.string(), "category": pa.string()} 
 
 
 def stored_name(column: Column) -> str:
-    """Return the name of a column in the Parquet cache: label and order have names that no feature has."""
+    """Return the name of a column in the Parquet cache: label and order get names that no feature has."""
     return {"label": LABEL, "order": ORDER}.get(column.kind, column.name)
 
 
@@ -35,9 +35,9 @@ def schema(columns: list[Column]) -> pa.Schema:
 
 
 def kept(layout: Layout, columns: list[Column]) -> list[Column]:
-    """List what is stored, in order: the file's columns that are not dropped, and the derived ones.
+    """List the stored columns, in order: the file's columns that are not dropped, and the derived ones.
 
-    A derived column stands where the raw one of the same name was.
+    A derived column takes the position of the raw column of the same name.
     """
     derived = {column.name: column for column in layout.derived}
     found = [derived.pop(column.name, column) for column in columns if column.kind not in ("drop",)]
@@ -45,7 +45,7 @@ def kept(layout: Layout, columns: list[Column]) -> list[Column]:
 
 
 def header(layout: Layout, first: bytes, where: object) -> tuple[list[Column], bool]:
-    """Say what the file's columns are, in its order, and whether its first line is a header."""
+    """Return the file's columns, in its order, and whether its first line is a header."""
     expected = {column.source: column for column in layout.columns}
     _check_delimiter(layout, first, where)
     if layout.header == "none":
@@ -86,7 +86,7 @@ def header(layout: Layout, first: bytes, where: object) -> tuple[list[Column], b
 
 
 def _check_delimiter(layout: Layout, first: bytes, where: object) -> None:
-    """Raise where the first line is one field, and as many as the layout has with another delimiter."""
+    """Raise if the first line is a single field but has the layout's number of fields with another delimiter."""
     if len(layout.columns) < 2 or len(_fields(layout, first)) > 1:
         return
     for other in DELIMITERS:
@@ -120,7 +120,7 @@ def typed(
 ) -> pa.Table:
     """Turn columns of text, read from the given lines, into the stored columns."""
     made = {} if derive is None else derive(texts)
-    # What is made of a row's own text must come out; what is looked up in another table may be missing.
+    # A value derived from the row's own text must exist; one looked up in another table may be missing.
     strict = any(column.kind == "raw" for column in layout.columns)
     bad = np.zeros(len(lines), dtype=bool)
     result = []
@@ -145,7 +145,7 @@ def typed(
 
 
 def label(layout: Layout, texts: pa.Array) -> pa.Array:
-    """Turn the label column into int8 of 0/1, null where it is neither."""
+    """Turn the label column into int8 of 0/1, null for any other value."""
     if layout.positive:
         yes, no = (pc.is_in(texts, value_set=pa.array(words)) for words in (layout.positive, layout.negative))
     else:
@@ -204,7 +204,7 @@ def _read(layout: Layout, columns: list[Column], block: bytes, invalid: Callable
         return pa.table({name: pa.array([], pa.string()) for name in wanted})
     return pa_csv.read_csv(
         pa.BufferReader(block),
-        # One thread: only then does Arrow tell row numbers.
+        # One thread: Arrow reports row numbers only then.
         read_options=pa_csv.ReadOptions(column_names=names, use_threads=False, block_size=max(len(block), 1)),
         parse_options=pa_csv.ParseOptions(
             delimiter=layout.delimiter,
@@ -222,7 +222,7 @@ def _read(layout: Layout, columns: list[Column], block: bytes, invalid: Callable
 
 
 def _sound_lines(layout: Layout, block: bytes, line: int, malformed: Malformed) -> tuple[bytes, np.ndarray]:
-    """Drop, and count, the lines that are blank, not UTF-8 or have a quote without its partner or a stray byte."""
+    """Drop and count lines that are blank, not UTF-8, or have an unmatched quote or a stray byte."""
     sound, numbers = [], []
     for number, text in enumerate(block.split(b"\n")[:-1], line):
         if not text:
@@ -277,7 +277,7 @@ def _numbers(texts: pa.Array, kind: pa.DataType) -> pa.Array:
 def _blame(
     texts: pa.Array, wrong: pa.Array, reason: str, bad: np.ndarray, lines: np.ndarray, malformed: Malformed
 ) -> None:
-    """Count rows that are wrong for the first time."""
+    """Count rows that were not counted as wrong before."""
     for row in np.flatnonzero(wrong.to_numpy(zero_copy_only=False)):
         if not bad[row]:
             bad[row] = True

@@ -18,16 +18,16 @@ FOLDS = 5
 
 
 class Encoder:
-    """Answer how each column of a store becomes a feature, for one seed and one set of training rows.
+    """Turns each column of a store into a feature, for one seed and one set of training rows.
 
     ``fit_rows`` are the sorted numbers of the training rows on which target encodings are fitted. A column
-    with at most 512 levels in the whole table stays a category. One with more gets scikit-learn's
+    with at most 512 levels in the full table stays a category. One with more gets scikit-learn's
     `TargetEncoder` (smoothing "auto"): rows outside ``fit_rows`` get the encoding fitted on all of those;
-    a row among them gets the one fitted on the four fifths (by fold) that it is not in, as
-    `TargetEncoder.fit_transform` does it. Unknown texts get the mean label; missing is a level of its own.
+    a row among them gets the one fitted on the four fifths (by fold) that do not contain it, as in
+    `TargetEncoder.fit_transform`. Unknown texts get the mean label; missing is a separate level.
 
-    With ``as_numbers`` nothing is fitted: whole-number ids become that number, other texts their position in
-    the sorted list of all levels of the table.
+    With ``as_numbers`` nothing is fitted: integer ids become that number, other texts their position in the
+    sorted list of all levels of the table.
     """
 
     def __init__(self, store: Store, fit_rows: np.ndarray, seed: int, as_numbers: bool) -> None:
@@ -63,7 +63,7 @@ class Encoder:
     def column(self, name: str, values: pa.ChunkedArray, places: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Turn some rows of a stored column into numbers: codes of levels (-1 missing) for categories.
 
-        ``places`` are the rows' places in ``values``, ``rows`` their numbers in the whole table.
+        ``places`` are the rows' positions in ``values``, ``rows`` their numbers in the full table.
         """
         if name not in self.store.categories:
             found = values.combine_chunks().to_numpy(zero_copy_only=False)
@@ -131,7 +131,7 @@ class _Target:
     def fit(cls, coded: Coded, y: np.ndarray, folds: np.ndarray, seed: int) -> _Target:
         count = int(folds.max()) + 1
         size = len(coded.texts) + 1
-        # The last value stands for missing, which is a level of its own.
+        # The last value stands for missing, which is a separate level.
         codes = np.where(coded.codes < 0, size - 1, coded.codes).astype(np.int64)
         values = np.empty((count + 1, size), dtype=np.float32)
         unknown = np.empty(count + 1, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Downloads: mirrors in order, partial files resumed, size and checksum checked before a file gets its name."""
+"""Downloads: mirrors in order, resumed partial files, size and checksum checked before a file gets its name."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from datasets.registry import DatasetError
 
 
 class _Wrong(Exception):
-    """All bytes arrived, and they are not those of the published file."""
+    """All bytes arrived, but they are not those of the published file."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What became of a file: its path, the address it came from (None: it was there), its SHA-256."""
+    """The result of a fetch: the file's path, its address (None: it existed already), its SHA-256."""
 
     path: Path
     url: str | None
@@ -30,17 +30,17 @@ class Fetched:
 
 
 def fetch(file: SourceFile, folder: Path, watch: Watch | None = None) -> Fetched:
-    """Download one file into ``folder`` unless it is there whole, from the first address that serves it well.
+    """Download one file into ``folder`` from the first address that serves it, unless it is complete there.
 
-    What arrives goes to ``<name>.part``, which a later call resumes; the file gets its name as the last act, when
-    size and checksum are right. Where no checksum is published, the SHA-256 is kept in ``<name>.sha256.json`` for
-    `verify`. Of several calls at one time, in whatever process or thread, one downloads and the others wait for its
-    file. Raises `DatasetError` with what each address answered, and for a folder that cannot be written.
+    Bytes are written to ``<name>.part``, which a later call resumes; the file gets its name at the end, when size and
+    checksum are correct. If no checksum is published, the SHA-256 is kept in ``<name>.sha256.json`` for `verify`. Of
+    several concurrent calls, in any process or thread, one downloads and the others wait for its file. Raises
+    `DatasetError` with the answer of each address, and for a folder that is not writeable.
     """
     target = folder / file.name
     if not target.is_file():
         with making(folder, file.name):
-            if not target.is_file():  # another process may have fetched it meanwhile
+            if not target.is_file():  # another process may have fetched it in the meantime
                 return _download(file, target, watch)
     return Fetched(target, None, _compared(file, target)[1])
 
@@ -49,7 +49,7 @@ def _download(file: SourceFile, target: Path, watch: Watch | None) -> Fetched:
     failures = []
     for url in file.urls:
         part = Part(target.with_name(f"{file.name}.part"), file)
-        # A wrong checksum after a resume may come from the earlier piece: once more, from the start.
+        # A wrong checksum after a resume may come from the earlier piece: try again from the start.
         for fresh in (False, True):
             if fresh:
                 part.forget()
@@ -71,7 +71,7 @@ def _download(file: SourceFile, target: Path, watch: Watch | None) -> Fetched:
 
 
 def _finish(file: SourceFile, part: Part, target: Path, url: str) -> str:
-    """Check a partial file that is whole and give it its name; returns its SHA-256."""
+    """Check a complete partial file and give it its name; returns its SHA-256."""
     size = part.path.stat().st_size
     if file.size is not None and size != file.size:
         raise _Wrong(f"{size:,} bytes arrived, the published file has {file.size:,}")
@@ -87,15 +87,15 @@ def _finish(file: SourceFile, part: Part, target: Path, url: str) -> str:
 
 
 def verify(file: SourceFile, path: Path) -> str:
-    """Say how a file compares with what is published; raises `DatasetError` where it differs.
+    """Compare a file with the published size and checksum; raises `DatasetError` if it differs.
 
-    Without a published checksum it is compared with the one noted when it was fetched, if it was.
+    Without a published checksum it is compared with the one noted when it was fetched, if any.
     """
     return _compared(file, path)[0]
 
 
 def _compared(file: SourceFile, path: Path) -> tuple[str, str]:
-    """What `verify` says, and the SHA-256, from one reading of the file."""
+    """The result of `verify`, and the SHA-256, from one reading of the file."""
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         raise DatasetError(f"{path} has {size:,} bytes, expected {file.size:,}; it is not the published file")
@@ -118,7 +118,7 @@ def _note_of(path: Path) -> Path:
 
 
 def _noted(path: Path) -> str | None:
-    """The SHA-256 noted when a file was fetched; None where there is no note."""
+    """The SHA-256 noted when a file was fetched; None without a note."""
     note = _note_of(path)
     try:
         content = note.read_bytes()

@@ -1,4 +1,4 @@
-"""The forms in which a data set is published: which files, which columns, which label."""
+"""The forms in which a data set is published: files, columns and label."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _RANGE = re.compile(r"^([A-Za-z_]+)(\d+)-([A-Za-z_]+)(\d+)$")
 
 @dataclass(frozen=True)
 class Column:
-    """One column: ``source`` is its name in the file, ``name`` the one used here, ``kind`` what becomes of it.
+    """One column: ``source`` is its name in the file, ``name`` the one used here, ``kind`` its role or type.
 
-    Kinds: "label"; "drop" (not read); "raw" (text that a set's own code makes other columns of); "order"
-    (says which row of a group came first, not a feature); "group" (group ids, not a feature); "category"
-    (kept as text, whatever it looks like, so that no id is too long or taken for a number); and the numbers.
+    Kinds: "label"; "drop" (not read); "raw" (text from which a set's own code derives other columns); "order"
+    (orders the rows of a group, not a feature); "group" (group ids, not a feature); "category" (always kept as
+    text, so that no id is too long or parsed as a number); and the numbers.
     """
 
     source: str
@@ -37,11 +37,11 @@ class Layout:
 
     ``names`` gives for each part ("all", or train / valid / test) the accepted file names without the ending
     of a compression, best first; parts in ``optional`` may be missing. ``header`` is "required", "none" or
-    "optional"; ``further`` is the kind of columns that the header has beside the known ones (None: refused).
-    The label is 1 where the text is in ``positive`` and 0 where it is in ``negative``; or, with ``at_least``,
-    where the number is at least that; or else where the number is 1 (0 for 0 and -1). ``features`` is the
-    number of columns of a libsvm set; ``beside`` names tables that are joined to the rows. ``overrides`` are
-    the `DatasetInfo` fields that differ in this form.
+    "optional"; ``further`` is the kind of columns that the header has in addition to the known ones (None:
+    refused). The label is 1 if the text is in ``positive`` and 0 if it is in ``negative``; or, with ``at_least``,
+    1 if the number is at least that; otherwise 1 if the number is 1 (0 for 0 and -1). ``features`` is the number
+    of columns of a libsvm set; ``beside`` names tables that are joined to the rows. ``overrides`` are the
+    `DatasetInfo` fields that differ in this form.
     """
 
     name: str
@@ -72,10 +72,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file to download: its name, addresses in the order to try, size in bytes and checksum where published.
+    """A file to download: its name, addresses in the order to try, size in bytes and checksum if published.
 
     ``checksum`` is "algorithm:hex"; ``members`` are the checksums of an archive's files; ``asked`` marks
-    files that are fetched only when asked for by name.
+    files that are fetched only when requested by name.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Subset:
 
 
 def columns_of(specs: list[str]) -> tuple[Column, ...]:
-    """Read ``name:kind`` texts, with ``A1-A3:kind`` standing for A1, A2, A3."""
+    """Parse ``name:kind`` texts, where ``A1-A3:kind`` means A1, A2, A3."""
     found: list[Column] = []
     for spec in specs:
         source, kind = spec.rsplit(":", 1)

@@ -1,4 +1,4 @@
-"""From blocks of libsvm text to sparse rows, with every row that does not fit counted."""
+"""From blocks of libsvm text to sparse rows; malformed rows are counted."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ SCHEMA = pa.schema([(LABEL, pa.int8()), (INDICES, pa.list_(pa.int32())), (VALUES
 
 
 def parse(features: int, line: int, block: bytes, malformed: Malformed) -> pa.Table:
-    """Turn whole lines (``label index:value ...``, indices from 1, increasing, at most ``features``) into rows.
+    """Turn complete lines (``label index:value ...``, indices from 1, increasing, at most ``features``) into rows.
 
-    Indices are stored from 0, values as float32. Rows that do not fit go to ``malformed``.
+    Indices are stored from 0, values as float32. Rows of another form go to ``malformed``.
     """
     try:
         return _fast(features, block)
     except (ValueError, pa.ArrowException):
         pass
-    # Something is wrong in this block: go through it line by line.
+    # This block has an error: parse it line by line.
     good = []
     for number, text in enumerate(block.split(b"\n")[:-1], line):
         try:
@@ -35,7 +35,7 @@ def parse(features: int, line: int, block: bytes, malformed: Malformed) -> pa.Ta
 
 
 def _fast(features: int, block: bytes) -> pa.Table:
-    """Parse a block without a fault in it; raises ValueError or an Arrow error otherwise."""
+    """Parse a block without errors; otherwise raises ValueError or an Arrow error."""
     lines = pc.split_pattern(pa.array([block[:-1].decode("utf-8")]), "\n").flatten()
     words = pc.split_pattern_regex(pc.utf8_trim_whitespace(lines), " +") if b"  " in block else pc.split_pattern(
         pc.utf8_trim_whitespace(lines), " "

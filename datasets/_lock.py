@@ -1,4 +1,4 @@
-"""One process, and one thread, at a time: a lock file that names its holder and goes away with the work."""
+"""A lock file for one process and one thread at a time; it names its holder and is removed on release."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ class Busy(Exception):
 
 @contextlib.contextmanager
 def exclusive(path: Path, wait: Callable[[str], object] | None = None) -> Iterator[None]:
-    """Hold the lock file ``path`` for the length of a with-block, and remove it at the end.
+    """Hold the lock file ``path`` for the duration of a with-block, and remove it at the end.
 
-    The lock is the system's: it ends with the process that holds it, however that ends, so a lock file left by a
-    killed process blocks nobody. Where another process or thread holds it: raises `Busy`, or, with ``wait``, calls
-    that once with the holder's description and waits. Raises OSError where the folder is closed to writing or its
-    file system knows no locks.
+    It is a lock of the operating system, which ends with the process that holds it, so a lock file left by a killed
+    process does not block. If another process or thread holds it: raises `Busy` or, with ``wait``, calls that once
+    with the holder's description and waits. Raises OSError if the folder is not writeable or its file system does not
+    support locks.
     """
-    told = False
+    reported = False
     while (descriptor := _acquire(path)) is None:
         holder = _holder(path)
         if wait is None:
             raise Busy(holder)
-        if not told:
+        if not reported:
             wait(holder)
-            told = True
+            reported = True
         time.sleep(POLL_SECONDS)
     try:
-        with contextlib.suppress(OSError):  # the description is a help, not the lock
+        with contextlib.suppress(OSError):  # the description is informative only
             os.truncate(descriptor, 0)
             os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield
     finally:
-        # Removed while it is still held: whoever waits finds out that its file is not this one any more.
+        # Removed while still held: a waiting process then detects that its open file is not this one any more.
         with contextlib.suppress(OSError):
             path.unlink()
         os.close(descriptor)
@@ -54,15 +54,15 @@ def exclusive(path: Path, wait: Callable[[str], object] | None = None) -> Iterat
 
 @contextlib.contextmanager
 def making(folder: Path, name: str) -> Iterator[None]:
-    """Make the folder, and let one process and thread at a time make the file ``name`` in it; the others wait.
+    """Create the folder, and let one process and thread at a time create the file ``name`` in it; the others wait.
 
-    Raises `DatasetError` where the folder cannot be written.
+    Raises `DatasetError` if the folder is not writeable.
     """
     with contextlib.ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            told = "%s: %s is making it; waiting"
-            wait = exclusive(folder / f"{name}.lock", lambda holder: _log.warning(told, folder / name, holder))
+            message = "%s: %s is making it; waiting"
+            wait = exclusive(folder / f"{name}.lock", lambda holder: _log.warning(message, folder / name, holder))
             stack.enter_context(wait)
         except OSError as error:
             raise unwritable(folder, error) from error
@@ -85,7 +85,7 @@ def _acquire(path: Path) -> int | None:
         try:
             if not lock_descriptor(descriptor, blocking=False):
                 return None
-            # A holder may have removed the file between its opening here and its release there.
+            # The holder may have removed the file after this process opened it.
             with contextlib.suppress(FileNotFoundError):
                 kept = os.path.samestat(os.fstat(descriptor), path.stat())
             if kept:

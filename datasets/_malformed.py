@@ -1,4 +1,4 @@
-"""Counting of rows that cannot be read, so that none is dropped unnoticed."""
+"""Counting of rows that cannot be read, so that none is dropped silently."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ SHOWN = 5
 
 
 class Malformed:
-    """Answer how many rows of a file could not be read, which, and why; refuse above ``limit``.
+    """The number of rows of a file that could not be read, their lines and the reasons; refuse above ``limit``.
 
-    ``limit`` is the number of malformed rows to accept (they are left out and stay on record). Each file has
-    its own count.
+    ``limit`` is the number of malformed rows to accept (they are left out and recorded). Each file has its own count.
     """
 
     def __init__(self, where: object, limit: int = 0) -> None:
@@ -27,7 +26,7 @@ class Malformed:
         self.first = sorted([*self.first, (line, reason)])[:SHOWN]
 
     def check(self) -> None:
-        """Raise `DatasetError` with the first lines and the remedy where there are more than the limit."""
+        """Raise `DatasetError` with the first lines and the remedy if there are more than the limit."""
         if self.count > self.limit:
             lines = "; ".join(f"line {line}: {reason}" for line, reason in self.first)
             more = f"; and {self.count - len(self.first)} more" if self.count > len(self.first) else ""
@@ -38,5 +37,5 @@ class Malformed:
             )
 
     def record(self) -> dict[str, Any]:
-        """Return what the cache notes: the count and the first lines."""
+        """Return the entries for the cache's note: the count and the first lines."""
         return {"count": self.count, "first": [[line, reason] for line, reason in self.first]}

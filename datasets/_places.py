@@ -1,4 +1,4 @@
-"""Where the files of a published set are: sources in a data folder, the Parquet cache, the per-user folder."""
+"""The locations of a published set's files: sources in a data folder, the Parquet cache, the per-user folder."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def user_folder() -> Path:
 def cache_folder(info: DatasetInfo, layout: Layout, folder: Path | None) -> Path:
     """Return the folder of a set's Parquet files.
 
-    Below the data folder, or, where that is None or closed to writing, below the per-user folder (there under
-    a name made of the data folder's path, so that two data folders do not share a cache).
+    It is in the data folder or, if that is None or read-only, in the per-user folder (under a name derived from the
+    data folder's path, so that two data folders do not share a cache).
     """
     if folder is None:
         return user_folder() / info.name / "parquet" / layout.name
@@ -38,15 +38,15 @@ def cache_folder(info: DatasetInfo, layout: Layout, folder: Path | None) -> Path
 
 
 def _writable(folder: Path) -> bool:
-    # The permission bits count even where the user could override them: a closed folder stays as it is.
+    # Respect the permission bits even if the user could override them: a read-only folder is not changed.
     return bool(folder.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)) and os.access(folder, os.W_OK)
 
 
 def find(info: DatasetInfo, layout: Layout, folder: Path) -> dict[str, Source]:
-    """Find the source files of a layout in ``folder/<name>/``: part to `Source`, empty where none is there.
+    """Find the source files of a layout in ``folder/<name>/``: part to `Source`, empty if there are none.
 
-    A name may have an ending of a compression, or lie in the layout's zip archive. Raises `DatasetError`
-    where two files fit.
+    A name may have the ending of a compression, or be in the layout's zip archive. Raises `DatasetError` if two files
+    match.
     """
     for base in (folder / info.name, *(folder / other for other in layout.folders)):
         if base.is_dir() and (found := find_in(info, layout, base)):
@@ -55,7 +55,7 @@ def find(info: DatasetInfo, layout: Layout, folder: Path) -> dict[str, Source]:
 
 
 def find_in(info: DatasetInfo, layout: Layout, base: Path) -> dict[str, Source]:
-    """Find the source files of a layout directly in one folder; as `find`."""
+    """Find the source files of a layout directly in one folder; otherwise like `find`."""
     found: dict[str, Source] = {}
     archives = [base / file.name for file in info.files if file.layout == layout.name and file.name.endswith(".zip")]
     for part, patterns in layout.names.items():
@@ -77,7 +77,7 @@ def find_in(info: DatasetInfo, layout: Layout, base: Path) -> dict[str, Source]:
 
 
 def match(layout: Layout, path: Path) -> dict[str, Source]:
-    """Say which part of a layout a single file is, by its name: empty where it is none."""
+    """Identify the part of a layout that a single file is, by its name: empty if it is none."""
     if path.suffix == ".zip":
         members = {part: _member(path, patterns) for part, patterns in layout.names.items()}
         return {part: Source(path, member) for part, member in members.items() if member}

@@ -1,4 +1,4 @@
-"""Files whose every byte is checked as it is read: blocks with digests, and notes that end with their own checksum."""
+"""Files that are checked as they are read: blocks with digests, and notes that end with their own checksum."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _CHECKSUM = ', "checksum": "'
 
 
 class Damaged(OSError):
-    """Bytes that are not those that were written."""
+    """Bytes that differ from those written."""
 
 
 class BlockWriter(io.RawIOBase):
-    """A new file that takes the digest of every block of 64 KB as it is written.
+    """A new file that computes the digest of every block of 64 KB as it is written.
 
-    Raises `DatasetError` where the disk is full.
+    Raises `DatasetError` if the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,10 +65,10 @@ class BlockWriter(io.RawIOBase):
 
 
 class BlockReader(io.RawIOBase):
-    """A file that gives out no byte whose block has not the digest noted; raises `Damaged` in its place.
+    """A file that returns only bytes of blocks with the expected digest; otherwise it raises `Damaged`.
 
-    A reader of Parquet thus never parses damaged bytes, be they pages, page headers or the footer, and whatever part
-    of the file is read is read, and hashed, once.
+    A Parquet reader thus never parses damaged bytes, whether pages, page headers or the footer, and each part of the
+    file is read and hashed only once.
     """
 
     def __init__(self, path: Path, size: int, digests: str) -> None:
@@ -106,7 +106,7 @@ class BlockReader(io.RawIOBase):
         return blocks[start - first * BLOCK : stop - first * BLOCK]
 
     def check(self) -> None:
-        """Read the whole file; raises `Damaged` at the first block that differs."""
+        """Read the entire file; raises `Damaged` at the first block that differs."""
         last = -(-self._size // BLOCK)
         for first in range(0, last, 256):
             self._blocks(first, min(first + 256, last))
@@ -135,25 +135,25 @@ class BlockReader(io.RawIOBase):
 
 
 def write_all(file: Any, data: Any) -> None:
-    """Write all bytes to an unbuffered file, which may take a part of them and raise for the rest only."""
+    """Write all bytes to an unbuffered file, whose ``write`` may take only a part and raise for the rest."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
 
 
 def scratch(path: Path) -> Path:
-    """Return a name beside ``path`` that no other process or thread takes."""
+    """Return a temporary name next to ``path`` that no other process or thread uses."""
     return path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident():x}-{time.time_ns():x}.partial")
 
 
 def seal(facts: dict[str, Any]) -> str:
-    """Write facts as JSON on one line whose last entry is the SHA-256 of what stands before it."""
+    """Write facts as JSON on one line whose last entry is the SHA-256 of the preceding text."""
     text = json.dumps(facts, allow_nan=False)[:-1]
     return f'{text}{_CHECKSUM}{hashlib.sha256(text.encode()).hexdigest()}"}}'
 
 
 def unseal(line: bytes) -> dict[str, Any]:
-    """Read what `seal` wrote, without the checksum; raises ValueError where a single byte differs."""
+    """Read a line from `seal`, without the checksum; raises ValueError if any byte differs."""
     text, found, end = line.rpartition(_CHECKSUM.encode())
     if not found or end != f'{hashlib.sha256(text).hexdigest()}"}}'.encode():
         raise ValueError("it does not end with the checksum of its content" if found else "it has no checksum")
@@ -164,16 +164,16 @@ def unseal(line: bytes) -> dict[str, Any]:
 
 
 def read_note(content: bytes, unsealed: set[str]) -> dict[str, Any]:
-    """Read a note, or one of an earlier version: no checksum, and none but the entries ``unsealed``.
+    """Read a note, or one of an earlier version, which has no checksum and only the entries ``unsealed``.
 
-    Raises ValueError for a damaged one.
+    Raises ValueError for a damaged note.
     """
     facts = json.loads(content)
     return facts if isinstance(facts, dict) and facts.keys() <= unsealed else unseal(content)
 
 
 def write_note(path: Path, facts: dict[str, Any]) -> None:
-    """Write a sealed note whole or not at all."""
+    """Write a sealed note atomically."""
     temporary = scratch(path)
     try:
         temporary.write_text(seal(facts), encoding="utf-8")
@@ -183,5 +183,5 @@ def write_note(path: Path, facts: dict[str, Any]) -> None:
 
 
 def _digest(block: Any) -> bytes:
-    # CRC-32, as Parquet's own page checksums: all bursts of up to 32 bits are found, 4 GB/s.
+    # CRC-32, like Parquet's own page checksums: it detects all bursts of up to 32 bits, at 4 GB/s.
     return zlib.crc32(block).to_bytes(_DIGEST, "big")

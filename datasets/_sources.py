@@ -24,7 +24,7 @@ _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 _AS_UTF8 = "write it as UTF-8 (iconv -f UTF-16 -t UTF-8 old > new)"
 _UNPACK = "give it the ending {} or unpack it"
-#: How files begin that only their name makes text: first bytes, what the file is, what to do. UTF-32 before UTF-16.
+#: Starts of files that are not text despite their name: first bytes, kind of file, remedy. UTF-32 before UTF-16.
 _FOREIGN = (
     (b"\xff\xfe\0\0", "is UTF-32 text", "write it as UTF-8 (iconv -f UTF-32 -t UTF-8 old > new)"),
     (b"\0\0\xfe\xff", "is UTF-32 text", "write it as UTF-8 (iconv -f UTF-32 -t UTF-8 old > new)"),
@@ -44,7 +44,7 @@ _FOREIGN = (
 
 @dataclass(frozen=True)
 class Source:
-    """A file to read: its path, and the member's name where it is a zip archive."""
+    """A file to read: its path, and the member's name if it is a zip archive."""
 
     path: Path
     member: str | None = None
@@ -62,7 +62,7 @@ class Source:
 
 
 class _Counted(io.RawIOBase):
-    """A raw file that hashes what is read in order and knows how far it is."""
+    """A raw file that hashes its bytes as they are read in order, and counts them."""
 
     def __init__(self, raw: IO[bytes]) -> None:
         self._raw = raw
@@ -85,9 +85,9 @@ class _Counted(io.RawIOBase):
 
 
 class Reader:
-    """A source as blocks of whole lines; ``position`` counts stored bytes, ``hashes`` are theirs at the end.
+    """A source as blocks of complete lines; ``position`` counts stored bytes, ``hashes`` are theirs at the end.
 
-    For an archive's member the hashes are of the unpacked member, which is what is published.
+    For an archive's member the hashes are of the unpacked member, like the published ones.
     """
 
     def __init__(self, source: Source) -> None:
@@ -114,13 +114,13 @@ class Reader:
         return self._raw.position
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 and MD5 of what was stored; call after the last block."""
-        while self._raw.read(1 << 20):  # what may follow the compressed data
+        """SHA-256 and MD5 of the stored bytes; call after the last block."""
+        while self._raw.read(1 << 20):  # bytes after the compressed data, if any
             pass
         return {"sha256": self._raw.sha256.hexdigest(), "md5": self._raw.md5.hexdigest()}
 
     def blocks(self, size: int | None = None) -> Iterator[tuple[int, bytes]]:
-        """Yield (number of the first line from 1, whole lines), with LF line ends and no byte order mark.
+        """Yield (number of the first line from 1, complete lines), with LF line ends and no byte order mark.
 
         Raises `DatasetError` for a file that ends early or is otherwise damaged, naming the last line read.
         """
@@ -158,11 +158,11 @@ class Reader:
         self.close()
 
     def _refuse_foreign(self, start: bytes) -> None:
-        """Raise `DatasetError` where the first bytes show that this is no UTF-8 text with LF or CRLF line ends."""
+        """Raise `DatasetError` if the first bytes show that this is not UTF-8 text with LF or CRLF line ends."""
         for mark, found, remedy in _FOREIGN:
             if (start[:256].lstrip().lower() if mark.startswith(b"<") else start).startswith(mark):
                 raise DatasetError(f"{self.source} {found}; {remedy}")
-        # A stray NUL byte is a malformed row; every other byte of Latin text is one in UTF-16.
+        # A single NUL byte is a malformed row; in UTF-16 every other byte of Latin text is NUL.
         if start[:4096].count(b"\0") * 8 > len(start[:4096]):
             raise DatasetError(f"{self.source} is UTF-16 text without a byte order mark, or no text; {_AS_UTF8}")
         if b"\n" not in start and b"\r" in start:

@@ -1,4 +1,4 @@
-"""Which row is in which split: train, valid or test."""
+"""The split of each row: train, valid or test."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ CARVED_FROM_END, CARVED_AT_RANDOM = 0.05, 0.1
 
 
 def generator(name: str, seed: int, *more: int) -> np.random.Generator:
-    """Return a random generator of its own for each data set, seed and purpose, the same on every machine."""
+    """Return a separate random generator for each data set, seed and purpose, the same on every machine."""
     return np.random.default_rng([zlib.crc32(name.encode()), seed, *more])
 
 
 def assign(table: Table | Store, seed: int) -> np.ndarray:
     """Decide the split of every row: (n,) int8 of 0 train, 1 valid, 2 test, by the data set's policy.
 
-    "given" is the source's own split (with a validation split cut from train where it has none); "groups"
-    deals whole groups out 60/20/20 by number of groups, so that no group is in two splits; "stratified" deals
-    rows out 60/20/20 within each class; "order" cuts the table at 60% and 80%, and "within_groups" does so
-    within each group, by time. Raises `DatasetError` where a split is empty.
+    "given" is the source's own split (with a validation split cut from train if it has none); "groups"
+    divides the groups 60/20/20 by number, so that no group is in two splits; "stratified" divides rows
+    60/20/20 within each class; "order" cuts the table at 60% and 80%, and "within_groups" does so within each
+    group, by time. Raises `DatasetError` if a split is empty.
     """
     rng = generator(table.info.name, seed)
     policy = table.info.split
@@ -65,7 +65,7 @@ def _carve(table: Table | Store, rng: np.random.Generator) -> np.ndarray:
 
 
 def _within(groups: np.ndarray, order: np.ndarray | None) -> np.ndarray:
-    """Cut each group's rows, sorted by ``order`` (ties and None: as they lie), at 60% and 80%."""
+    """Cut each group's rows, sorted by ``order`` (ties and None: in the table's order), at 60% and 80%."""
     rows = np.arange(len(groups))
     by_group = np.lexsort((rows, groups) if order is None else (rows, order, groups))
     sizes = np.bincount(groups)
@@ -76,13 +76,13 @@ def _within(groups: np.ndarray, order: np.ndarray | None) -> np.ndarray:
 
 
 def _cut(place: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Give train, valid and test by place in a row of ``size``: (n,) int8."""
+    """Assign train, valid and test by position in a sequence of ``size``: (n,) int8."""
     ends = np.cumsum(SHARES)[:2]
     return ((place >= np.rint(ends[0] * size)).astype(np.int8) + (place >= np.rint(ends[1] * size))).astype(np.int8)
 
 
 def _deal(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Give 60% of ``count`` items to train, 20% to valid and the rest to test, at random: (count,) int8."""
+    """Assign 60% of ``count`` items to train, 20% to valid and the rest to test, at random: (count,) int8."""
     ends = np.rint(np.cumsum(SHARES) * count).astype(int)
     codes = np.searchsorted(ends, np.arange(count), side="right").astype(np.int8)
     return rng.permutation(codes)

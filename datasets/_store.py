@@ -1,4 +1,4 @@
-"""A converted data set on disk: what is known of every row in memory, the features read a row group at a time."""
+"""A converted data set: labels, groups and splits in memory, the features on disk, read a row group at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PART_CODES = {"train": 0, "valid": 1, "test": 2, "all": 0}
 
 @dataclass(frozen=True)
 class Piece:
-    """One row group: its file, its number there, and its rows' place in the whole table."""
+    """One row group: its file, its number there, and its rows' position in the full table."""
 
     part: int
     group: int
@@ -47,16 +47,16 @@ class Coded:
         return Coded(self.texts, self.codes[places])
 
     def mapped(self, values: np.ndarray, missing: float) -> np.ndarray:
-        """Give each row its text's value."""
+        """Map each row to its text's value."""
         return np.append(values, missing).astype(values.dtype)[self.codes]
 
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """All rows of a published set; has the fields of `_table.Table` except that the features stay on disk.
+    """All rows of a published set; it has the fields of `_table.Table`, but the features stay on disk.
 
-    ``part`` is the source's own split or None, ``carve`` how a validation split comes about where that has none,
-    ``encoders`` what was fitted last.
+    ``part`` is the source's own split or None, ``carve`` the way to cut a validation split if it has none,
+    ``encoders`` the encoders that were fitted last.
     """
 
     info: DatasetInfo
@@ -68,7 +68,7 @@ class Store:
 
     @cached_property
     def _files(self) -> list[pq.ParquetFile]:
-        # Only the label and the categories gain from the dictionaries that the file has anyway.
+        # Only the label and the categories benefit from reading the file's dictionaries.
         columns = [] if self.layout.sparse else [*self.categories, *self._group_columns]
         return [open_parquet(part, columns) for part in self.parts.values()]
 
@@ -103,7 +103,7 @@ class Store:
         return [column.name for column in (*self.layout.columns, *self.layout.derived) if column.kind == "group"]
 
     def levels(self, name: str) -> list[str] | None:
-        """All levels of a category over the whole table, sorted (integers by value); None for too many."""
+        """All levels of a category over the full table, sorted (integers by value); None for too many."""
         known = [part.notes["levels"].get(name) for part in self.parts.values()]
         if any(levels is None for levels in known):
             return None
@@ -111,7 +111,7 @@ class Store:
         return None if len(together) > LEVELS_AT_MOST else self.sort(name, together)
 
     def integers(self, name: str) -> bool:
-        """Whether all levels are whole numbers of up to 15 digits."""
+        """Whether all levels are integers of up to 15 digits."""
         return all(part.notes["integers"].get(name, True) for part in self.parts.values())
 
     def sort(self, name: str, levels: set[str]) -> list[str]:
@@ -135,13 +135,13 @@ class Store:
         ordered = self.sort(self.info.group, set(coded.texts))
         numbers = pd.Index(ordered, dtype=object).get_indexer(coded.texts)
         if (coded.codes < 0).any():
-            # Rows without a value are a group of their own, the last.
+            # Rows without a value form a separate group, the last.
             return coded.mapped(numbers.astype(np.int32), len(ordered))
         return coded.mapped(numbers.astype(np.int32), -1)
 
     @cached_property
     def order(self) -> np.ndarray | None:
-        """(n,) values that say which row of a group came first, or None."""
+        """(n,) values that order the rows of a group, or None."""
         return self._whole(_csv.ORDER).to_numpy() if _csv.ORDER in self.schema.names else None
 
     def read(self, piece: Piece, columns: list[str] | None = None) -> pa.Table:
@@ -153,7 +153,7 @@ class Store:
         return table.unify_dictionaries().combine_chunks()
 
     def over(self, rows: np.ndarray) -> Iterator[tuple[Piece, np.ndarray]]:
-        """Yield the row groups that hold some of the rows (sorted numbers), with those rows' places in them."""
+        """Yield the row groups that hold some of the rows (sorted numbers), with those rows' positions in them."""
         ends = [piece.start + piece.rows for piece in self.pieces]
         cuts = np.searchsorted(rows, [0, *ends])
         for piece, low, high in zip(self.pieces, cuts[:-1], cuts[1:], strict=True):
@@ -161,7 +161,7 @@ class Store:
                 yield piece, rows[low:high] - piece.start
 
     def check(self) -> None:
-        """Compare every byte with what was written; raises `DamagedCache` where one differs."""
+        """Compare the files with the digests of what was written; raises `DamagedCache` for a difference."""
         for part, file in zip(self.parts.values(), self._files, strict=True):
             try:
                 with part.open() as content:
@@ -177,13 +177,13 @@ class Store:
 
 
 class DamagedCache(DatasetError):
-    """A converted file whose bytes are not those that were written; ``part`` is the file."""
+    """A converted file whose bytes differ from those written; ``part`` is the file."""
 
     part: Part | None = None
 
 
 def damaged(part: Part, error: BaseException) -> DamagedCache:
-    """Build the error for a converted file, and have the next use convert it again."""
+    """Build the error for a converted file, and mark it so that the next use converts it again."""
     part.distrust()
     remedy = (
         f"the next use converts it again from {part.source}"
@@ -197,7 +197,7 @@ def damaged(part: Part, error: BaseException) -> DamagedCache:
 
 
 def open_parquet(part: Part, dictionaries: list[str] | None = None) -> pq.ParquetFile:
-    """Open a converted file, every byte of which is checked as it is read; raises `DamagedCache`."""
+    """Open a converted file whose blocks are checked as they are read; raises `DamagedCache`."""
     try:
         return pq.ParquetFile(part.open(), read_dictionary=dictionaries)
     except (pa.ArrowException, OSError) as error:

@@ -1,4 +1,4 @@
-"""A whole data set in memory, before it is split, and the reading that all loaders share."""
+"""A data set in memory, before it is split, and the reading functions that all loaders share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Table:
     """All rows of a data set. A loader's ``read(info, data_dir)`` returns one.
 
     ``X`` (n rows; categorical dtype for the columns in ``info.categorical``, numbers elsewhere), ``y`` (n,)
-    int8 of 0/1, ``groups`` (n,) int32 ids or None, ``part`` (n,) int8 (0 train, 1 valid, 2 test) where
+    int8 of 0/1, ``groups`` (n,) int32 ids or None, ``part`` (n,) int8 (0 train, 1 valid, 2 test) if
     ``info.split`` is "given".
     """
 
@@ -33,7 +33,7 @@ class Table:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a Parquet file whole; raises `DatasetError` naming the file where it is missing or damaged."""
+    """Read a Parquet file; raises `DatasetError` naming the file if it is missing or damaged."""
     with _reading(path):
         return pq.ParquetFile(path).read().to_pandas()
 
@@ -56,7 +56,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def verify_sha256(path: Path, expected: str) -> None:
-    """Compare a file's SHA-256 with the one expected; raises `DatasetError` with both where they differ."""
+    """Compare a file's SHA-256 with the expected one; raises `DatasetError` with both if they differ."""
     if not path.is_file():
         raise DatasetError(f"file not found: {path}; restore it from the repository")
     actual = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""One transfer over HTTP into a partial file: resumed only where the server still has the file that was begun."""
+"""One transfer over HTTP into a partial file: resumed only if the server still has the same file."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ Watch = Callable[[int, int | None], None]
 
 
 class _Interrupted(requests.exceptions.RequestException):
-    """The transfer ended early; what arrived is kept and can be resumed."""
+    """The transfer ended early; the received bytes are kept and can be resumed."""
 
 
 class _Changed(requests.exceptions.RequestException):
-    """What the server offers does not continue the piece at hand, which was removed."""
+    """The server's file does not continue the local piece, which was removed."""
 
 
 class Part:
-    """A partial download and what is known of where it came from.
+    """A partial download and the note on its origin.
 
-    Beside ``<name>.part`` stands a note with the address, the total size and the validator (ETag or Last-Modified)
-    of the file that was begun. A piece is continued only by bytes of the same file: by an answer with the same
-    validator and total, or, where a checksum is published and so tells in the end, by one that contradicts neither.
+    The note next to ``<name>.part`` holds the address, the total size and the validator (ETag or Last-Modified) of the
+    file. A piece is continued only with bytes of the same file: by an answer with the same validator and total or, if a
+    published checksum will verify the result, by an answer that contradicts neither.
     """
 
     def __init__(self, path: Path, file: SourceFile) -> None:
         self.path, self._file = path, file
-        #: Whether the file was put together of several transfers.
+        #: Whether the file was assembled from several transfers.
         self.spliced = False
         self._note = path.with_name(f"{path.name}.json")
 
@@ -48,13 +48,13 @@ class Part:
         self._note.unlink(missing_ok=True)
 
     def finish(self, target: Path) -> None:
-        """Give the file, which is whole and checked, its name."""
+        """Give the complete and checked file its name."""
         self._note.unlink(missing_ok=True)
         self.path.replace(target)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Turn an OSError into a `DatasetError` that names the folder and says what to do."""
+        """Turn an OSError into a `DatasetError` that names the folder and the remedy."""
         try:
             yield
         except OSError as error:
@@ -62,7 +62,7 @@ class Part:
             raise unwritable(self.path.parent, error, again) from error
 
     def download(self, url: str, watch: Watch | None) -> None:
-        """Bring all bytes, asking for the rest at once as long as something more arrives each time."""
+        """Download all bytes; request the rest again at once as long as each attempt brings more."""
         arrived, restarted = -1, False
         while True:
             try:
@@ -104,7 +104,7 @@ class Part:
             self._receive(reply, start, self._file.size or total, watch)
 
     def _start(self, reply: requests.Response, have: int, note: dict[str, Any], url: str) -> int:
-        """The place of the answer's first byte: 0 where the server sends all, else the end of the piece at hand."""
+        """The offset of the answer's first byte: 0 if the server sends all, otherwise the end of the local piece."""
         if reply.status_code == requests.codes.ok:
             return 0
         if reply.status_code != requests.codes.partial_content:
@@ -120,14 +120,14 @@ class Part:
         return span[0]
 
     def _continues(self, reply: requests.Response, note: dict[str, Any], url: str) -> bool:
-        """Whether an answer is of the same file as the piece at hand, as far as the headers tell."""
+        """Whether, judging by its headers, an answer is of the same file as the local piece."""
         total, size = _total(reply), self._file.size
         known = [value for value in (note.get("total"), size, total) if value is not None]
         if any(value != known[0] for value in known):
             return False
         before, now = note.get("validator"), _validator(reply)
         if note.get("url") != url or not before or not now:
-            # Another mirror's piece, or a server that says nothing: the checksum has to tell.
+            # Another mirror's piece, or a server without validators: the checksum decides.
             return self._file.checksum is not None
         tags = note.get("etag"), reply.headers.get("ETag")
         return bool(before == now and (None in tags or tags[0] == tags[1]))
@@ -137,12 +137,12 @@ class Part:
         raise _Changed(reason)
 
     def _refuse(self, reply: requests.Response, total: int | None) -> None:
-        """Raise where what follows is not the file, or could not be told from half of it."""
+        """Raise if the answer's body is not the file, or if a truncated one could not be detected."""
         size, checksum = self._file.size, self._file.checksum
         if size is not None and total not in (None, size):
             raise requests.exceptions.InvalidHeader(f"the server's file has {total:,} bytes, not {size:,}")
         encoding = reply.headers.get("Content-Encoding", "identity").lower()
-        # Some servers say so of a file that is compressed and asked for as such: then the bytes are the file's.
+        # Some servers set this header for a file that is itself compressed: then the bytes are the file's.
         if encoding != "identity" and not (encoding in ("gzip", "x-gzip") and self._file.name.endswith(".gz")):
             raise requests.exceptions.InvalidHeader(f"the server compresses the file ({encoding}) though asked not to")
         if size is not None or checksum is not None:
@@ -163,7 +163,7 @@ class Part:
             with self.writing():
                 stream = self.path.open("ab" if start else "wb", buffering=0)
             with stream:
-                # As sent: a decoder would change bytes that are to be counted and compared.
+                # Raw bytes: a decoder would change the bytes that are counted and compared.
                 for piece in reply.raw.stream(PIECE, decode_content=False):
                     with self.writing():
                         write_all(stream, piece)
@@ -176,20 +176,20 @@ class Part:
             raise _Interrupted(f"the transfer ended after {done:,} of {expected:,} bytes")
 
     def _resumable(self, url: str) -> tuple[int, dict[str, Any]]:
-        """How many bytes can be kept, and the note on them."""
+        """How many bytes can be kept, and their note."""
         note: dict[str, Any] = {}
         with contextlib.suppress(OSError, ValueError):
             note = read_note(self._note.read_bytes(), {"url", "total", "validator"})
         have, size = self._have(), self._file.size
-        told = (note.get("url") == url and note.get("validator")) or self._file.checksum is not None
-        if have and note and told and (size is None or have <= size):
+        known = (note.get("url") == url and note.get("validator")) or self._file.checksum is not None
+        if have and note and known and (size is None or have <= size):
             return have, note
         self.forget()
         return 0, {}
 
 
 def _validator(reply: requests.Response) -> str:
-    """What If-Range takes: a strong ETag, else the time of the last change, else nothing."""
+    """The value for If-Range: a strong ETag, otherwise the time of the last change, otherwise nothing."""
     etag = reply.headers.get("ETag", "")
     return etag if etag and not etag.startswith("W/") else reply.headers.get("Last-Modified", "")
 
@@ -204,7 +204,7 @@ def _chunked(reply: requests.Response) -> bool:
 
 
 def _total(reply: requests.Response) -> int | None:
-    """The whole file's size as the server tells it; None where it does not."""
+    """The full file's size according to the server; None if it does not say."""
     found = re.search(r"/(\d+)$", reply.headers.get("Content-Range", ""))
     if found:
         return int(found[1])

@@ -1,7 +1,7 @@
-"""Measure what converting a large file costs: ``python -m datasets.measure_conversion --rows 5000000``.
+"""Measure the cost of converting a large file: ``python -m datasets.measure_conversion --rows 5000000``.
 
-Writes a synthetic file in HIGGS's layout (CSV) or kddb's (libsvm) to a temporary folder, converts it in a process
-of its own, and prints the time and the peak of that process's memory.
+Writes a synthetic file in HIGGS's layout (CSV) or kddb's (libsvm) to a temporary folder, converts it in a separate
+process, and prints the time and the peak of that process's memory.
 """
 
 from __future__ import annotations

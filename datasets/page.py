@@ -1,6 +1,6 @@
-"""The part of docs/datasets.md that follows from registry.toml; ``python -m datasets.page docs/datasets.md`` makes it.
+"""The generated part of docs/datasets.md; ``python -m datasets.page docs/datasets.md`` writes it from registry.toml.
 
-A test compares the page with what this module makes, so that the two cannot drift apart.
+A test compares the page with this module's output, so that the two stay in step.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _sentence(text: str) -> str:
 
 
 def replaced(page: str) -> str:
-    """Return a page with the part between the two marks made anew."""
+    """Return a page with the part between the two marks regenerated."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{published()}\n{END}{after}"

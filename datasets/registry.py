@@ -1,4 +1,4 @@
-"""Which data sets there are, and what is known of each: `DatasetInfo`, read from registry.toml."""
+"""The data sets and the facts about each: `DatasetInfo`, read from registry.toml."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ SplitPolicy = Literal["groups", "stratified", "given", "order", "within_groups"]
 
 
 class DatasetError(ValueError):
-    """A data set cannot be loaded as asked; the message names the argument or file, and the remedy."""
+    """A data set cannot be loaded as requested; the message names the argument or file, and the remedy."""
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """Answer what a data set is, where it comes from and how it is split.
+    """The content, the source and the splits of a data set.
 
-    Fields: ``rows`` is the whole table's row count and ``positive_rate`` its share of ones, in [0, 1].
+    Fields: ``rows`` is the full table's row count and ``positive_rate`` its share of ones, in [0, 1].
     ``columns`` are the features, in order; ``categorical`` those with levels in place of numbers. ``group``
-    is the column behind ``Dataset.groups``, or None. ``split`` is the policy: "groups" (whole groups at
-    random by seed), "stratified" (rows at random by seed within each class), "given" (fixed by the source,
-    the same for every seed), "order" (by position in the file, where that is time) or "within_groups" (by
-    time within each group). ``left_out`` lists what was removed from the source and why. ``loader``,
-    ``file`` and ``sha256`` say which module reads which file.
+    is the column behind ``Dataset.groups``, or None. ``split`` is the policy: "groups" (groups at random by
+    seed), "stratified" (rows at random by seed within each class), "given" (fixed by the source, the same for
+    every seed), "order" (by position in the file, where that is time) or "within_groups" (by time within each
+    group). ``left_out`` lists what was removed from the source and why. ``loader``, ``file`` and ``sha256``
+    name the module, the file that it reads, and the file's digest.
 
     Published sets also have ``layouts``, ``files`` (to download), ``figures`` and ``paper`` (AUC as printed by
     others; the two rows of the paper's table), and after loading ``layout``, ``encoded`` (id columns with too
-    many levels for categories) and ``here`` (what the copy at hand is, and how it differs from the whole).
+    many levels for categories) and ``here`` (a description of the local copy, and how it differs from the full set).
     """
 
     name: str
@@ -71,7 +71,7 @@ class DatasetInfo:
 
     @property
     def published(self) -> bool:
-        """Whether the set is one of the published ones, of which nothing lies in the repository."""
+        """Whether the set is one of the published ones, whose data are not in the repository."""
         return bool(self.layouts)
 
 

@@ -27,7 +27,7 @@ from datasets.registry import DatasetError, DatasetInfo
 
 
 class Stream:
-    """Answer how to read some rows of a data set piece by piece, for one encoding.
+    """Some rows of a data set, read in pieces, with one encoding.
 
     ``y`` (n,) int8, ``groups`` (n,) int32 or None, ``columns`` names, ``categorical`` names of those that are
     categories, ``info``; only these are in memory. Iterating gives (features, y) of one row group after
@@ -93,14 +93,14 @@ class Stream:
     def xgboost(self, *, cache_prefix: str | os.PathLike[str] | None = None) -> XGBoostBatches:
         """Return an iterator for `xgb.QuantileDMatrix`, or with ``cache_prefix`` for `xgb.ExtMemQuantileDMatrix`.
 
-        Columns have their names, or f0, f1, ... where XGBoost would refuse one of them.
+        Columns keep their names, or are called f0, f1, ... if XGBoost would refuse one of them.
         """
         return XGBoostBatches(self, None if cache_prefix is None else os.fspath(cache_prefix))
 
     def lightgbm(self, params: dict[str, Any] | None = None, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        """Return a `lgb.Dataset` that reads the rows as it is constructed; LightGBM keeps the binned values only.
+        """Return a `lgb.Dataset` that reads the rows while it is constructed; LightGBM keeps only the binned values.
 
-        Columns have their names, or f0, f1, ... where LightGBM would refuse one of them or take two for the same.
+        Columns keep their names, or are called f0, f1, ... if LightGBM would refuse one or confuse two of them.
         Raises `DatasetError` for sparse sets: LightGBM's sequences are dense. Use `datasets.load` for those.
         """
         if self.is_sparse:
@@ -112,7 +112,7 @@ class Stream:
             LightGBMRows(self),
             label=self.y,
             feature_name=_accepted(self.columns, ',:[]{}"', blanks=False),
-            # By place: names may have changed.
+            # By position: names may have changed.
             categorical_feature=[self.columns.index(name) for name in self.categorical],
             params=params,
             reference=reference,
@@ -141,16 +141,16 @@ def _list(column: pa.ChunkedArray) -> pa.ListArray:
 
 
 def _accepted(names: list[str], refused: str, blanks: bool = True) -> list[str]:
-    """The names, or f0, f1, ... where a booster would refuse one or, writing blanks as underscores, mix up two."""
+    """The names, or f0, f1, ... if a booster would refuse one or, replacing blanks by underscores, confuse two."""
     seen = names if blanks else [re.sub(r"\s", "_", name) for name in names]
     fine = all(names) and len(set(seen)) == len(seen) and not any(set(name) & set(refused) for name in names)
     return names if fine else [f"f{place}" for place in range(len(names))]
 
 
 class XGBoostBatches(xgb.DataIter):
-    """Hands the batches of a `Stream` to XGBoost, which keeps the binned values only.
+    """Passes the batches of a `Stream` to XGBoost, which keeps only the binned values.
 
-    XGBoost passes over the data a few times (once to count, once to find the bins, once to bin).
+    XGBoost reads the data a few times (once to count, once to find the bins, once to bin).
     """
 
     def __init__(self, stream: Stream, cache_prefix: str | None = None) -> None:
@@ -158,7 +158,7 @@ class XGBoostBatches(xgb.DataIter):
         super().__init__(cache_prefix=cache_prefix, release_data=True)
 
     def next(self, input_data: Callable[..., None]) -> bool:
-        """Give the next batch; False after the last."""
+        """Pass on the next batch; False after the last."""
         stream, starts = self._stream, self._stream.starts
         if self._number >= len(starts) - 1:
             return False
@@ -177,7 +177,7 @@ class XGBoostBatches(xgb.DataIter):
 
 
 class LightGBMRows(lgb.Sequence):
-    """Rows of a `Stream` on demand, as float64, with the last row group read kept at hand."""
+    """Rows of a `Stream` on demand, as float64; the row group read last is cached."""
 
     batch_size = 65_536
 

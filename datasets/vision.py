@@ -1,7 +1,7 @@
 """CIFAR-10 and Fashion-MNIST as arrays of bytes, from local files first, with the published checksums.
 
 ``load_images("cifar10", data_dir)`` reads ``data_dir/cifar10/``, then the per-user folder. Nothing is downloaded unless
-asked for (``download=True``). A JPEG copy of CIFAR-10 serves where the published archive is not there, and says so.
+requested (``download=True``). Without the published archive of CIFAR-10 a JPEG copy is used, and named in the result.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FASHION_FILES = {
     "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
     "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
 }
-#: What is published of each set: files, addresses, sizes, checksums.
+#: The published files of each set: names, addresses, sizes, checksums.
 FILES: dict[str, tuple[SourceFile, ...]] = {
     CIFAR10: (
         SourceFile(
@@ -63,10 +63,10 @@ _FASHION_CLASSES = (
 
 @dataclass(frozen=True)
 class Images:
-    """A set of pictures: ``train_x`` and ``test_x`` (n, channels, height, width) uint8, labels (n,) int64.
+    """A set of images: ``train_x`` and ``test_x`` (n, channels, height, width) uint8, labels (n,) int64.
 
-    ``classes`` are the labels' names, ``copy`` which form was read ("published", "JPEG copy", "shipped with
-    scikit-learn"), ``source`` the file or folder, ``note`` how the copy differs from what is published.
+    ``classes`` are the labels' names, ``copy`` is the form that was read ("published", "JPEG copy", "shipped with
+    scikit-learn"), ``source`` the file or folder, ``note`` how the copy differs from the published set.
     """
 
     name: str
@@ -83,15 +83,15 @@ class Images:
 def load_images(
     name: str, data_dir: str | os.PathLike[str] | None = None, *, download: bool = False, jpeg: bool = False
 ) -> Images:
-    """Load a set of pictures.
+    """Load a set of images.
 
     Parameters
     ----------
-    name : "cifar10", "fashion-mnist", or "digits" (1,797 pictures of 8 x 8 that scikit-learn ships, for a quick look).
+    name : "cifar10", "fashion-mnist", or "digits" (1,797 images of 8 x 8 that scikit-learn ships, for a quick look).
     data_dir : folder with ``cifar10/`` and ``fashion-mnist/``; default the environment variable HSBOOST_DATA_DIR,
         then the per-user folder.
     download : fetch missing files into the per-user folder. Default False.
-    jpeg : take the JPEG copy of CIFAR-10 even where the published archive is there. Default False.
+    jpeg : take the JPEG copy of CIFAR-10 even if the published archive exists. Default False.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def _idx(path: Path) -> np.ndarray:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Unpickles arrays and plain values only: a pickle may otherwise run anything."""
+    """Unpickles arrays and plain values only: a pickle may otherwise run arbitrary code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module.split(".")[0], name) in {("numpy", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype")}:
@@ -228,13 +228,13 @@ def _cifar_jpeg(path: Path) -> Images:
 
 
 def _decode(data: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Pictures (n, 3, 32, 32) from JPEG bytes laid end to end."""
+    """Images (n, 3, 32, 32) from concatenated JPEG bytes."""
     from PIL import Image
 
     out = np.empty((len(offset) - 1, 3, 32, 32), np.uint8)
     raw = data.tobytes()
     for i, (start, stop) in enumerate(zip(offset[:-1].tolist(), offset[1:].tolist(), strict=True)):
-        # No other of Pillow's many decoders is meant to see these bytes.
+        # Only Pillow's JPEG decoder may read these bytes.
         with Image.open(io.BytesIO(raw[start:stop]), formats=("JPEG",)) as picture:
             out[i] = np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
     return out
@@ -245,7 +245,7 @@ def _digits() -> Images:
 
     x, y = load_digits(return_X_y=True)
     pictures = np.round(x * (255.0 / 16.0)).astype(np.uint8).reshape(-1, 1, 8, 8)
-    cut = 1437  # a fifth is left for the test
+    cut = 1437  # the last fifth is the test part
     classes = tuple(map(str, range(10)))
     source = "sklearn.datasets.load_digits"
     return _images(

@@ -16,7 +16,7 @@ INK, POSITIVE, NEGATIVE, BAND = "#1f2933", "#d1495b", "#30638e", "#f4e3b2"
 
 
 def how_it_works(path: Path) -> None:
-    """Scores, their projection with threshold and active band, and the gradient that follows."""
+    """Scores, their projection with threshold and active band, and the resulting gradient."""
     rng = np.random.default_rng(4)
     y = np.repeat([1, 0], [16, 34])
     x = np.where(y == 1, rng.normal(0.9, 0.8, y.size), rng.normal(-0.5, 0.8, y.size))

@@ -25,7 +25,7 @@ CURVES = (
     ("exact", "EXACT, 1 − P", "#D55E00", "-"),
     ("exact-log", "EXACT, −log P", "#D55E00", "--"),
 )
-#: The hypersimplex losses of one row beside many others that hold the threshold at 0.
+#: The hypersimplex losses of one row among many others that fix the threshold at 0.
 COUPLED = (
     (HypersimplexLoss, "HyperSimplex", "#0072B2", "-"),
     (HypersimplexFYLoss, "HyperSimplex, Fenchel-Young", "#0072B2", "--"),

@@ -1,7 +1,7 @@
-"""Draw the pictures of docs/plots.md by running its code blocks: ``python docs/figures_plots.py``.
+"""Draw the figures of docs/plots.md by running its code blocks: ``python docs/figures_plots.py``.
 
-A picture that follows a block shows ``display.figure_`` as that block leaves it, so code and pictures cannot differ.
-Data and seeds are those in the blocks; one thread.
+The figure after a block is ``display.figure_`` at the end of that block, so code and figures cannot differ. Data and
+seeds are those in the blocks; one thread.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BLOCK_OR_IMAGE = re.compile(r"^```python\n(.*?)^```$|^!\[[^\]]*\]\((img/plots/[^
 
 
 def main(page: Path = DOCS / "plots.md") -> list[Path]:
-    """Run the page's blocks in order, save its pictures, and return their paths."""
+    """Run the page's blocks in order, save its figures, and return their paths."""
     sys.path.insert(0, str(DOCS.parent))  # for datasets, which is not part of the wheel
     namespace: dict[str, Any] = {"__name__": "__main__"}
     written = []

@@ -1,4 +1,4 @@
-"""Draw docs/img/protocols/linear_region.png: what the paper's published step size does to the projection.
+"""Draw docs/img/protocols/linear_region.png: the effect of the paper's published step size on the projection.
 
 Run from the repository's root: ``python docs/figures_protocols.py`` (a minute on two cores). Trains the published
 recipe, as ``python -m benchmarks tabular --protocol paper`` does, on the shipped nycflights13 with its ids as numbers.
@@ -42,7 +42,7 @@ def main() -> None:
         train, valid, test = datasets.load_splits("nycflights13", rows=rows, encoding="as_numbers")
         settings = Settings(rows, ROUNDS, "auc", None, 2, encoding="as_numbers", protocol="paper")
         prepared = BOOSTERS["lightgbm"].prepare(train, valid, test, settings, seed=0)
-        # No early stopping on the way to ROUNDS: the course is the point, not the model.
+        # No early stopping before ROUNDS: the figure shows the course of training, not the model.
         found = prepared.train(PublishedHypersimplex(scale), _Growing(), ROUNDS)
         step = Recipe(EXPERIMENTS, ROUNDS, scale).step(len(train.y))
         left.plot([len(train.y)], [step], "o", color=colour)
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 class _Growing:
-    """A selection metric that grows with every round, so that training goes on."""
+    """A selection metric that grows with every round, so that training continues."""
 
     def __init__(self) -> None:
         self._calls = 0

@@ -1,8 +1,8 @@
-"""Which budget to train for, and how far the probabilities can be trusted.
+"""Choose the budget to train with, and calibrate the probabilities.
 
 Problem: a fundraiser will write to the 5 % of people most likely to earn well, and wants a probability for each letter.
-The k to train with need not be the 5 % judged by, so it is searched for together with the trees' settings; then the
-winner is trained again with calibration on held-out rows, and its reliability is drawn.
+The best k for training need not be the 5 % of the evaluation, so it is searched for together with the trees' settings;
+then the best model is trained again with calibration on held-out rows, and its reliability is drawn.
 
 Data: the shipped adult set (census income, 24 % earn more than 50,000 dollars), 6,000 rows to search on, 6,000 to test.
 

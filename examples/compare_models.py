@@ -1,4 +1,4 @@
-"""Which of my models should make the list, and does the answer depend on how long the list is?
+"""Compare models for choosing a list, at every length of the list.
 
 Problem: LightGBM with the HyperSimplex loss, LightGBM and XGBoost with log loss, and a simple rule are candidates for
 choosing the flights to be prepared for a late departure. A single number such as the AUC hides that they may swap

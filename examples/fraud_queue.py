@@ -1,12 +1,11 @@
-"""A fraud team in every region, each with its own number of cases a day.
+"""Fill the review queues of several fraud teams, each with its own number of cases per day.
 
-Problem: four regional teams review a fixed number of transactions each day. The best 100 of the whole country are no
-use when 70 of them belong to a team that manages 20: every region and day needs exactly its own number. So each
-region-day is a group with a budget, in training (the loss projects each group onto its own budget) and when the queue
-is filled.
+Problem: four regional teams review a fixed number of transactions each day. The best 100 of the country are no use if
+70 of them belong to a team with capacity for 20: every region and day needs exactly its own number. So each region-day
+is a group with a budget, in training (the loss projects each group onto its own budget) and when the queue is filled.
 
-Data: synthetic, seeded. Regions differ in size, in fraud rate and in what their amounts look like. 60 days to train on,
-the 20 days after them to test. Compared with log loss ranked within each region-day, which is the strong alternative.
+Data: synthetic, seeded. Regions differ in size, in fraud rate and in the distribution of amounts. 60 days for training,
+the following 20 days for the test. Compared with log loss ranked within each region-day, which is a strong alternative.
 
     python examples/fraud_queue.py [--plot queue.png]
 """

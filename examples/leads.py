@@ -1,7 +1,7 @@
-"""Which customers to call, when the team manages so many calls and no more.
+"""Choose the customers to call with a fixed number of calls.
 
-Problem: a bank's call centre can ring 15 % of its customers this month. Who should be rung, and how many of them will
-say yes? Precision among the calls is what counts; probabilities for the others are of no use to anyone.
+Problem: a bank's call centre can call 15 % of its customers this month. Which customers should it call, and how many
+will say yes? Only precision among the calls matters; probabilities for other customers are not needed.
 
 Data: the shipped bank_marketing set (4,521 customers, 11.5 % said yes). It is small, so everything is averaged over
 five splits, and compared with log loss and with calling at random.
@@ -29,7 +29,7 @@ SEEDS = range(5)
 
 
 def trees() -> LGBMClassifier:
-    """The same small trees for both losses; few rows want few leaves and slow steps."""
+    """The same small trees for both losses; few rows need few leaves and small steps."""
     return LGBMClassifier(
         n_estimators=80, learning_rate=0.05, num_leaves=8, min_child_samples=20, random_state=0, n_jobs=1, verbose=-1
     )

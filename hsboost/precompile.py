@@ -25,12 +25,12 @@ _LOSSES = {"": HypersimplexLoss, "smooth ": HypersimplexSmoothLoss, "smooth conv
 
 
 def precompile(report: Callable[[str], object] | None = None) -> None:
-    """Compile all kernels and keep them on disk, so that no later process waits for the compiler (minutes, once).
+    """Compile all kernels and store them on disk, so that no later process waits for the compiler (minutes, once).
 
-    They lie in a folder of their own in ``NUMBA_CACHE_DIR`` (for example a folder of the container image), by default
-    beside the package or, where that is read-only, in the user's cache directory. Who runs them later need not be able
-    to write there. They hold for the same kernels, the same versions of Python, NumPy, Numba and llvmlite, and the same
-    processor.
+    They go into a subfolder of ``NUMBA_CACHE_DIR`` (for example a folder of the container image). The default is a
+    folder next to the package or, where that is read-only, the user's cache directory. Processes that use them need
+    no write access. They are valid for the same kernels, the same versions of Python, NumPy, Numba and llvmlite, and
+    the same processor.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def precompile(report: Callable[[str], object] | None = None) -> None:
     Raises
     ------
     OSError
-        When a form cannot be kept: there is no folder to write to, or the disk is full.
+        When a compiled form cannot be stored: no folder is writeable, or the disk is full.
     """
     if numba.config.DISABLE_JIT:
         if report is not None:
@@ -48,7 +48,7 @@ def precompile(report: Callable[[str], object] | None = None) -> None:
         return
     for name, call in _forms():
         begin, lost_before = time.perf_counter(), len(_cache.lost)
-        with warnings.catch_warnings(category=RuntimeWarning, action="ignore"):  # an error says it below
+        with warnings.catch_warnings(category=RuntimeWarning, action="ignore"):  # the error below reports it
             call()
         if len(_cache.lost) > lost_before:
             raise OSError(
@@ -87,7 +87,7 @@ def _forms() -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def _kind_of(weight: np.ndarray | None) -> str:
-    """What tells compiled forms apart."""
+    """The property of weights that selects a compiled form."""
     return "no" if weight is None else str(weight.dtype)
 
 
@@ -100,8 +100,8 @@ def _grouped_round(
     project_hypersimplex(scores, 1.0, sample_weight=weight, groups=groups.codes, regularization=kind)
 
 
-class _Nobody:
-    """`xgboost.collective` among no others."""
+class _SingleProcess:
+    """Single-process stand-in for `xgboost.collective`."""
 
     def get_rank(self) -> int:
         return 0
@@ -121,7 +121,7 @@ def _distributed_rounds(
 ) -> None:
     state = None
     for _ in range(2):  # the first search, and one that goes on
-        state = loss.distributed_step(lambda: labels, scores, weight, state, None, Workers(_Nobody()))[2]
+        state = loss.distributed_step(lambda: labels, scores, weight, state, None, Workers(_SingleProcess()))[2]
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from hsboost._solver.problems import REGULARIZATIONS, Problems, total_weight, us
 from hsboost._solver.segments import Segments
 from hsboost._validation import FloatArray
 
-#: Subnormal temperatures have no finite reciprocal: scores below _ROOM are multiplied, exactly, by 2**_SHIFT first.
+#: Subnormal temperatures have no finite reciprocal: scores below _LARGEST are multiplied, exactly, by 2**_SHIFT first.
 _TINY = float(np.finfo(np.float64).tiny)
-_SHIFT, _ROOM = 128, 1e250
+_SHIFT, _LARGEST = 128, 1e250
 
 
 __all__ = ["HypersimplexProjection", "project_hypersimplex"]
@@ -45,16 +45,16 @@ def project_hypersimplex(
     x : array-like of shape (n,) or (n, C)
         Raw scores, finite. float32 stays float32 (all sums are float64); other number types become float64.
     k : float; with groups or columns also an array or a mapping
-        Total mass Σ w y, whole or fractional, 0 <= k <= Σ w. Never a proportion: for "the best 5 %" of unweighted
-        rows pass ``0.05 * n``. One number goes for every group and column. An array has one entry per group (in the
-        order of the sorted labels) or per column, shape (C, G) for both; a mapping goes from group labels to masses.
+        Total mass Σ w y, integer or fractional, 0 <= k <= Σ w. Never a proportion: for "the best 5 %" of unweighted
+        rows pass ``0.05 * n``. A number applies to every group and column. An array has one entry per group (in the
+        order of the sorted labels) or per column, shape (C, G) for both; a mapping gives each group label its mass.
     temperature : float, default 1.0
         Softness, in units of x. Towards 0 the result is the indicator of the k largest scores.
     sample_weight : array-like of shape (n,), optional
         Finite, >= 0, not all 0. An integer weight means exactly what repeating the row would mean.
     groups : array-like of shape (n,), optional
-        Label of each row's group (branch, day, region, query): numbers, texts, dates or categories, in any order. Rows
-        sorted by group save the time of gathering them.
+        Label of each row's group (branch, day, region, query): numbers, texts, dates or categories, in any order.
+        Faster when the rows are sorted by group, as they need not be gathered.
     method : {"threshold", "pav"}, default "threshold"
         ``"threshold"``: safeguarded Newton on the piecewise linear equation for ν, O(n), a few passes, no sort.
         ``"pav"``: the paper's reduction to isotonic regression after a sort, O(n log n). Same answer; Euclidean only.
@@ -62,9 +62,9 @@ def project_hypersimplex(
         ``"euclidean"``: the nearest point; far rows get 0 or 1. ``"entropic"``: every row gets something in between and
         has a derivative; the layer of Amos, Koltun and Kolter.
     out : ndarray of the shape and dtype of the values, optional
-        Where the values go, and what ``values`` of the result then is; default: a new array. ``x`` itself will do. In a
-        loop over tens of millions of rows it saves a fifth to a third of the time: the system clears the pages of new
-        arrays.
+        Array to write the values into, which becomes ``values`` of the result; default: a new array. ``x`` itself is
+        allowed. In a loop over tens of millions of rows this saves a fifth to a third of the time, because the
+        operating system zeroes the pages of new arrays.
 
     Returns
     -------
@@ -75,10 +75,10 @@ def project_hypersimplex(
     Raises
     ------
     ValueError
-        For an empty or non-finite ``x``, k out of range, bad weights or temperature, or an ``out`` that does not fit.
-        ``out`` is not touched then.
+        For an empty or non-finite ``x``, k out of range, bad weights or temperature, or an ``out`` of the wrong shape
+        or dtype. ``out`` is then left unchanged.
     TypeError
-        For an ``out`` that is no NumPy array.
+        For an ``out`` that is not a NumPy array.
 
     References
     ----------
@@ -115,7 +115,7 @@ def project_hypersimplex(
     shift = 0
     unit = temperature
     dtype = scores.dtype
-    if temperature < _TINY and float(np.abs(scores).max()) < _ROOM:
+    if temperature < _TINY and float(np.abs(scores).max()) < _LARGEST:
         scores, unit, shift = np.ldexp(scores.astype(np.float64), _SHIFT), float(np.ldexp(temperature, _SHIFT)), _SHIFT
     segments = None if groups is None else Segments.by_label(groups, n, "x")
     problems = Problems.of(scores, weight, segments)
@@ -146,7 +146,7 @@ def _masses(
 
 
 def _direct(out: FloatArray | None, scores: FloatArray) -> FloatArray | None:
-    """``out`` if the kernels can write there while they read the scores: contiguous, apart from or equal to them."""
+    """``out`` if kernels may write to it while reading the scores: contiguous, and either disjoint or identical."""
     if out is None or not out.flags.c_contiguous or out.dtype != scores.dtype:
         return None
     if np.may_share_memory(out, scores) and out.ctypes.data != scores.ctypes.data and np.shares_memory(out, scores):
@@ -230,8 +230,8 @@ class HypersimplexProjection:
     def jvp(self, v: ArrayLike) -> np.ndarray:
         """Derivative of the values when the scores move in direction ``v``.
 
-        J v = s (v - Σ w s v / Σ w s) / temperature, the sums within each group and column, with s = 1 on the active set
-        and 0 elsewhere, or y (1 - y) for the entropic projection: a shift of all active scores moves nothing.
+        J v = s (v - Σ w s v / Σ w s) / temperature, with the sums within each group and column, and s = 1 on the active
+        set and 0 elsewhere, or y (1 - y) for the entropic projection. Shifting all active scores changes nothing.
 
         Parameters
         ----------

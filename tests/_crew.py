@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-#: Seconds within which every worker must have ended, whatever happened: the promise is a minute.
+#: Seconds within which every worker must have ended, in every case: a minute is guaranteed.
 MINUTE = 60.0
 #: Starting a process imports and compiles; that is not what is timed.
 PATIENCE = 300.0

@@ -116,7 +116,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             "with a sample of one row in {}, {:,} at most",
             (solver.SMALL, settle.SAMPLED_FROM, settle.ONE_IN, settle.MOST),
         ),
-        (METHOD, "more than {} rows of any block of {:,} would have", (kernels.ROOM, _compile.BLOCK)),
+        (METHOD, "more than {} rows of any block of {:,} would have", (kernels.CAPACITY, _compile.BLOCK)),
         (
             METHOD,
             "Groups of up to {:,} rows are solved by one thread each, a run of neighbouring groups of about {:,} "
@@ -128,7 +128,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
         (
             METHOD,
             "are multiplied by $2^{{{}}}$, which is exact (scores up to $10^{{{}}}$)",
-            (projection._SHIFT, f"{projection._ROOM:.0e}"[-3:]),
+            (projection._SHIFT, f"{projection._LARGEST:.0e}"[-3:]),
         ),
         (METHOD, r"within ${:.0f} \cdot 2.2 \cdot 10^{{-16}}$ of 0 or 1", (search.MARGIN / 2.220446049250313e-16,)),
         # The losses
@@ -140,7 +140,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
         (DATASETS, "`bank_marketing` | {:,} | {:.1f}% | 15 |", sizes("bank_marketing")),
         (DATASETS, "**Split:** whole days at random by seed, " + split, shares),
         (DATASETS, "* Split: rows at random by seed within each class, " + split, shares),
-        (DATASETS, "All else is " + split + " by seed", shares),
+        (DATASETS, "All other sets are split " + split + " by seed", shares),
         (DATASETS, "the rows are split at random within each class, " + split, shares),
         (DATASETS, "Conversion reads blocks of {:.0f} MB", (datasets._sources.BLOCK / 2**20,)),
         (DATASETS, "* **{} levels or fewer**", (datasets._convert.LEVELS_AT_MOST,)),
@@ -151,15 +151,15 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
         ),
         # Many machines
         (DISTRIBUTED, "up to {} candidates for", (distributed.MOST_CANDIDATES,)),
-        (DISTRIBUTED, "it looks at a sample of {:,} rows first", (distributed.SAMPLE,)),
+        (DISTRIBUTED, "it takes a sample of {:,} rows first", (distributed.SAMPLE,)),
         (
             DISTRIBUTED,
             "a call carries max({}, {} / P) candidates for each",
             (distributed.FEWEST_CANDIDATES, distributed.MOST_CANDIDATES),
         ),
         (DISTRIBUTED, "each of {:,} intervals and keeps one of them", (1 << radix.DIGIT,)),
-        (DISTRIBUTED, "Three exchanges of {:.0f} KB settle a float32 score", (8 * (1 << radix.DIGIT) / 1024,)),
-        (DISTRIBUTED, "in turns of {:.0f} MiB at most", (16 * metrics.EXCHANGED / 2**20,)),
+        (DISTRIBUTED, "Three exchanges of {:.0f} KB determine a float32 score", (8 * (1 << radix.DIGIT) / 1024,)),
+        (DISTRIBUTED, "in batches of {:.0f} MiB at most", (16 * metrics.EXCHANGED / 2**20,)),
         # GPU and plots
         (GPU, "| fewer than {:,} rows |", (_selection.LEAST_ROWS,)),
         (
@@ -195,7 +195,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             "{} in all scripts but those of Higgs and KDD10",
             (published.TEMPERATURE, published.recipe("criteo").scale),
         ),
-        (PROTOCOLS, "closer than {} for one block", (f"{published.SAME_BLOCK:.0e}".replace("-0", "-"),)),
+        (PROTOCOLS, "closer than {} as one block", (f"{published.SAME_BLOCK:.0e}".replace("-0", "-"),)),
         (PROTOCOLS, "c being 1 or {}", (published.recipe("criteo").scale,)),
         (
             PROTOCOLS,

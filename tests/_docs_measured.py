@@ -157,7 +157,7 @@ def measured() -> list[tuple[str, str, tuple[Any, ...]]]:
         # Scaling
         (
             SCALING,
-            "{} rounds, {} repeats ([the whole report]",
+            "{} rounds, {} repeats ([the full report]",
             tuple(reports.report("scaling")["settings"][name] for name in ("rounds", "repeats")),
         ),
         (

@@ -85,7 +85,7 @@ def truths() -> list[tuple[str, str, bool]]:
         (LOSSES, "a random tenth of the rows (`exact_share`)", default(SampledSoftmaxLoss, "exact_share") == 1 / 10),
         (DATASETS, "Together they take 1.8 MB", 1.75e6 < reports.shipped_bytes() < 1.85e6),
         (DISTRIBUTED, "five hundred, which is 4 KB", 8 * 512 == 4096),
-        (DISTRIBUTED, "whole numbers below 2²⁴:", _training.MOST_GROUPS == 1 << 24),
+        (DISTRIBUTED, "integers below 2²⁴", _training.MOST_GROUPS == 1 << 24),
         (
             PROTOCOLS,
             "which for some n and P is P - 1 (15 positives of 22, for one)",
@@ -156,7 +156,7 @@ def truths() -> list[tuple[str, str, bool]]:
         (GUIDE, "multiply the gradient by 0.001 once more", published.recipe("criteo").scale == 0.001),
         (
             PLOTS,
-            "The first ten budgets are left out of the picture for 500 rows or more, because precision jumps "
+            "The first ten budgets are omitted from the plot for 500 rows or more, because precision jumps "
             "there by 1/k.",
             [int(from_start(np.arange(1.0, n + 1), None, n, n).argmax()) for n in (499, 500)] == [0, 9],
         ),

@@ -38,7 +38,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name long contents by their length.
 
     pytest would put them into the test's name whole, and pytest-xdist asks that all workers give a test the same name,
-    which a compressed file does not promise: gzip writes the second of its making into the head.
+    which a compressed file does not guarantee: gzip writes the second of its making into the head.
     """
     if isinstance(val, str | bytes) and len(val) > 200:
         return f"{argname} of {len(val)} {'characters' if isinstance(val, str) else 'bytes'}"

@@ -75,7 +75,7 @@ RECORDS = [
 ]
 
 
-def test_promises_are_checked_against_medians_and_ratios_within_a_turn() -> None:
+def test_requirements_are_checked_against_medians_and_ratios_within_a_turn() -> None:
     found = gpu_report(RECORDS).requirements()
     assert [target.measured for target in found] == [pytest.approx(1.8), pytest.approx(1.15), 1.0]
     assert [target.verdict for target in found] == ["met", "met", "met"]

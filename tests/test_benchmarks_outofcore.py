@@ -155,7 +155,7 @@ def test_a_case_that_fails_says_why(tmp_path: Path) -> None:
         work.in_fresh_process(case(tmp_path, tmp_path, work.EXTERNAL, batches.NARROW))
 
 
-def test_the_promise_is_about_three_million_wide_rows() -> None:
+def test_the_requirement_is_about_three_million_wide_rows() -> None:
     def verdict(rows: int, peak: int | None) -> str:
         record = {
             "way": work.EXTERNAL,

@@ -111,7 +111,7 @@ def test_paper_report_prints_the_published_figures_beside_ours(paper: Path) -> N
         assert (paper / name).read_bytes().startswith(PNG)
 
 
-def test_paper_protocol_is_for_lightgbm_and_sets_at_hand(folder: Path, tmp_path: Path) -> None:
+def test_paper_protocol_is_for_lightgbm_and_available_sets(folder: Path, tmp_path: Path) -> None:
     for options, words in (
         (["--datasets", "higgs", "--boosters", "xgboost"], ["--boosters", "lightgbm only"]),
         (["--datasets", "criteo"], ["--datasets", "'criteo'", "higgs, kdd10"]),

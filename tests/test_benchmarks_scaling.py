@@ -159,7 +159,7 @@ def test_prices_are_not_negative_and_too_few_cases_give_no_model(cases: Cases) -
     assert fitted.objective.call == 0.0 < fitted.objective.step
 
 
-def test_promises_are_checked_against_every_case(cases: Cases) -> None:
+def test_requirements_are_checked_against_every_case(cases: Cases) -> None:
     found = requirements(cases)
     assert [target.measured for target in found[:2]] == [4.0, 4048.0]
     assert [target.verdict for target in found] == ["met", "met", "met"]
@@ -276,6 +276,6 @@ def test_the_case_under_dask_notes_the_same_things(tmp_path: Path) -> None:
 def test_a_folder_without_flights_is_refused_only_when_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
     monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path / "cache"))
-    assert data.source_at_hand(None) == data.MADE_UP
+    assert data.available_source(None) == data.MADE_UP
     with pytest.raises(OptionError, match=r"--data-dir: .*flights3m"):
-        data.source_at_hand(tmp_path)
+        data.available_source(tmp_path)

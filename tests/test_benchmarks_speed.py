@@ -1,4 +1,4 @@
-"""``python -m benchmarks kernels``: its report agrees with its runs, rivals agree, promises are computed."""
+"""``python -m benchmarks kernels``: its report agrees with its runs, rivals agree, requirements are computed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.calls import truth
 from benchmarks.calls.cases import BUDGETS, DISTRIBUTIONS, LAYOUTS, Case, PartCase, make_rows
 from benchmarks.calls.kernels import cases_of, make_plan
 from benchmarks.calls.kernels_figures import Figures, requirements
-from benchmarks.calls.methods import foretold
+from benchmarks.calls.methods import expected_seconds
 from benchmarks.calls.requests import KernelsRequest
 from benchmarks.rivals import RIVALS
 from benchmarks.suite import options
@@ -118,14 +118,15 @@ def test_a_rival_that_does_not_converge_is_reported(tmp_path: Path) -> None:
         assert "seconds" in found or found["skipped"].startswith("failed: no solution after")
 
 
-def test_what_a_rival_needs_is_foretold_from_a_smaller_case() -> None:
+def test_a_rivals_time_is_predicted_from_a_smaller_case() -> None:
     earlier = [_case(10_000, "float64", {"pav": [0.1]}), _case(100_000, "float64", {"pav": [2.0, 1.0, 9.0]})]
-    assert foretold("pav", Case(1_000_000, "normal", "half", "float64", False), earlier) == pytest.approx(20.0)
-    assert foretold("pav", Case(1_000_000, "normal", "half", "float32", False), earlier) is None
-    assert foretold("entmax", Case(1_000_000, "normal", "half", "float64", False), earlier) is None
+    assert expected_seconds("pav", Case(1_000_000, "normal", "half", "float64", False), earlier) == pytest.approx(20.0)
+    assert expected_seconds("pav", Case(1_000_000, "normal", "half", "float32", False), earlier) is None
+    assert expected_seconds("entmax", Case(1_000_000, "normal", "half", "float64", False), earlier) is None
     parted = {"case": "few_sorted/float64/unweighted/20000", "n": 20_000, "methods": {"pav": {"seconds": [0.5]}}}
-    assert foretold("pav", PartCase(40_000, "few_sorted", "float64", False), [*earlier, parted]) == pytest.approx(1.0)
-    assert foretold("pav", PartCase(40_000, "few_shuffled", "float64", False), [*earlier, parted]) is None
+    earlier.append(parted)
+    assert expected_seconds("pav", PartCase(40_000, "few_sorted", "float64", False), earlier) == pytest.approx(1.0)
+    assert expected_seconds("pav", PartCase(40_000, "few_shuffled", "float64", False), earlier) is None
 
 
 # ---- kernels: groups and classes -----------------------------------------------------------------------------
@@ -235,7 +236,7 @@ def test_kernels_resume_and_redraw(kernels: Path, tmp_path: Path, monkeypatch: p
     assert "settings.repeats was 1, is 3" in other.stderr
 
 
-# ---- promises ------------------------------------------------------------------------------------------------
+# ---- requirements --------------------------------------------------------------------------------------------
 
 
 def _case(n: int, dtype: str, seconds: dict[str, list[float]], **facts: Any) -> dict[str, Any]:
@@ -246,7 +247,7 @@ def _case(n: int, dtype: str, seconds: dict[str, list[float]], **facts: Any) -> 
     return shape | {"case": Case(**shape).key, "input_bytes": 8 * n, "label_bytes": 4 * n, "methods": methods}
 
 
-def test_kernel_promises_are_computed_from_the_runs() -> None:
+def test_kernel_requirements_are_computed_from_the_runs() -> None:
     big = _case(
         10_000_000, "float64",
         {

@@ -17,7 +17,7 @@ from rich.console import Console
 from benchmarks.__main__ import SUBJECTS
 from benchmarks.suite import run as suite_run
 from benchmarks.suite.options import OptionError, Request
-from benchmarks.suite.run import Telling, Work, carry_out
+from benchmarks.suite.run import StatusLine, Work, carry_out
 from benchmarks.suite.store import Record, RunStore
 from datasets._lock import exclusive
 from datasets._sealed import seal, unseal
@@ -38,7 +38,7 @@ class Command:
         self.console = Console(record=True, width=200)
 
     def run(self) -> int:
-        def make(case: str, store: RunStore[str], tell: Telling) -> Record:
+        def make(case: str, store: RunStore[str], status: StatusLine) -> Record:
             self.on_case(case)
             self.made.append(case)
             return {"case": case, "seconds": [0.125, 2.0], "methods": {"a": {"error": 1e-17}}}
@@ -279,7 +279,7 @@ def test_another_process_is_named_and_its_end_frees_the_folder(tmp_path):
     finally:
         holder.kill()
         holder.communicate()
-    assert lock.is_file()  # left behind, and nobody's
+    assert lock.is_file()  # left behind, and not held
     assert Command(Request(tmp_path)).run() == 0
     assert not lock.exists()
 

@@ -32,7 +32,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_training_promises_pair_ratios_within_a_repeat() -> None:
+def test_training_requirements_pair_ratios_within_a_repeat() -> None:
     def turn(repeat: int, **seconds: float) -> dict[str, Any]:
         return {
             "booster": "xgboost",

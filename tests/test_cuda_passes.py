@@ -175,14 +175,14 @@ def test_rows_kept_on_the_device_are_summed_there(
 def test_crowded_windows_give_up_keeping(
     place: Device, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_reducer, "ROOM", 1)
+    monkeypatch.setattr(_reducer, "CAPACITY", 1)
     x = np.concatenate([np.full(200, 0.5), rng.standard_normal(100)])
     ours = _reducer.DeviceReducer(place, place.upload(x), None, 1.0, 300.0)
     theirs = ArrayReducer(x, None, 1.0, 300.0)
     np.testing.assert_allclose(ours.sums(0.49), theirs.sums(0.49), rtol=1e-12)
     assert ours.passes == 2
     ours.sums(0.48)
-    assert ours.passes == 3  # what found no room once is not tried at every step
+    assert ours.passes == 3  # rows beyond the capacity are not tried again at every step
     assert not ours.narrow(0.49, 0.51)
     values, _, _ = projected(x, 120.0, 1.0, None)
     np.testing.assert_allclose(values, project_hypersimplex(x, 120.0).values, rtol=0, atol=VALUES)

@@ -1,4 +1,4 @@
-"""The scripts in examples/ run as they stand there, save their pictures and print what they promise."""
+"""The scripts in examples/ run unchanged, save their plots and print the documented results."""
 
 from __future__ import annotations
 

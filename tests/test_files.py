@@ -37,7 +37,7 @@ def test_an_existing_file_keeps_its_permissions(mode: int, tmp_path: Path) -> No
 
     files.write_whole(path, during)
     assert stat.S_IMODE(path.stat().st_mode) == mode
-    assert seen == [mode]  # and nobody could read more while it was written
+    assert seen == [mode]  # it was never readable by more users while it was written
 
 
 @posix

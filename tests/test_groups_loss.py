@@ -137,7 +137,7 @@ def test_small_exact_hessian_is_the_derivative_of_the_gradient(k, weighted, redu
     assert hessian.min() > 0  # the floor
 
 
-# --- what the formulas promise ------------------------------------------------------------------------------------
+# --- properties of the formulas ------------------------------------------------------------------------------------
 
 
 @each_loss

@@ -150,7 +150,7 @@ def test_small_k_is_positives_count_or_share(rng):
     cut = {k: HypersimplexLoss(k).soft_threshold(y, x, w) for k in (None, 7, np.int64(7), 0.25)}
     for k, mass in ((None, w[:6].sum()), (7, 7.0), (0.25, 0.25 * w.sum())):
         assert cut[k] == pytest.approx(project_hypersimplex(x, mass, sample_weight=w).soft_threshold, abs=1e-13)
-    assert HypersimplexLoss(0).loss(y, x) == 3.0  # nobody is called positive: half of six mistakes
+    assert HypersimplexLoss(0).loss(y, x) == 3.0  # no row is called positive: half of six mistakes
     assert HypersimplexLoss(20).loss(y, x) == 7.0
     assert HypersimplexLoss(1).k == 1
     assert isinstance(HypersimplexLoss(np.int64(3)).k, int)
@@ -171,7 +171,7 @@ def test_small_temperature_is_a_unit(temperature, reduction, rng):
     assert np.all(np.isfinite(other.boosting_step(y, x * temperature, w, None)[1]))
 
 
-# --- what the formulas promise ------------------------------------------------------------------------------------
+# --- properties of the formulas ------------------------------------------------------------------------------------
 
 
 @given(labelled())

@@ -1,4 +1,4 @@
-"""The documentation keeps its promises: code blocks run, commands and links hold, every public name is described."""
+"""The documentation is correct: code blocks run, commands and links work, every public name is described."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from hsboost._solver.search import SMALL, ArrayReducer, Sums, find_multiplier, g
 
 
 class PlainReducer:
-    """Rows in NumPy arrays, each answer one expression; keeps every promise that `Reducer` asks for.
+    """Rows in NumPy arrays, each answer one expression; it meets the contract of `Reducer`.
 
     ``guesses``: what to answer to `guess`. ``narrows``: "never", or "always" (however many rows stay undecided: a
     narrowed reducer then refuses to answer outside its bracket).
@@ -35,7 +35,7 @@ class PlainReducer:
 
     def sums(self, nu):
         if self.bracket is not None:
-            assert self.bracket[0] <= nu <= self.bracket[1], "asked outside the promised bracket"
+            assert self.bracket[0] <= nu <= self.bracket[1], "asked outside the bracket of narrow()"
         if not np.isfinite(self.x).all():
             raise FloatingPointError
         v = self._v(nu)

@@ -201,8 +201,8 @@ def test_what_is_wrong_with_all_rows_is_said_on_all():
         for end in ends:
             assert isinstance(end, ValueError), end
             assert message in str(end)
-    nobody = on_workers(2, lambda workers: step(workers, HypersimplexLoss(), x[:0], y[:0], None, None, (0.5, 0.5)))
-    assert all("y_true is empty on every worker" in str(end) for end in nobody)
+    ends = on_workers(2, lambda workers: step(workers, HypersimplexLoss(), x[:0], y[:0], None, None, (0.5, 0.5)))
+    assert all("y_true is empty on every worker" in str(end) for end in ends)
 
 
 def test_labels_of_groups_are_of_one_kind_everywhere():

@@ -1,4 +1,4 @@
-"""The rows of each case: one problem, or many in one array, a budget for each group of rows or class column.
+"""The rows of each case: one problem, or many in one array, with a budget for each group of rows or class column.
 
 Scores of several shapes, labels that follow them, weights; all seeded by the case.
 """
@@ -19,9 +19,9 @@ FloatArray = NDArray[np.floating[Any]]
 DTYPES = ("float64", "float32")
 #: Share of rows that are positive, which is also the budget.
 BUDGETS = {"small": 0.01, "half": 0.5, "near": 0.99}
-#: The shape that the promises speak of: distribution, budget, weights.
+#: The shape of the requirements: distribution, budget, weights.
 LINE = ("normal", "half", False)
-#: How far one boosting round moves a score, in units of the temperature: learning rate 0.1, leaf values up to 1.
+#: Largest change of a score in one boosting round, in units of the temperature: learning rate 0.1, leaf values up to 1.
 ROUND_MOVE = 0.1
 
 
@@ -39,7 +39,7 @@ class Case:
 
     @property
     def on_line(self) -> bool:
-        """Whether this is the shape that the promises speak of, and that is run at every size."""
+        """Whether this is the shape of the requirements, which is run at every size."""
         return (self.distribution, self.budget, self.weights) == LINE
 
     @property
@@ -77,7 +77,7 @@ def _margins(rng: np.random.Generator, n: int, share: float) -> FloatArray:
 
 
 def _saturated(rng: np.random.Generator, n: int, share: float) -> FloatArray:
-    # Cluster sizes as the budget: every row ends at 0 or 1 and the threshold is anywhere in the gap.
+    # Clusters as large as the budget: every row ends at 0 or 1 and the threshold may be anywhere in the gap.
     x = rng.standard_normal(n)
     x[rng.permutation(n)[: _positives(n, share)]] += 100.0
     return x
@@ -109,7 +109,7 @@ def _generator(case: Case) -> np.random.Generator:
 
 
 def make_rows(case: Case) -> Rows:
-    """Draw the rows of a case; labels are the highest scores after noise, as a half-learnt model would have it."""
+    """Draw the rows of a case; labels are the highest scores after noise, as for a half-trained model."""
     rng = _generator(case)
     share = BUDGETS[case.budget]
     x = DISTRIBUTIONS[case.distribution](rng, case.n, share)
@@ -123,7 +123,7 @@ def make_rows(case: Case) -> Rows:
 
 
 def round_before(x: FloatArray) -> FloatArray:
-    """Give the scores one boosting round earlier, for the warm start."""
+    """Return the scores one boosting round earlier, for the warm start."""
     move = np.random.default_rng(x.size).random(x.shape, dtype=np.float32)
     move -= 0.5
     move *= 2.0 * ROUND_MOVE
@@ -133,7 +133,7 @@ def round_before(x: FloatArray) -> FloatArray:
 CLASSES = 10
 FEW_GROUPS = 10
 ROWS_OF_SMALL_GROUPS = 100
-#: Fewer make no ten groups or classes.
+#: Fewer rows are too few for ten groups or classes.
 FEWEST_SCORES = 100
 
 LAYOUT_LABELS = {
@@ -156,12 +156,12 @@ class PartCase:
     dtype: str
     weights: bool
 
-    #: The promises speak of single problems.
+    #: The requirements apply to single problems only.
     on_line: ClassVar[bool] = False
 
     @property
     def kind(self) -> str:
-        """What rivals must be able to do: ``groups`` or ``columns``."""
+        """The kind of problem that rivals must support: ``groups`` or ``columns``."""
         return "columns" if self.layout.startswith("columns") else "groups"
 
     @property
@@ -187,7 +187,7 @@ class PartRows:
     one: Rows
 
     def of(self, p: int) -> Rows:
-        """One part, as a problem of its own."""
+        """One part as a single problem."""
         at = self.index[p]
         if self.groups is None:
             return Rows(self.x[at], (self.y == p).astype(np.float32), self.w, float(self.k[p]))
@@ -195,14 +195,14 @@ class PartRows:
 
 
 def make_parts(case: PartCase) -> PartRows:
-    """Draw the rows of a case: normal scores, moved for each part by a normal number, so that no two cuts agree."""
-    # Layouts of one kind hold the same numbers.
+    """Draw the rows of a case: normal scores, shifted by a normal number for each part, so that all cuts differ."""
+    # Layouts of the same kind hold the same numbers.
     rng = np.random.default_rng(zlib.crc32(f"{case.layout.partition('_')[0]}/{case.n}".encode()))
     return _columns(case, rng) if case.kind == "columns" else _groups(case, rng)
 
 
 def _groups(case: PartCase, rng: np.random.Generator) -> PartRows:
-    """Half of the rows are positive; the sizes of the groups vary as chance has it."""
+    """Half of the rows are positive; the sizes of the groups are random."""
     rows = make_rows(Case(case.n, *LINE[:2], case.dtype, case.weights))
     most = FEW_GROUPS if case.layout.startswith("few") else max(2, case.n // ROWS_OF_SMALL_GROUPS)
     _, groups = np.unique(rng.integers(most, size=case.n), return_inverse=True)
@@ -221,7 +221,7 @@ def _groups(case: PartCase, rng: np.random.Generator) -> PartRows:
 
 
 def _columns(case: PartCase, rng: np.random.Generator) -> PartRows:
-    """A tenth of the rows in each class, give or take: the class whose score is highest after noise."""
+    """About a tenth of the rows in each class: the class whose score is highest after noise."""
     n = case.n // CLASSES
     rows = make_rows(Case(n * CLASSES, *LINE[:2], case.dtype, False))
     x = rows.x.reshape(n, CLASSES)

@@ -1,4 +1,4 @@
-"""The paper's way to EXACT's probability: Genz's sequential sampling, compiled, O(N C²) a row."""
+"""EXACT's probability by the paper's method: Genz's sequential sampling, compiled, O(N C²) per row."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def _rows(x: Any, y: Any, factor: Any, uniforms: Any, out: Any) -> None:
 def probabilities(x: FloatArray, y: NDArray[np.int64], uniforms: FloatArray) -> FloatArray:
     """P(true class scores highest) of each row, scores x (n, C) with σ = 1, from uniform numbers (N, C - 1).
 
-    The numbers are shared by the rows and drawn beforehand, so that drawing costs nothing; the value alone, no
-    gradient. Genz, "Numerical Computation of Multivariate Normal Probabilities", J. Comp. Graph. Stat. 1, 1992.
+    The numbers are shared by the rows and drawn beforehand, so that drawing is not timed. It computes the value only,
+    no gradient. Genz, "Numerical Computation of Multivariate Normal Probabilities", J. Comp. Graph. Stat. 1, 1992.
     """
     factor = np.linalg.cholesky(np.eye(x.shape[1] - 1) + 1.0)
     out = np.empty(x.shape[0])

@@ -1,4 +1,4 @@
-"""Projection and loss step on a GPU, beside a copy and a stream of the same arrays: one size of scores at a time."""
+"""Projection and loss step on a GPU, against a copy and a stream of the same arrays: one size of scores at a time."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ LABELS = {
     ROUND: "whole round from scores in host memory, warm",
     HOST: "whole round on the processor, warm",
 }
-#: The least that a method can cost.
+#: The floor of each method.
 FLOORS = {PROJECTION: COPY, STEP_COLD: STREAM, STEP_WARM: STREAM}
 
-#: Scores move by up to so much from the round before to the present one.
+#: Largest change of a score from the round before to the present one.
 MOVE = 0.1
-#: The size that the requirement is about.
+#: The size of the requirement.
 BIG = 100_000_000
 #: Gradients lie between -1 and 1 (temperature 1), curvatures between 0 and 1: a few units in float32's last place.
 FLOAT32_ROUNDING = 4 * float(np.finfo(np.float32).eps)
@@ -94,13 +94,13 @@ def median(record: Record, method: str) -> float | None:
 
 
 def ratio(record: Record, method: str) -> float | None:
-    """Time of a method over the least it can cost, medians of samples taken in turn."""
+    """Time of a method over its floor, medians of samples taken in turn."""
     own, least = median(record, method), median(record, FLOORS[method])
     return None if own is None or least is None else own / least
 
 
 def requirements(records: list[Record]) -> list[Requirement]:
-    """The projection's cost beside a copy, and gradients as good as the processor's."""
+    """The projection's cost against a copy, and gradients that equal the processor's."""
     return [_projection(records), _same_gradients(records)]
 
 

@@ -1,4 +1,4 @@
-"""The GPU that figures are taken on, through CuPy; or Numba's simulator of one, with which this code is tested."""
+"""The GPU that is measured, through CuPy; or Numba's simulator, with which this code is tested."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIMULATOR = "Numba's simulator on the processor (its figures mean nothing)"
 
 
 def need_gpu() -> None:
-    """Raise OptionError where there is no GPU to measure, or no XGBoost that can use one."""
+    """Raise OptionError without a GPU to measure, or without an XGBoost that can use it."""
     from hsboost import cuda
     from hsboost.cuda._device import simulated
 
@@ -64,7 +64,7 @@ def xgboost_device() -> str:
 
 
 def binned(X: np.ndarray, y: np.ndarray, threads: int) -> Any:
-    """A QuantileDMatrix whose bins are made, and stay, where the trees are grown."""
+    """A QuantileDMatrix whose bins are computed and kept on the device that grows the trees."""
     import xgboost as xgb
 
     if xgboost_device() == "cpu":
@@ -76,7 +76,7 @@ def binned(X: np.ndarray, y: np.ndarray, threads: int) -> Any:
 
 
 def copy_kernels() -> tuple[Callable[[Any, Any], None], Callable[..., None]]:
-    """(copy(out, x), stream(x, y, gradient, hessian)): the least that moving so many bytes on the device costs."""
+    """(copy(out, x), stream(x, y, gradient, hessian)): the least cost of moving the same bytes on the device."""
     from hsboost.cuda._device import simulated
 
     if simulated():
@@ -85,7 +85,7 @@ def copy_kernels() -> tuple[Callable[[Any, Any], None], Callable[..., None]]:
     both = cupy.ElementwiseKernel("float32 x, float32 y", "float32 g, float32 h", "g = x - y; h = x + y", "stream")
 
     def copy(out: Any, x: Any) -> None:
-        # Between two arrays of one device this is a cudaMemcpyAsync: what the copy engine of the driver can do.
+        # Between two arrays of one device this is a cudaMemcpyAsync, the fastest copy of the driver.
         out.data.copy_from_device_async(x.data, x.nbytes, cupy.cuda.Stream.null)
         cupy.cuda.Stream.null.synchronize()
 

@@ -15,12 +15,20 @@ import numpy as np
 
 from benchmarks.calls.cases import BUDGETS, DISTRIBUTIONS, DTYPES, FEWEST_SCORES, LAYOUTS, Case, PartCase
 from benchmarks.calls.kernels_report import KernelsReport
-from benchmarks.calls.methods import FAR_SLOWER, STEPS, Method, foretold, possible, rival_method, threading_layer
+from benchmarks.calls.methods import (
+    FAR_SLOWER,
+    STEPS,
+    Method,
+    expected_seconds,
+    possible,
+    rival_method,
+    threading_layer,
+)
 from benchmarks.calls.requests import KernelsRequest
 from benchmarks.calls.truth import Parts, Single
 from benchmarks.rivals import RIVALS, DidNotConverge
 from benchmarks.suite import environment, measure, options
-from benchmarks.suite.run import Benchmark, Telling, Work
+from benchmarks.suite.run import Benchmark, StatusLine, Work
 from benchmarks.suite.store import Record, RunStore
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -28,11 +36,11 @@ LARGE = 100_000_000
 FEWEST_ROWS = 16
 #: Every distribution, budget and weighting is tried at the largest size up to this one.
 DETAIL_SIZE = 1_000_000
-#: Below so many rows what a call allocates disappears in what the process holds anyway.
+#: With fewer rows a call's allocations are too small against the process's memory to be measured.
 MEMORY_FROM = 1_000_000
 #: Our own calls and the floors are cheap: more samples make their ratios steadier.
 OWN_SAMPLES = 3
-#: Off the line through all sizes a rival's time only has to be told from ours.
+#: In cases other than the one run at all sizes, a rival's time only has to be distinguishable from ours.
 RIVAL_SAMPLES_ELSEWHERE = 3
 #: Entries that every record has.
 FIELDS = ("case", "n", "input_bytes", "label_bytes", "methods")
@@ -40,7 +48,7 @@ FIELDS = ("case", "n", "input_bytes", "label_bytes", "methods")
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the figures of a case: samples per method, seconds granted to a rival, rivals, threads."""
+    """The settings that affect the figures of a case: samples per method, seconds per rival, rivals, threads."""
 
     repeats: int
     rival_seconds: float
@@ -50,7 +58,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cases in order of size, so that a smaller one foretells what a rival will need for a larger one."""
+    """The cases in order of size, so that a smaller one predicts a rival's time for a larger one."""
 
     cases: list[Case | PartCase]
     settings: Settings
@@ -77,9 +85,9 @@ def make_plan(request: KernelsRequest) -> Plan:
 def cases_of(
     sizes: list[int], dtypes: list[str], distributions: list[str], budgets: list[str], full: bool
 ) -> list[Case]:
-    """List the cases: the whole cross product, or a line through all sizes and a cross at one of them.
+    """List the cases: the full cross product, or a line through all sizes and a cross at one of them.
 
-    The line is normal scores at half (or the first of what was chosen) without weights; the cross adds, at the
+    The line is normal scores at half (or the first of the chosen ones) without weights; the cross adds, at the
     largest size up to a million, every distribution with every budget, and weights on the line's own case.
     """
     cases = list(itertools.starmap(Case, itertools.product(sizes, distributions, budgets, dtypes, (False, True))))
@@ -102,7 +110,7 @@ def cases_of(
 def part_cases_of(sizes: list[int], dtypes: list[str], layouts: list[str], full: bool) -> list[PartCase]:
     """List the cases of groups and classes: the two largest sizes up to a million (or all), and weights once each.
 
-    Weights are tried at the largest of those sizes, on float32 if that was chosen: there the loss's step is timed too.
+    Weights are added at the largest of those sizes, on float32 if chosen, where the loss's step is timed too.
     """
     enough = [n for n in sizes if n >= FEWEST_SCORES]
     kept = enough if full else ([n for n in enough if n <= DETAIL_SIZE] or enough[:1])[-2:]
@@ -116,8 +124,8 @@ def prepare(request: KernelsRequest) -> Work[str]:
     plan = make_plan(request)
     cases, settings = {case.key: case for case in plan.cases}, plan.settings
 
-    def make(key: str, store: RunStore[str], tell: Telling) -> Record:
-        return run_case(cases[key], settings, list(store.runs.values()), lambda doing: tell(f"{key}: {doing}"))
+    def make(key: str, store: RunStore[str], status: StatusLine) -> Record:
+        return run_case(cases[key], settings, list(store.runs.values()), lambda doing: status(f"{key}: {doing}"))
 
     def pinned(keys: object = None) -> AbstractContextManager[None]:
         return measure.pinned(settings.threads)
@@ -128,7 +136,7 @@ def prepare(request: KernelsRequest) -> Work[str]:
 
 
 def shared_facts(settings: Settings, layer: str) -> Record:
-    """Gather what decides figures and is the same for every case."""
+    """Gather the facts that affect figures and are the same for every case."""
     sources = ("cases", "methods", "truth", "kernels")
     paths = (*(f"calls/{name}.py" for name in sources), "suite/measure.py", "rivals")
     facts = environment.shared_facts(settings, paths, numba_threading_layer=layer, **environment.waiting())
@@ -138,7 +146,7 @@ def shared_facts(settings: Settings, layer: str) -> Record:
 
 
 class _Bench:
-    """A case's problem, and the methods that have been found fit to be timed."""
+    """A case's problem, and the methods accepted for timing."""
 
     def __init__(self, case: Case | PartCase, settings: Settings) -> None:
         self.case, self.settings = case, settings
@@ -149,7 +157,7 @@ class _Bench:
         self.found: dict[str, Record] = {}
 
     def admit(self, method: Method, samples: int, most_seconds: float | None = None) -> str | None:
-        """Measure everything but a method's time and put it in line for the timing; or say why not.
+        """Measure everything except a method's time and queue it for timing; or return the reason why not.
 
         ``most_seconds`` bounds the seconds of one call, and of all samples together.
         """
@@ -175,11 +183,11 @@ class _Bench:
         return None
 
     def admit_rival(self, name: str, earlier: list[Record]) -> str | None:
-        """Take a rival in, with as many samples as its seconds allow; or say why not."""
+        """Accept a rival, with as many samples as its seconds allow; or return the reason why not."""
         can, limit = possible(name, self.case), self.settings.rival_seconds
         if not can.ok:
             return can.reason
-        expected = foretold(name, self.case, earlier)
+        expected = expected_seconds(name, self.case, earlier)
         if expected is not None and expected > limit:
             return f"would need about {expected:.2g} s a call (limit {limit:g} s)"
         samples = self.settings.repeats
@@ -191,7 +199,7 @@ class _Bench:
             return f"failed: {error or 'out of memory'}"
 
     def time_all(self, own: list[str]) -> None:
-        """Time the methods in turns: ours and those of a like speed first, then the far slower ones."""
+        """Time the methods in turns: ours and those of similar speed first, then the far slower ones."""
         limit = FAR_SLOWER * max(self.once[name] for name in own)
         quick = {name for name, once in self.once.items() if once <= limit}
         for group in (quick, self.once.keys() - quick):
@@ -205,9 +213,9 @@ class _Bench:
 def run_case(
     case: Case | PartCase, settings: Settings, earlier: list[Record], say: Callable[[str], None] = lambda name: None
 ) -> Record:
-    """Measure a case and return its record; ``earlier`` are records of smaller cases, to foretell slow rivals.
+    """Measure a case and return its record; ``earlier`` are records of smaller cases, to predict slow rivals.
 
-    ``say`` is told what is being done.
+    ``say`` is called with a description of each step.
     """
     say("rows and reference")
     bench = _Bench(case, settings)
@@ -245,7 +253,7 @@ def _same_bits(call: Callable[[], Any]) -> bool | None:
     finally:
         numba.set_num_threads(threads)
     pairs = zip(many, one, strict=True) if isinstance(many, tuple) else [(many, one)]
-    # As integers: equal NaN would differ, and 0.0 equal -0.0. In place, because a hundred million rows have no copy.
+    # As integers: equal NaN would differ, and 0.0 equal -0.0. In place, because a copy of 1e8 rows is too large.
     return all(bool(np.array_equal(a.view(f"i{a.itemsize}"), b.view(f"i{b.itemsize}"))) for a, b in pairs)
 
 

@@ -1,4 +1,4 @@
-"""From the records of the kernels benchmark to figures, and what is required of them."""
+"""From the records of the kernels benchmark to figures and requirements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.suite.measure import Spread
 from benchmarks.suite.requirements import Requirement
 from benchmarks.suite.store import Record
 
-#: Results this close to the reference are equally good: it is rounding of y itself.
+#: Results this close to the reference are equally accurate: the difference is rounding of y itself.
 ROUNDING = {"float64": 1e-14, "float32": 3e-7}
 FLOORS = {
     "projection": "copy",
@@ -22,12 +22,12 @@ FLOORS = {
 } | {ONE + step: "stream" for step in STEPS}
 
 SMALL, MIDDLE, BIG, HUGE = 1_000, 1_000_000, 10_000_000, 100_000_000
-#: "The memory of the inputs and outputs" leaves room for this share of them.
+#: Extra memory that the requirement "the memory of the inputs and outputs" tolerates, as a share of them.
 MEMORY_SLACK = 0.10
 
 
 class Figures:
-    """Answers about a set of case records: ``records`` of single problems, ``parted`` of groups and classes."""
+    """Figures of a set of case records: ``records`` of single problems, ``parted`` of groups and classes."""
 
     def __init__(self, records: list[Record]) -> None:
         shapes, budgets = list(DISTRIBUTIONS), list(BUDGETS)
@@ -60,7 +60,7 @@ class Figures:
         return shapes[chosen]
 
     def at(self, n: int, dtype: str) -> Record | None:
-        """Return the case that is required to be fast (normal, half, unweighted) at one size, if it was run."""
+        """Return the case of the speed requirements (normal, half, unweighted) at one size, if it was run."""
         wanted = (*LINE, n, dtype)
         axes = ("distribution", "budget", "weights", "n", "dtype")
         return next((record for record in self.records if tuple(record[axis] for axis in axes) == wanted), None)
@@ -98,7 +98,7 @@ def as_good(record: Record, rival: str) -> bool:
 def fastest_rival(record: Record, sorting: bool | None = None, into: bool = False) -> str | None:
     """Name the fastest rival; ``sorting`` keeps those that sort, or those that do not.
 
-    Those that return a new array, or with ``into`` those that write into one that exists.
+    Only rivals that return a new array or, with ``into``, those that write into an existing one.
     """
     timed = {
         name: found.median
@@ -117,7 +117,7 @@ def extra_bytes(record: Record, method: str) -> int | None:
 
 
 def requirements(figures: Figures) -> list[Requirement]:
-    """List everything required with what was measured, all on normal scores at half without weights."""
+    """List all requirements with the measured figures, all on normal scores at half without weights."""
     big64, big32 = figures.at(BIG, "float64"), figures.at(BIG, "float32")
     in_place = "projection_into"
     double, cold, warm = ("float64", "projection"), ("float32", "step_cold"), ("float32", "step_warm")
@@ -171,7 +171,7 @@ def _against_rival(
         return Requirement(claim, None, bound, at_least=True, note=f"{_missing(BIG)} {rival}")
     note = f"{RIVALS[name].label}; error {error(record, method):.1e} (ours), {error(record, name):.1e} (rival)"
     if not as_good(record, name):
-        # Faster but less accurate does not count: the ratio is told, the verdict is not met.
+        # Faster but less accurate does not count: the ratio is reported, the verdict is "not met".
         return Requirement(claim, 0.0, bound, at_least=True, note=f"{measured:.3g}×, but less accurate: {note}")
     return Requirement(claim, measured, bound, at_least=True, note=note)
 

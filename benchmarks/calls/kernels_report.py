@@ -23,7 +23,7 @@ from benchmarks.suite.tables import NONE, Cell, Column, Table, count, seconds, t
 
 STREAMS = ("stream", "stream_new")
 COPIES = ("copy", "copy_new")
-#: Long tables that only the file holds.
+#: Long tables that appear only in the file.
 ONLY_IN_FILE = ("Every case", "Peak memory")
 # Marker and line repeat the colour. The floors are grey, hsboost blue.
 STYLES: dict[str, tuple[str, str, Any]] = {
@@ -47,7 +47,7 @@ Columns = list[Column[Record]]
 
 
 class KernelsReport(Report):
-    """What the projection and the loss's step cost, and how accurate they are."""
+    """Cost and accuracy of the projection and the loss's step."""
 
     title = "Kernels benchmark: projection and loss step"
     facts = ("settings", "versions", "openmp_wait_policy", "numba_threading_layer")
@@ -203,7 +203,7 @@ _PART: Columns = [
 
 
 def _part(heading: str, show: Callable[[Record], Cell | str | None]) -> Column[Record]:
-    """A column whose heading is brief without what stands in parentheses."""
+    """A column whose brief heading omits the part in parentheses."""
     return Column(heading, show, heading.partition(" (")[0].replace(" problem", ""))
 
 
@@ -218,7 +218,7 @@ def _own(method: str, floor: str) -> Callable[[Record], Cell | None]:
 
 
 def _part_projections(parted: list[Record]) -> Table:
-    """What the grouping costs beside one problem on the same rows, what gathering must cost, and the rivals."""
+    """The cost of groups against one problem on the same rows, the least cost of gathering, and the rivals."""
     rivals = [name for name in RIVALS if any(timing(record, name) for record in parted)]
     columns = [
         *_PART,

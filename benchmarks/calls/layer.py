@@ -1,4 +1,4 @@
-"""The layer's own cost on the processor: forward and backward beside the same layer with a sort."""
+"""The layer's own cost on the processor: forward and backward against the same layer with a sort."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks losses``: what gradients cost by number of classes, and how accurate they are."""
+"""``python -m benchmarks losses``: the cost of gradients by number of classes, and their accuracy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from benchmarks.calls.losses_report import DRAWS, LEAF_ROWS, LossesReport
 from benchmarks.calls.requests import LossesRequest
 from benchmarks.suite import environment, measure, options
 from benchmarks.suite.options import OptionError
-from benchmarks.suite.run import Benchmark, Telling, Work
+from benchmarks.suite.run import Benchmark, StatusLine, Work
 from benchmarks.suite.store import Record, RunStore
 
 FEWEST_CLASSES = 2
@@ -38,7 +38,7 @@ FIELDS = ("case", "family", "rows", "methods")
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the figures of a case: samples per method, size of the cases, threads."""
+    """The settings that affect the figures of a case: samples per method, size of the cases, threads."""
 
     repeats: int
     scale: float
@@ -57,8 +57,8 @@ def prepare(request: LossesRequest) -> Work[str]:
     settings = Settings(request.repeats, request.scale, request.threads or 1)
     by_key = {case.key: case for case in cases}
 
-    def make(key: str, store: RunStore[str], tell: Telling) -> Record:
-        return run_case(by_key[key], settings, lambda doing: tell(f"{key}: {doing}"))
+    def make(key: str, store: RunStore[str], status: StatusLine) -> Record:
+        return run_case(by_key[key], settings, lambda doing: status(f"{key}: {doing}"))
 
     sources = (*(f"calls/{name}.py" for name in ("losses_cases", "genz", "losses")), "suite/measure.py")
     shared = environment.shared_facts(settings, sources, **environment.waiting())
@@ -67,7 +67,7 @@ def prepare(request: LossesRequest) -> Work[str]:
 
 
 def run_case(case: Case, settings: Settings, say: Callable[[str], None] = lambda doing: None) -> Record:
-    """Measure a case and return its record; ``say`` is told what is being done."""
+    """Measure a case and return its record; ``say`` is called with a description of each step."""
     say("rows")
     rows = make_rows(case)
     calls = methods(case, rows)
@@ -100,7 +100,7 @@ def _exact_errors(case: Case, rows: Rows, found: dict[str, Record]) -> None:
 
 
 def _sampled_errors(rows: Rows, found: dict[str, Record]) -> None:
-    """Root mean square error of a row's gradient and of a leaf's summed gradient, beside their own size."""
+    """Root mean square error of a row's gradient and of a leaf's summed gradient, relative to their size."""
     from hsboost.losses import SampledSoftmaxLoss, SoftmaxLoss
 
     n = len(rows.y) // LEAF_ROWS * LEAF_ROWS or len(rows.y)

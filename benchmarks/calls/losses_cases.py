@@ -1,4 +1,4 @@
-"""The cases of the losses benchmark: their rows, seeded by the case, and what is timed on them."""
+"""The cases of the losses benchmark: their rows, seeded by the case, and the methods timed on them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Call = Callable[[], Any]
 FAMILIES = ("exact", "softmax", "sampled")
 CLASSES = {"exact": (2, 4, 8, 16, 32, 64, 128, 256, 512, 1000), "softmax": (2, 4, 16, 64, 256, 1000, 4000),
            "sampled": (1000, 4000, 10_000)}  # fmt: skip
-#: About so many scores (rows times classes) are timed at once; for EXACT so many divided by the nodes.
+#: Approximate number of scores (rows times classes) timed at once; for EXACT divided by the number of nodes.
 SCORES = {"exact": 20_000, "softmax": 1_000_000, "sampled": 12_000_000}
 FEWEST_ROWS = 20
-#: Rows whose probability is computed slowly, to tell errors.
+#: Rows whose probability is also computed by a slow reference, to measure errors.
 CHECKED_ROWS = 24
 GENZ_SAMPLES = 512
-#: Above so many classes Genz would only be waited for: its cost grows with the square.
+#: Above this many classes Genz is skipped: its cost grows with the square.
 GENZ_MOST_CLASSES = 64
 SAMPLES = (16, 64, 256)
 
@@ -82,12 +82,12 @@ class Rows:
 
 
 def generator(case: Case, what: str = "rows") -> np.random.Generator:
-    """A generator of its own for each case and purpose."""
+    """A separate generator for each case and purpose."""
     return np.random.default_rng(zlib.crc32(f"{case.key}/{what}".encode()))
 
 
 def make_rows(case: Case) -> Rows:
-    """Draw rows as a half-learnt model would leave them: noise, the log shares of classes, the true class ahead.
+    """Draw rows like the scores of a half-trained model: noise, the log shares of classes, the true class ahead.
 
     EXACT's rows have equally likely classes. The other families' follow Zipf's law, as large sets of classes do.
     """
@@ -135,7 +135,7 @@ def slow_probabilities(rows: Rows) -> FloatArray:
 
 
 def exact_probabilities(rows: Rows, count: int) -> FloatArray:
-    """P of the first rows as the loss has it."""
+    """P of the first rows as the loss computes it."""
     from hsboost.losses import ExactLoss
 
     loss = ExactLoss()

@@ -18,9 +18,9 @@ from benchmarks.suite.requirements import Requirement
 from benchmarks.suite.store import Record
 from benchmarks.suite.tables import Cell, Column, Table, seconds, table_of, written
 
-#: The fit of EXACT's time starts where a row's fixed cost no longer shows.
+#: The fit of EXACT's time starts where a row's fixed cost is negligible.
 FIT_FROM = 16
-#: Classes that the requirements are about.
+#: Number of classes in the requirements.
 CLASSES, LARGEST = 16, 1000
 #: Rows of a leaf, whose summed gradient is what a tree sees; leaves gather rows of like classes.
 LEAF_ROWS = 100

@@ -1,4 +1,4 @@
-"""What is timed in a case: the floors, our projection, our loss's step, the rivals."""
+"""The methods timed in a case: the floors, our projection, our loss's step, the rivals."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def _block(x: Any, y: Any, gradient: Any, hessian: Any) -> None:
         hessian[i] = x[i] + y[i]
 
 
-# Two functions and not one compiled twice: Numba's disk cache knows a function by name and place, not by its options,
-# and would hand out whichever form was compiled first.
+# Two functions and not one compiled twice: Numba's disk cache identifies a function by name and place, not by its
+# options, and would load whichever form was compiled first.
 @njit
 def _serial(x: Any, y: Any, gradient: Any, hessian: Any) -> None:
     _block(x, y, gradient, hessian)
@@ -42,7 +42,7 @@ def _parallel(x: Any, y: Any, gradient: Any, hessian: Any) -> None:
 
 
 def stream(x: Float32, y: Float32, gradient: Float32, hessian: Float32) -> None:
-    """Fill both outputs from both inputs and do nothing else, threaded as hsboost's passes are."""
+    """Fill both outputs from both inputs and do nothing else, threaded like hsboost's passes."""
     if x.size >= PARALLEL_FROM and numba.get_num_threads() > 1:
         _parallel(x, y, gradient, hessian)
     else:
@@ -62,7 +62,7 @@ def _gather_parallel(x: Any, order: Any, out: Any) -> None:
 
 
 def gather(x: FloatArray, order: NDArray[np.intp], out: FloatArray) -> None:
-    """Fill ``out`` with ``x[order]``, threaded as hsboost's passes are."""
+    """Fill ``out`` with ``x[order]``, threaded like hsboost's passes."""
     if x.size >= PARALLEL_FROM and numba.get_num_threads() > 1:
         _gather_parallel(x, order, out)
     else:
@@ -70,7 +70,7 @@ def gather(x: FloatArray, order: NDArray[np.intp], out: FloatArray) -> None:
 
 
 def threading_layer() -> str:
-    """Name the layer that Numba's threads run on here; starts them if need be."""
+    """Name Numba's threading layer; starts the threads if necessary."""
     x = np.zeros(BLOCK, np.float32)
     _parallel(x, x, np.empty_like(x), np.empty_like(x))
     return str(numba.threading_layer())
@@ -93,7 +93,7 @@ LABELS = {
 OURS = ("projection", "projection_into")
 PROJECTIONS = (*OURS, *RIVALS)
 STEPS = ("step_cold", "step_warm")
-#: Before the name of a call on all parts' rows as one problem.
+#: Prefix of the name of a call on all parts' rows as one problem.
 ONE = "one_"
 #: Methods this many times slower than the slowest of ours take turns among themselves, after the others: the system is
 #: still busy with the gigabytes they free when the next method runs.
@@ -102,24 +102,24 @@ FAR_SLOWER = 10.0
 
 @dataclass(frozen=True)
 class Method:
-    """A call to be timed. It returns what `checked` understands: y, (gradient, hessian), or nothing for floors."""
+    """A call to be timed. It returns y or (gradient, hessian), which are checked, or nothing for floors."""
 
     name: str
     call: Callable[[], Any]
 
     @property
     def is_rival(self) -> bool:
-        """Rivals have a budget of seconds."""
+        """Whether this is a rival, which has a budget of seconds."""
         return self.name in RIVALS
 
     @property
     def into(self) -> bool:
-        """The array that it returns was there before the call."""
+        """Whether it writes into an existing array."""
         return self.name == "projection_into" or (self.is_rival and RIVALS[self.name].into)
 
 
 def own_methods(rows: Rows) -> list[Method]:
-    """Prepare the floors and hsboost's own calls; the loss's step is timed on float32, as XGBoost hands it over."""
+    """Prepare the floors and hsboost's own calls; the loss's step is timed on float32, the type of XGBoost's scores."""
     from hsboost import project_hypersimplex
 
     x, w, k = rows.x, rows.w, rows.k
@@ -136,7 +136,7 @@ def own_methods(rows: Rows) -> list[Method]:
 
 
 def own_part_methods(rows: PartRows) -> list[Method]:
-    """The same with a problem for each part, beside the same calls on the same rows as one problem."""
+    """The same with a problem for each part, and the same calls on the same rows as one problem."""
     from hsboost import project_hypersimplex
     from hsboost._solver.segments import Segments
 
@@ -172,7 +172,7 @@ def _steps(x: FloatArray, y: FloatArray, w: FloatArray | None, segments: Any = N
     from hsboost import HypersimplexLoss
 
     loss = HypersimplexLoss()
-    # The state is handed from round to round and never changed by a call, so it can serve every repeat.
+    # A call never changes the state of the round before, so all repeats can use it.
     *out, state = loss.boosting_step(y, round_before(x), w, None, segments)
     return [
         Method("step_cold", lambda: loss.boosting_step(y, x, w, None, segments)[:2]),
@@ -191,16 +191,16 @@ def rival_method(name: str, rows: Rows | PartRows) -> Method:
 
 
 def possible(name: str, case: Case | PartCase) -> Availability:
-    """Say whether a rival can be run on a case at all."""
+    """Say whether a rival supports a case."""
     rival = RIVALS[name]
     here = rival.available()
     return rival.supports(case.weights, case.kind) if here.ok else here
 
 
-def foretold(name: str, case: Case | PartCase, earlier: list[Record]) -> float | None:
-    """Guess a rival's seconds per call from the same shape at a smaller size; costs grow at least with n.
+def expected_seconds(name: str, case: Case | PartCase, earlier: list[Record]) -> float | None:
+    """Predict a rival's seconds per call from the same shape at a smaller size; costs grow at least with n.
 
-    Small sizes are ruled by fixed costs and would foretell too much: they are scaled by rows only from 10,000 on.
+    Fixed costs dominate small sizes and would make the prediction too high: times scale with rows only from 10,000 on.
     """
     best: tuple[int, float] | None = None
     for record in earlier:

@@ -13,10 +13,10 @@ from benchmarks.suite.options import Request, Threads
 
 @dataclass(frozen=True)
 class KernelsRequest(Request):
-    """Time the projection and the loss's step beside other solvers and the cost of touching memory.
+    """Time the projection and the loss's step against other solvers and the cost of memory access.
 
     By default one shape of scores at all sizes, and all shapes at a million rows. Writes table.md, results.json,
-    kernels.png and runs.jsonl into --out. Every finished case is kept: the same command goes on where it stopped.
+    kernels.png and runs.jsonl into --out. Every finished case is kept: the same command resumes where it stopped.
     """
 
     module: ClassVar[str] = "benchmarks.calls.kernels"
@@ -53,10 +53,10 @@ class KernelsRequest(Request):
 
 @dataclass(frozen=True)
 class LossesRequest(Request):
-    """Time the losses' gradients by number of classes: EXACT beside Genz's sampling, softmax family, sampled softmax.
+    """Time the losses' gradients by number of classes: EXACT against Genz's sampling, softmax family, sampled softmax.
 
     Writes table.md, results.json, losses.png and runs.jsonl into --out. Every finished case is kept: the same command
-    goes on where it stopped.
+    resumes where it stopped.
     """
 
     module: ClassVar[str] = "benchmarks.calls.losses"

@@ -1,7 +1,7 @@
-"""The truth about a case, found in long double without any code of hsboost, and how far results are from it.
+"""The reference solution of a case in long double, without any code of hsboost, and the errors of results against it.
 
 Long double has 64 bits of mantissa on x86 Linux; where it is plain float64 (Windows, some ARM) errors below 1e-15
-mean nothing. Rows pass in chunks, so a hundred million of them fit.
+mean nothing. Rows are processed in chunks, so that a hundred million of them fit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_STEPS = 500
 
 
 class Sums(NamedTuple):
-    """Weight above 1, weight in (0, 1] and Σ w v over it, at one threshold."""
+    """Weight above 1, weight in (0, 1] and Σ w v over it, at one multiplier."""
 
     ones: Any
     active: Any
@@ -39,7 +39,7 @@ def _sums(x: FloatArray, w: FloatArray | None, nu: Any) -> Sums:
     ones, active, mass = Long(0), Long(0), Long(0)
     margin = 1e-9 * max(1.0, abs(float(nu)))
     for part in _chunks(x.size):
-        # Long double is slow: float64 first tells the rows that are surely 1 or surely 0.
+        # Long double is slow: float64 first identifies the rows that are certainly 1 or 0.
         rough = x[part].astype(np.float64) - float(nu)
         unsure = (rough > -margin) & (rough < 1.0 + margin)
         sure = rough >= 1.0 + margin
@@ -75,7 +75,7 @@ def _solve(x: FloatArray, w: FloatArray | None, k: Any, nu: Any) -> Any:
     for _ in range(MOST_STEPS):
         at = _sums(x, w, nu)
         excess = at.ones + at.mass - k
-        # Without active rows F is flat: what is left of k there is rounding in k itself.
+        # Without active rows F is flat: the rest of k is rounding in k itself.
         if excess == 0 or (at.active == 0 and abs(excess) <= 1e-15 * total):
             return nu
         lo, hi = (nu, hi) if excess > 0 else (lo, nu)
@@ -104,7 +104,7 @@ def check_projection(y: FloatArray, x: FloatArray, w: FloatArray | None, k: floa
 
 
 def mass_error(y: FloatArray, w: FloatArray | None, k: float) -> float:
-    """|Σ w y - k| of one part of a projection, small enough to be added up in one piece."""
+    """|Σ w y - k| of one part of a projection, small enough for a single sum."""
     terms = y.astype(Long) if w is None else w.astype(Long) * y
     return _plain(abs(terms.sum() - Long(k)))
 
@@ -119,8 +119,8 @@ def check_step(
 ) -> Accuracy:
     """Compare a boosting step with its formulas (temperature 1), in long double.
 
-    Gradient w (r - Σ_A w r / Σ_A w) on A; curvature w on A and w ``floor`` off it, as the step hands them over. Rows
-    within rounding of a kink (0 or 1) belong to either side and are not compared.
+    Gradient w (r - Σ_A w r / Σ_A w) on A; curvature w on A and w ``floor`` off it, as the step returns them. Rows
+    within rounding of a kink (0 or 1) may be on either side and are not compared.
     """
     active, residual = Long(0), Long(0)
     for part in _chunks(x.size):
@@ -146,17 +146,17 @@ def _weight(w: FloatArray | None, part: slice, x: FloatArray) -> Any:
 
 
 def _plain(value: Any) -> float:
-    """A float that JSON can hold: an overflow or NaN in a result shows as the largest number."""
+    """A float that JSON can represent: overflow and NaN become the largest number."""
     number = float(value)
     return number if np.isfinite(number) else float(np.finfo(np.float64).max)
 
 
-#: Of more groups than this a sample is compared with the reference, evenly spread over the sorted labels.
+#: With more groups than this only a sample is compared with the reference, evenly spread over the sorted labels.
 MOST_CHECKED = 50
 
 
 class Single:
-    """The rows of one problem and the truth about them."""
+    """The rows of one problem and their reference solution."""
 
     def __init__(self, case: Case) -> None:
         self.rows = make_rows(case)
@@ -168,7 +168,7 @@ class Single:
         return own_methods(self.rows)
 
     def accuracy(self, method: Method, result: Any) -> Record:
-        """How far a method's result is from the truth; nothing for floors."""
+        """Errors of a method's result against the reference; nothing for floors."""
         x, w = self.rows.x, self.rows.w
         if method.name in STEPS:
             return check_step(result, self.rows.y, x, w, self.nu, DEFAULT_FLOOR)._asdict()
@@ -178,7 +178,7 @@ class Single:
 
 
 class Parts:
-    """The rows of many problems, and the truth about all of them or a sample."""
+    """The rows of many problems, and the reference solution of all of them or a sample."""
 
     def __init__(self, case: PartCase) -> None:
         self.rows = make_parts(case)
@@ -212,6 +212,6 @@ class Parts:
         return {"error": max(errors), "mass_error": max(masses)}
 
     def _checked_parts(self) -> Iterator[tuple[Any, Rows, Any]]:
-        """Where each checked part is, its rows and its threshold."""
+        """The index, the rows and the multiplier of each checked part."""
         for p, nu in zip(self.checked, self.nu, strict=True):
             yield self.rows.index[p], self.rows.of(p), nu

@@ -1,1 +1,1 @@
-"""What the loss gives: figures on test rows beside other losses', paired by seed, on tables and on pictures."""
+"""The quality of the loss: test figures against other losses', paired by seed, on tables and on images."""

@@ -1,4 +1,4 @@
-"""Runs by cell and seed: one loss's figures beside another's, on the seeds that both have."""
+"""Runs by cell and seed: pairs of two losses' figures, on their common seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Figure = TypeVar("Figure")
 
 
 class Cells:
-    """Finished runs by cell (what ``axes`` name of a record, the loss among them) and seed."""
+    """Finished runs by cell (the entries of a record named by ``axes``, the loss among them) and seed."""
 
     def __init__(self, records: Iterable[Record], axes: tuple[str, ...]) -> None:
         cell_of = itemgetter(*axes)
@@ -21,13 +21,13 @@ class Cells:
             self._cells.setdefault(cell_of(record), {})[record["seed"]] = record
 
     def runs(self, *cell: Any) -> dict[int, Record]:
-        """Return a cell's runs by seed; empty where there are none."""
+        """Return a cell's runs by seed; empty if there are none."""
         return self._cells.get(cell, {})
 
     def pairs(
         self, ours: tuple[Any, ...], theirs: tuple[Any, ...], figure: Callable[[Record], Figure | None]
     ) -> list[tuple[Figure, Figure]]:
-        """Pair a figure of two cells, seed by seed; a run that has none (None) is left out."""
+        """Pair a figure of two cells, seed by seed; runs without the figure (None) are omitted."""
         found, base = self.runs(*ours), self.runs(*theirs)
         both = [(figure(found[seed]), figure(base[seed])) for seed in found if seed in base]
         return [(own, other) for own, other in both if own is not None and other is not None]

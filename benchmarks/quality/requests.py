@@ -16,7 +16,7 @@ class TabularRequest(Request):
     """Compare L2, log loss, HyperSimplex and other losses on real tables with LightGBM and XGBoost.
 
     Writes table.md, results.json, plots and runs.jsonl into --out. Every finished run is kept: the same
-    command goes on where it stopped.
+    command resumes where it stopped.
     """
 
     module: ClassVar[str] = "benchmarks.quality.tabular.run"
@@ -73,7 +73,7 @@ class TabularRequest(Request):
 
     @property
     def folder(self) -> Path:
-        """Where the report and what is finished lie: a folder for each protocol unless --out says otherwise."""
+        """The folder of the report and the finished runs: one for each protocol unless --out is given."""
         return self.out or Path("results") / ("tabular" if self.protocol == "quick" else f"tabular-{self.protocol}")
 
 
@@ -82,7 +82,7 @@ class VisionRequest(Request):
     """Train the paper's network with each loss at each batch size, and compare test accuracies. Needs PyTorch.
 
     Writes table.md, results.json, plots and runs.jsonl into --out. Every finished run is kept, and an unfinished one's
-    state every half minute: the same command goes on where it stopped. With --layer: layer.md and layer.json.
+    state every half minute: the same command resumes where it stopped. With --layer: layer.md and layer.json.
     """
 
     module: ClassVar[str] = "benchmarks.quality.vision.run"

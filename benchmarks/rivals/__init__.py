@@ -1,4 +1,4 @@
-"""Other solvers of the same projection, one adapter each, all optional but those that come with hsboost's needs."""
+"""Other solvers of the same projection, one adapter each; those with more dependencies than hsboost are optional."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmark asks of another solver of the projection."""
+"""The interface of another solver of the projection in the benchmark."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ FloatArray = NDArray[np.floating[Any]]
 
 
 class Availability(NamedTuple):
-    """Whether something can be run here; ``reason`` says why not."""
+    """Whether something can run on this machine; ``reason`` says why not."""
 
     ok: bool
     reason: str = ""
 
 
 class DidNotConverge(RuntimeError):
-    """Raised by a rival's call that gave up: the benchmark reports it and goes on."""
+    """Raised by a rival's call that gave up: the benchmark reports it and continues."""
 
 
 class Rival(ABC):
     """One solver of argmin ½ Σ w (y - x)² over 0 <= y <= 1, Σ w y = k.
 
-    ``sorts`` marks those that sort all rows, ``into`` those that write into an array that is there before; ``kinds``
-    are the problems it takes: one, or one per group of rows, or one per class column; ``packages`` are the
-    distributions it needs, by name on the index and by name of the module.
+    ``sorts`` marks solvers that sort all rows, ``into`` those that write into an existing array; ``kinds`` are the
+    supported problems: one, one per group of rows, or one per class column; ``packages`` are the required
+    distributions, by name on the index and by name of the module.
     """
 
     name: str
@@ -43,14 +43,14 @@ class Rival(ABC):
     packages: tuple[tuple[str, str], ...] = ()
 
     def available(self) -> Availability:
-        """Say whether the packages are there, without importing them."""
+        """Say whether the packages are installed, without importing them."""
         missing = [package for package, module in self.packages if importlib.util.find_spec(module) is None]
         if missing:
             return Availability(False, f"not installed: {', '.join(missing)}")
         return Availability(True)
 
     def versions(self) -> dict[str, str]:
-        """Collect the versions of the packages that are there."""
+        """Collect the versions of the installed packages."""
         return {
             package: importlib.metadata.version(package)
             for package, module in self.packages
@@ -58,7 +58,7 @@ class Rival(ABC):
         }
 
     def supports(self, weighted: bool, kind: str = "one") -> Availability:
-        """Say whether the problem can be put to this solver at all."""
+        """Say whether this solver supports the problem."""
         if kind not in self.kinds:
             return Availability(False, f"has no {kind}")
         if weighted and not self.weighted:
@@ -77,8 +77,8 @@ class Rival(ABC):
     ) -> Callable[[], FloatArray]:
         """The same with one problem per group, ``k`` in the order of the sorted labels ``groups`` (n,).
 
-        Here: a loop as one would write it, over slices where the rows lie group by group already, and else over the
-        rows that one sort of the labels finds. Finding them is part of the call, as it is of hsboost's.
+        The default is a simple loop: over slices if the rows are sorted by group already, otherwise over the rows
+        that one sort of the labels finds. Finding them is part of the call, as it is in hsboost.
         """
 
         def solve() -> FloatArray:
@@ -97,7 +97,7 @@ class Rival(ABC):
         return solve
 
     def prepare_columns(self, x: FloatArray, k: FloatArray, w: FloatArray | None) -> Callable[[], FloatArray]:
-        """The same with one problem per column of ``x`` (n, C), ``k`` (C,). Here: a loop."""
+        """The same with one problem per column of ``x`` (n, C), ``k`` (C,). The default is a loop."""
 
         def solve() -> FloatArray:
             y = np.empty_like(x)

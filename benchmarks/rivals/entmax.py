@@ -1,4 +1,4 @@
-"""entmax (PyTorch): bisection on the same threshold."""
+"""entmax (PyTorch): bisection on the same multiplier."""
 
 from __future__ import annotations
 

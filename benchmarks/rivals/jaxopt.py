@@ -12,14 +12,14 @@ from benchmarks.rivals._base import FloatArray, Rival
 
 
 class Jaxopt(Rival):
-    """``jaxopt.projection.projection_box_section`` as it comes (30 halvings), compiled, in the scores' own type.
+    """``jaxopt.projection.projection_box_section`` with its defaults (30 halvings), compiled, in the scores' dtype.
 
     Weights enter by p = √w y: min ‖p - √w x‖² over 0 <= p <= √w, √w·p = k.
     """
 
     name = "jaxopt"
     label = "jaxopt box section"
-    kinds = ("one", "columns")  # groups of many sizes would be compiled size by size
+    kinds = ("one", "columns")  # groups would need one compilation for each size
     packages = (("jaxopt", "jaxopt"), ("jax", "jax"), ("jaxlib", "jaxlib"))
 
     def prepare(self, x: FloatArray, k: float, w: FloatArray | None) -> Callable[[], FloatArray]:
@@ -40,7 +40,7 @@ class Jaxopt(Rival):
         z = jnp.asarray(x)
         mass = jnp.asarray(k, dtype=z.dtype)
         box_section = jaxopt.projection.projection_box_section
-        # Constants of the compiled function would be folded at compile time, slowly, and kept: pass them instead.
+        # As constants they would be folded at compile time, slowly, and stay in memory: pass them as arguments.
         zeros = jnp.zeros(z.shape[0], z.dtype)
 
         def solve_one(z: Any, c: Any, lo: Any, r: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The same Newton's method by someone who knows what fresh memory costs: every array is there before."""
+"""The same Newton's method without the cost of new memory: every array is allocated beforehand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.rivals.numpy_newton import MOST_STEPS
 
 
 class NumpyInPlace(Rival):
-    """`NumpyNewton` without temporary arrays; the result goes into an array that exists, as with ``out=`` of ours."""
+    """`NumpyNewton` without temporary arrays; it writes into an existing array, like hsboost with ``out=``."""
 
     name = "numpy_in_place"
     label = "NumPy Newton, in place"

@@ -1,4 +1,4 @@
-"""What one would write first: Newton's method on Σ w clip(x - nu, 0, 1) = k in a few lines of NumPy."""
+"""The obvious first implementation: Newton's method on Σ w clip(x - nu, 0, 1) = k in a few lines of NumPy."""
 
 from __future__ import annotations
 

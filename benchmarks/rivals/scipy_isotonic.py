@@ -1,4 +1,4 @@
-"""The paper's reduction with parts from the shelf: argsort and SciPy's isotonic regression."""
+"""The paper's reduction with existing parts: argsort and SciPy's isotonic regression."""
 
 from __future__ import annotations
 

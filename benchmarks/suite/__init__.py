@@ -1,6 +1,6 @@
-"""What all benchmarks share, from the request to the report.
+"""The parts that all benchmarks share, from the request to the report.
 
-``options`` read a request; ``run`` makes what is missing of it, ``store`` keeps each finished run; ``measure`` takes
-time and memory, ``environment`` says on what; ``report`` writes the files, of ``tables``, ``requirements`` (figures
-beside their bounds) and ``plots`` in one look.
+``options`` reads a request; ``run`` carries out its missing runs, and ``store`` keeps each finished one; ``measure``
+measures time and memory, ``environment`` describes machine and software; ``report`` writes the files from ``tables``,
+``requirements`` (figures and their bounds) and ``plots`` in one style.
 """

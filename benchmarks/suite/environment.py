@@ -1,4 +1,4 @@
-"""Facts about the machine and the software that a benchmark's figures depend on."""
+"""The facts about machine and software that a benchmark's figures depend on."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PACKAGES = ("lightgbm", "xgboost", "scikit-learn", "numpy", "numba", "pandas", "
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
-    """Collect the versions that decide a run's figures: Python, hsboost and the packages named.
+    """Collect the versions that affect a run's figures: Python, hsboost and the named packages.
 
-    hsboost is given with a digest of its sources, because a working copy changes without its version number
-    changing. A package that is not installed is left out.
+    The entry of hsboost includes a digest of its sources, because a working copy changes without a new version number.
+    A package that is not installed is omitted.
     """
     import hsboost
 
@@ -50,7 +50,7 @@ def source_digest(package: str) -> str:
 
 
 def protocol(*sources: str) -> str:
-    """Digest the sources that decide a benchmark's figures, files or folders below ROOT: 12 hex digits."""
+    """Digest the sources that affect a benchmark's figures, files or folders below ROOT: 12 hex digits."""
     digest = hashlib.sha256()
     for name in sources:
         for path in sorted((ROOT / name).glob("*.py")) if (ROOT / name).is_dir() else [ROOT / name]:
@@ -61,7 +61,7 @@ def protocol(*sources: str) -> str:
 def shared_facts(
     settings: Any, sources: Iterable[str], packages: tuple[str, ...] = PACKAGES, **more: Any
 ) -> dict[str, Any]:
-    """Gather what decides figures and is the same for every run: the first line of runs.jsonl.
+    """Gather the facts that affect figures and are the same for every run: the first line of runs.jsonl.
 
     ``settings`` is a dataclass, ``sources`` those of `protocol`, ``packages`` those of `versions`.
     """
@@ -74,15 +74,15 @@ def shared_facts(
 
 
 def waiting() -> dict[str, Any]:
-    """Say how threads that wait do so, where that may decide a time."""
+    """Describe how threads wait, if that may affect times."""
     return {"openmp_wait_policy": os.environ.get("OMP_WAIT_POLICY")}
 
 
 def let_waiting_threads_sleep() -> None:
-    """Keep timings usable on a busy machine: OpenMP threads that wait give up their core.
+    """Keep timings usable on a busy machine: let waiting OpenMP threads yield their core.
 
-    By default they spin, and one other busy process can then slow small boosting rounds many times over. Call
-    it before a booster is imported. OMP_WAIT_POLICY is left alone where it is set already.
+    By default they spin, and one other busy process can then slow small boosting rounds many times over. Call this
+    before a booster is imported. An OMP_WAIT_POLICY that is set already is kept.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
@@ -105,10 +105,10 @@ def hardware() -> dict[str, Any]:
 
 
 def describe(threads: int) -> dict[str, Any]:
-    """Gather everything a report prints about where its figures come from.
+    """Gather everything a report prints about the origin of its figures.
 
-    ``threads`` is the number that the boosters were told to use; the BLAS libraries in use and the git commit
-    (None outside a checkout) are looked up.
+    ``threads`` is the number passed to the boosters; the BLAS libraries in use and the git commit (None outside a
+    checkout) are looked up.
     """
     return {
         "hardware": hardware(),

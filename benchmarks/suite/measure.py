@@ -1,4 +1,4 @@
-"""How time and memory are taken: interleaved, with pinned threads, and memory as the system sees it."""
+"""Measure time and memory: interleaved, with pinned threads, and memory as the operating system reports it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-#: A sample lasts at least so long: short calls are repeated within it, and the clock's own cost disappears.
+#: Least duration of a sample: short calls are repeated within it, so that the clock's own cost is negligible.
 MIN_SAMPLE_SECONDS = 2e-3
 MOST_CALLS = 10_000
 
@@ -33,7 +33,7 @@ class Spread:
 
 
 def spread(values: list[float]) -> Spread:
-    """Summarise repeats; a mean would let one disturbed repeat speak for all."""
+    """Summarise repeats; unlike a mean, a median is not affected by one disturbed repeat."""
     low, median, high = np.percentile(values, [25, 50, 75])
     return Spread(float(median), float(low), float(high))
 
@@ -47,22 +47,22 @@ def seconds_of(call: Callable[[], Any], calls: int = 1) -> float:
 
 
 def calls_per_sample(seconds: float) -> int:
-    """How many calls of ``seconds`` each make a sample long enough to be timed."""
+    """How many calls of ``seconds`` each make a sample long enough for timing."""
     return max(1, min(MOST_CALLS, round(MIN_SAMPLE_SECONDS / max(seconds, 1e-9))))
 
 
 def interleaved(
     calls: Mapping[str, Callable[[], Any]], each: Mapping[str, int], repeats: Mapping[str, int]
 ) -> dict[str, list[float]]:
-    """Time every method in turn, round after round, so that a disturbance of the machine meets all of them.
+    """Time every method in turn, round after round, so that a disturbance of the machine affects all of them.
 
     ``each`` is the number of calls within one sample, ``repeats`` the number of samples; a method with fewer samples
-    than others takes part in rounds spread evenly over all rounds. The garbage collector rests meanwhile.
+    than others takes part in rounds spread evenly over all rounds. The garbage collector is off during the timing.
     Returns seconds per call, a list for each method.
 
-    An untimed call comes before each sample: memory that lay idle for a second or two a virtual machine may have
-    handed back to its host, and the first to touch it again pays ten times what clearing pages costs otherwise.
-    Whoever followed a slow method would pay for its length.
+    An untimed call precedes each sample: a virtual machine may return memory that was idle for a second or two to its
+    host, and the first access then costs ten times as much as clearing pages usually does. Without the untimed call,
+    a method that follows a slow one would pay for that.
     """
     rounds = max(repeats.values(), default=0)
     found: dict[str, list[float]] = {name: [] for name in calls}
@@ -82,7 +82,7 @@ def interleaved(
 
 
 def in_turns(calls: Mapping[str, Callable[[], Any]], repeats: int) -> tuple[dict[str, list[float]], dict[str, int]]:
-    """Warm every method up and time them in turn; returns seconds per call, and the number of calls in a sample."""
+    """Warm up all methods and time them in turn; returns seconds per call, and the number of calls in a sample."""
     for call in calls.values():
         call()  # compiles
     each = {name: calls_per_sample(seconds_of(call)) for name, call in calls.items()}
@@ -90,12 +90,12 @@ def in_turns(calls: Mapping[str, Callable[[], Any]], repeats: int) -> tuple[dict
 
 
 def extra_peak_bytes(call: Callable[[], Any]) -> tuple[int, int] | None:
-    """Measure what one call needs beyond what exists before it: (peak, of which returned arrays), in bytes.
+    """Measure the memory of one call beyond what exists before it: (peak, returned arrays within it), in bytes.
 
-    The peak is that of the process's resident memory as Linux keeps it, reset just before the call, so it counts
-    whatever library allocates; Python's own tracer would miss what C++ libraries take. None on other systems.
+    The peak is that of the process's resident memory as Linux records it, reset just before the call, so it counts
+    allocations of every library; Python's own tracer would miss those of C++ libraries. None on other systems.
     """
-    _hand_back_free_memory()
+    _release_free_memory()
     before = resident("VmRSS")
     if before is None or not reset_peak():
         return None
@@ -108,7 +108,7 @@ def extra_peak_bytes(call: Callable[[], Any]) -> tuple[int, int] | None:
 
 
 def reset_peak() -> bool:
-    """Let the peak start anew from what is resident now; False where that cannot be done."""
+    """Reset the peak to the current resident memory; False where the system does not support it."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
@@ -117,7 +117,7 @@ def reset_peak() -> bool:
 
 
 def resident(kind: str) -> int | None:
-    """Resident memory of this process in bytes, now (VmRSS) or at its peak (VmHWM); None where Linux is not."""
+    """Resident memory of this process in bytes, now (VmRSS) or at its peak (VmHWM); None except on Linux."""
     try:
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith(f"{kind}:"):
@@ -127,8 +127,8 @@ def resident(kind: str) -> int | None:
     return None
 
 
-def _hand_back_free_memory() -> None:
-    """Give freed memory back to the system first, or the call would use it unnoticed."""
+def _release_free_memory() -> None:
+    """Return freed memory to the system; otherwise the call would reuse it without being counted."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -136,10 +136,10 @@ def _hand_back_free_memory() -> None:
 
 @contextlib.contextmanager
 def pinned(threads: int) -> Iterator[None]:
-    """Let every library use ``threads`` threads, and put things back afterwards.
+    """Let every library use ``threads`` threads within the context.
 
-    Fewer threads than cores: the process is also bound to as many cores, because some libraries (XLA) count cores
-    and take no other order. Numba cannot use more threads than it was started with.
+    With fewer threads than cores the process is also bound to as many cores, because some libraries (XLA) only count
+    cores. Numba cannot use more threads than it was started with.
     """
     import numba
     from threadpoolctl import threadpool_limits

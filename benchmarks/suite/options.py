@@ -1,4 +1,4 @@
-"""From the command line to a request: options, their reading, and the one error for what a caller can mend."""
+"""From the command line to a request: options, their parsing, and one error type for mistakes of the caller."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from benchmarks.suite import environment
 
 
 class OptionError(Exception):
-    """Say which option is wrong, what it was given and what would be right.
+    """Names the wrong option, its value and the remedy.
 
-    Raised for everything that a caller can mend by changing the command; anything else is a bug and keeps its
+    Raised for everything that a caller can fix by changing the command; anything else is a bug and keeps its
     traceback.
     """
 
 
-#: Of commands that take every core unless told otherwise.
+#: The option of commands that use every core by default.
 Threads: TypeAlias = Annotated[int | None, typer.Option(help="Threads. Default: every core available.")]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What every command is told; each command's own options are the fields of a subclass, None where left out.
+    """The options that all commands share; a command's own options are the fields of a subclass, None if omitted.
 
     ``module`` has the function ``main(request)`` that carries the command out; it is imported when the command runs,
     so that the modules with requests import nothing heavy.
@@ -42,13 +42,13 @@ class Request:
 
     @property
     def folder(self) -> Path:
-        """Where the report and what is finished lie."""
+        """The folder of the report and the finished runs."""
         assert self.out is not None
         return self.out
 
 
 def command(name: str, request: type[Request]) -> Callable[..., None]:
-    """Make the command ``name``: the request's fields are its options, the request's docstring is its help.
+    """Create the command ``name``: the request's fields are its options, the request's docstring is its help.
 
     An OptionError becomes one line and exit code 2.
     """
@@ -108,7 +108,7 @@ def sizes(option: str, text: str, least: int) -> list[int]:
 
 
 def at_least(least: float, **values: float | None) -> None:
-    """Raise OptionError for an option below ``least``; None (left out) passes."""
+    """Raise OptionError for an option below ``least``; None (omitted) passes."""
     for name, value in values.items():
         if value is not None and not value >= least:
             raise OptionError(f"--{name.replace('_', '-')}: must be at least {least:g}, got {value:g}")
@@ -122,7 +122,7 @@ def above_zero(**values: float) -> None:
 
 
 def threads(asked: int | None) -> int:
-    """Read --threads: as many as asked for, at most the cores available, which are the default."""
+    """Read --threads: at most the available cores, which are the default."""
     at_least(1, threads=asked)
     cores = environment.available_cores()
     if asked is not None and asked > cores:

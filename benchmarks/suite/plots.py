@@ -1,4 +1,4 @@
-"""The pictures' common look: what is not data is taken away, and colours are told apart with every kind of vision."""
+"""The common style of all plots: little decoration, and colours that are distinct for every kind of colour vision."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tidy(
     grid: Literal["both", "x", "y"] | None = "both",
     ticks: bool = False,
 ) -> None:
-    """Take away what is not data (tick marks, too, unless ``ticks``), and label the axes ``x`` and ``y``."""
+    """Remove decoration (tick marks too, unless ``ticks``), and label the axes ``x`` and ``y``."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
     if ticks:
@@ -42,7 +42,7 @@ def tidy(
 
 
 def headline(figure: Figure, title: str, size: int = 12) -> None:
-    """Write the figure's title at its left."""
+    """Write the figure's title, left-aligned."""
     figure.suptitle(title, fontsize=size, color=INK, x=0.01, ha="left")
 
 
@@ -68,6 +68,6 @@ def bars(axes: Axes, labels: Sequence[str], totals: Sequence[float], inside: Seq
 
 
 def save(figure: Figure, out: Path, name: str) -> list[str]:
-    """Write the picture; returns its file's name in a list."""
+    """Write the plot; returns a list with its file name."""
     figure.savefig(out / name, dpi=150)
     return [name]

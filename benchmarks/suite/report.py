@@ -1,4 +1,4 @@
-"""What every command shares between its figures and the reader: terminal, folder, files, the report's parts."""
+"""The output of every command: terminal, folder, files, and the parts of a report."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from benchmarks.suite.tables import Table, markdown_table, print_table
 
 INTERRUPTED = 130
 PIPED_WIDTH = 120
-#: Columns of a terminal that has room for the tables' long form.
+#: Columns of a terminal wide enough for the tables' long form.
 WIDE = 170
 
 
 class Report(ABC):
-    """A benchmark's report: what was found, as tables, notes, pictures and plain data.
+    """A benchmark's report: the results as tables, notes, plots and plain data.
 
-    ``shared`` are the facts that all runs have in common, ``place`` is where the report is drawn, ``records`` are the
-    finished runs, ``request`` is what was asked for, by which a report may choose. A benchmark gives the ``title``, the
-    ``facts`` of ``shared`` that results.json begins with, a ``picture`` (file, caption) if there is one, the
-    ``closing`` line on the terminal, and overrides what it has to say.
+    ``shared`` are the facts that all runs have in common, ``place`` describes the machine that writes the report,
+    ``records`` are the finished runs, and ``request`` holds the command's options. A subclass sets the ``title``, the
+    ``facts`` of ``shared`` at the start of results.json, the ``picture`` (file, caption) if there is one, and the
+    ``closing`` line on the terminal, and overrides the parts that it has.
     """
 
     title: str
@@ -42,15 +42,15 @@ class Report(ABC):
         self.gather()
 
     def gather(self) -> None:  # noqa: B027 - a report may show its records as they are
-        """Make figures of the records."""
+        """Compute the figures from the records."""
 
     def requirements(self) -> list[Requirement]:
-        """What is required, with what was measured."""
+        """The requirements, with the measured figures."""
         return []
 
     @abstractmethod
     def tables(self) -> list[Table]:
-        """The tables in the file's order, without that of the requirements; those without rows are left out."""
+        """The tables in the file's order, without the requirements; tables without rows are omitted."""
 
     @abstractmethod
     def notes(self) -> list[str]:
@@ -61,15 +61,15 @@ class Report(ABC):
         """The figures for results.json."""
 
     def draw(self, out: Path) -> list[str]:
-        """Write the pictures and return their files' names."""
+        """Write the plots and return their file names."""
         return []
 
     def shown(self, brief: bool) -> list[tuple[Table, bool]]:
-        """The tables in the terminal's order, each with whether it is shown in its brief form."""
+        """The tables in the terminal's order, each with a flag for its brief form."""
         return [(table, brief) for table in self.tables()]
 
     def spoken(self, brief: bool) -> list[str]:
-        """Notes for the terminal, after the tables; ``brief`` as they were shown."""
+        """Notes for the terminal, after the tables; ``brief`` as for the tables."""
         return []
 
     def to_json(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Report(ABC):
         return "\n".join(lines + self.made_with()) + "\n"
 
     def print(self, console: Console) -> None:
-        """Print the tables, requirements last, where the eye is when the command ends."""
+        """Print the tables, requirements last, so that they are visible when the command ends."""
         narrow = console.width < WIDE
         for table, brief in self.shown(narrow):
             if table.rows:
@@ -112,7 +112,7 @@ class Report(ABC):
             console.print(f"• {self.closing}", highlight=False)
 
     def publish(self, out: Path, console: Console) -> None:
-        """Print the report, write its files beside the runs, and say what lies there now."""
+        """Print the report, write its files next to the runs, and list them."""
         pictures = self.draw(out)
         self.print(console)
         replace(out / "results.json", json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n")
@@ -133,13 +133,13 @@ def made_with(shared: Record, place: Record, waiting: str = "") -> list[str]:
 
 
 def default_console() -> Console:
-    """Open the terminal; output that goes elsewhere is laid out wide enough for the tables' brief form."""
+    """Open the terminal; redirected output is wide enough for the tables' brief form."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, PIPED_WIDTH))
 
 
 def progress_bar(console: Console) -> Progress:
-    """Open a progress bar that counts runs and guesses the time left."""
+    """Open a progress bar that counts runs and estimates the remaining time."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -152,7 +152,7 @@ def progress_bar(console: Console) -> Progress:
 
 
 def check_writable(out: Path) -> None:
-    """Make the folder; raises OptionError where it cannot be written."""
+    """Create the folder; raises OptionError if it is not writeable."""
     probe = out / ".probe"
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -163,10 +163,10 @@ def check_writable(out: Path) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file whole: beside and moved over, so that an interrupt never leaves half a report."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    """Write a temporary file and rename it, so that an interrupt never leaves half a report."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)

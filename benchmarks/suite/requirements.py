@@ -1,4 +1,4 @@
-"""What is required of speed, accuracy and memory, measured: each figure beside its bound, met or not met."""
+"""Requirements for speed, accuracy and memory: each measured figure with its bound, met or not met."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from benchmarks.suite.tables import Cell, Table
 
 @dataclass(frozen=True)
 class Requirement:
-    """One figure and its bound. ``measured`` is None where the run cannot tell, and ``note`` then says what would.
+    """One figure and its bound. ``measured`` is None if the run does not measure it; ``note`` then says which run does.
 
-    ``unit`` follows the figures ("×", " µs"); ``at_least`` turns the bound round. A bound of None asks yes or
-    no: ``measured`` is then 1 or 0.
+    ``unit`` follows the figures ("×", " µs"); ``at_least`` makes the bound a lower one. A bound of None is a yes-no
+    requirement: ``measured`` is then 1 or 0.
     """
 
     claim: str
@@ -57,7 +57,7 @@ def ratio_within(claim: str, ratios: list[float], bound: float, missing: str) ->
 
 
 def _number(value: float) -> str:
-    """Three digits that count, or all of a large number's."""
+    """Three significant digits, or all digits of a large number."""
     return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
 
 
@@ -75,5 +75,5 @@ def table(requirements: list[Requirement]) -> Table:
         bound = "yes" if one.bound is None else f"{sign} {one.bound:g}{one.unit}"
         verdict = one.verdict
         rows.append([Cell(one.claim), Cell(measured), Cell(bound), Cell(verdict, verdict == "met"), Cell(one.note)])
-    header = [Cell("promise"), Cell("measured"), Cell("bound"), Cell("verdict"), Cell("from")]
+    header = [Cell("requirement"), Cell("measured"), Cell("bound"), Cell("verdict"), Cell("from")]
     return Table("Targets", header, rows, labels=1)

@@ -1,4 +1,4 @@
-"""The course of every command: go on where the last one stopped, keep each finished run, write the report."""
+"""The steps of every command: resume where the last one stopped, keep each finished run, write the report."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Asked = TypeVar("Asked", bound=Request)
 
 
 @dataclass
-class Telling:
-    """Where the making of a run says what it does, beside the progress bar, and moves the bar on by a step."""
+class StatusLine:
+    """The text next to the progress bar, by which a run shows its state; it also advances the bar."""
 
     progress: Progress
     steps: int
@@ -44,17 +44,17 @@ def _nothing(*_: object) -> None:
 
 @dataclass(frozen=True)
 class Work(Generic[Key]):
-    """What a command is to make.
+    """The runs of a command.
 
-    ``keys`` names the runs in order, ``shared`` holds the facts that all have in common, ``make`` makes one, given the
-    store of the finished ones, and returns its record; ``kept`` is told when that is on the disk. ``unit`` is what one
-    of them is called, ``steps`` are those of the progress bar in each. ``around`` is entered with the missing keys
-    before the first is made; ``forget`` removes what else lies beside the store when the user wants to start afresh.
+    ``keys`` names the runs in order, ``shared`` holds the facts that all have in common. ``make`` carries one out,
+    given the store of the finished ones, and returns its record; ``kept`` is called once that is on disk. ``unit`` is
+    the word for a run, ``steps`` its steps on the progress bar. ``around`` is entered with the missing keys before the
+    first run; ``forget`` removes other files next to the store when the user starts over.
     """
 
     keys: Sequence[Key]
     shared: Record
-    make: Callable[[Key, RunStore[Key], Telling], Record]
+    make: Callable[[Key, RunStore[Key], StatusLine], Record]
     unit: str = "run"
     steps: int = 1
     around: Callable[[list[Key]], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
@@ -64,10 +64,10 @@ class Work(Generic[Key]):
 
 @dataclass(frozen=True)
 class Benchmark(Generic[Asked, Key]):
-    """What a command is made of.
+    """The parts of a command.
 
-    ``key_of`` names a run from its record, ``fields`` are the entries that a record has; ``prepare`` checks a request
-    and says what is to be made; ``report`` makes the report of it (a subclass of `Report`, or a function).
+    ``key_of`` names a run from its record, ``fields`` are the entries of a record; ``prepare`` checks a request and
+    returns its runs; ``report`` creates the report (a subclass of `Report`, or a function).
     """
 
     key_of: Callable[[Record], Key]
@@ -76,7 +76,7 @@ class Benchmark(Generic[Asked, Key]):
     report: Callable[[Record, Record, list[Record], Asked], Report]
 
     def run(self, request: Asked, console: Console | None = None) -> int:
-        """Make what is missing and write the report of it all; returns the exit code, or raises OptionError."""
+        """Carry out the missing runs and write the report; returns the exit code, or raises OptionError."""
         shown = console or default_console()
 
         def write_report(store: RunStore[Key], records: list[Record]) -> None:
@@ -95,11 +95,10 @@ def carry_out(
     console: Console,
     fields: Collection[str] = (),
 ) -> int:
-    """Make what is missing, then write the report of it all; returns the exit code, or raises OptionError.
+    """Carry out the missing runs, then write the report; returns the exit code, or raises OptionError.
 
-    ``key_of`` names a run from its record, ``fields`` are the entries that a record has. ``--report-only`` reports
-    what is there, without calling ``prepare``. Another command that works in the folder is an OptionError, and so is a
-    disk without space.
+    ``key_of`` names a run from its record, ``fields`` are the entries of a record. ``--report-only`` reports the
+    finished runs without calling ``prepare``. A second command in the same folder and a full disk are OptionErrors.
     """
     path = request.folder / "runs.jsonl"
     if request.report_only:
@@ -127,7 +126,7 @@ def carry_out(
 
 @contextlib.contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Hold the folder's lock, which ends with this process however that ends."""
+    """Hold the folder's lock; the system releases it when this process ends, even if it is killed."""
     from datasets._lock import Busy, exclusive
 
     with contextlib.ExitStack() as stack:
@@ -145,7 +144,7 @@ def _alone(out: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _space(out: Path) -> Iterator[None]:
-    """Turn a full disk into an OptionError; what is finished is on the disk."""
+    """Turn a full disk into an OptionError; finished runs are already on disk."""
     try:
         yield
     except OSError as error:
@@ -158,7 +157,7 @@ def _space(out: Path) -> Iterator[None]:
 
 
 def _make_missing(work: Work[Key], store: RunStore[Key], console: Console) -> bool:
-    """Whether all runs are there now; after Ctrl-C what is finished is kept, and the reader told how to go on."""
+    """Carry out the missing runs; False after Ctrl-C, which keeps the finished ones and prints how to resume."""
     store.begin(work.shared)
     keys, unit = work.keys, work.unit
     if store.damaged:
@@ -181,10 +180,10 @@ def _make_missing(work: Work[Key], store: RunStore[Key], console: Console) -> bo
 
 def _make(work: Work[Key], missing: list[Key], store: RunStore[Key], console: Console) -> None:
     with progress_bar(console) as progress:
-        tell = Telling(progress, len(missing) * work.steps)
+        status = StatusLine(progress, len(missing) * work.steps)
         with work.around(missing):
             for number, key in enumerate(missing, start=1):
-                store.append(work.make(key, store, tell))
+                store.append(work.make(key, store, status))
                 work.kept(key)
-                progress.update(tell.task, completed=number * work.steps)
-        tell(f"all {work.unit}s done")
+                progress.update(status.task, completed=number * work.steps)
+        status(f"all {work.unit}s done")

@@ -1,4 +1,4 @@
-"""The finished runs on disk: one JSON line each with a checksum, appended at once, never mixed between settings."""
+"""The finished runs on disk: one JSON line each, with a checksum, appended at once, never mixed between settings."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ class RunStore(Generic[Key]):
     """``runs.jsonl``: a first line with the facts that all runs share, then a line for each finished run.
 
     ``key_of`` names a run from its record, ``fields`` are the entries that every record has. Each line ends with a
-    checksum of itself: a line that was altered or damaged, or that lacks an entry, and a run that stands there twice,
-    raise OptionError with the line's number and the remedy. A last line cut short by a killed process (it has no line
-    end) is dropped, and its run is made again; ``damaged`` says whether there was one. Reading changes nothing on
-    disk; `begin` makes the file ready for `append`. One process at a time may write:
-    `benchmarks.suite.run` holds a lock.
+    checksum. A line that was altered or damaged or lacks an entry, and a run that occurs twice, raise OptionError with
+    the line's number and the remedy. A last line cut short by a killed process (it has no line end) is dropped, and its
+    run is repeated; ``damaged`` says whether there was one. Reading changes nothing on disk; `begin` prepares the file
+    for `append`. Only one process at a time may write: `benchmarks.suite.run` holds a lock.
     """
 
     def __init__(self, path: Path, key_of: Callable[[Record], Key], fields: Collection[str] = ()) -> None:
@@ -55,7 +54,7 @@ class RunStore(Generic[Key]):
         self.damaged = bool(tail)
 
     def _take(self, number: int, line: bytes) -> None:
-        # Loaded here, so that processes that only measure need not hold what reads data sets.
+        # Imported here, so that processes that only measure do not load the data set readers.
         from datasets._sealed import unseal
 
         try:
@@ -99,11 +98,11 @@ class RunStore(Generic[Key]):
         )
 
     def begin(self, shared: Record) -> None:
-        """Make the file ready for runs made under the facts ``shared``.
+        """Prepare the file for runs made under the facts ``shared``.
 
-        Drops a damaged last line and writes the first line of a new file, or of one without a single finished run, as
-        a command leaves it that failed before its first. Raises OptionError, naming every
-        difference, where the file holds runs made under other facts.
+        Drops a damaged last line and writes the first line of a new file, or of one without finished runs, which a
+        command leaves if it fails before its first. Raises OptionError, naming every difference, if the file holds runs
+        made under other facts.
         """
         shared = json.loads(json.dumps(shared))
         if self.header != shared and self.path.is_file() and not self.runs:
@@ -127,11 +126,11 @@ class RunStore(Generic[Key]):
             self._write({"shared": shared})
 
     def append(self, record: Record) -> None:
-        """Keep one finished run, at once and to the disk; raises KeyError for a record that could not be read again."""
+        """Write one finished run to disk at once; raises KeyError for a record that could not be read back."""
         if missing := self._missing(record):
             raise KeyError(f"the record lacks {', '.join(missing)}")
         self._write(record)
-        # Keep what a later process will read, so that a report does not depend on whether it was resumed.
+        # Keep the record as a later process will read it, so that a report does not depend on a resume.
         self.runs[self._key_of(record)] = json.loads(json.dumps(record))
 
     def _write(self, record: Record) -> None:

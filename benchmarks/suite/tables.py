@@ -1,4 +1,4 @@
-"""Tables, laid out once and written as Markdown or printed with rich."""
+"""Tables, built once, then written as Markdown or printed with rich."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Cell:
     brief: str | None = None
 
     def shown(self, brief: bool) -> str:
-        """Return the text, or its brief form where one is asked for and there is one."""
+        """Return the text, or its brief form if requested and available."""
         return self.brief if brief and self.brief is not None else self.text
 
 
@@ -42,7 +42,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
-    """A column's heading (``brief`` on narrow terminals) and what it shows of a row; None is shown as a dash."""
+    """A column's heading (``brief`` on narrow terminals) and its value for a row; None is shown as a dash."""
 
     heading: str
     show: Callable[[Row], Cell | str | None]
@@ -74,7 +74,7 @@ def written(form: str, value: float | None, scale: float = 1.0) -> str | None:
 
 
 def seconds(value: float, units: tuple[tuple[str, float], ...] = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))) -> str:
-    """Three digits in the largest of the units that is not larger than the value, or in nanoseconds."""
+    """Three digits in the largest of the units that does not exceed the value, or in nanoseconds."""
     for unit, size in units:
         if value >= size:
             return f"{value / size:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""What the loss costs in training: beside built-in losses, by rows and workers, out of core, on a GPU.
+"""The cost of the loss in training: against built-in losses, by rows and workers, out of core, on a GPU.
 
-The same trees are trained under each objective, in turns that rotate, so that ratios are of one moment.
+The same trees are trained with each objective, in rotating turns, so that slow phases of the machine affect all alike.
 """

@@ -14,28 +14,28 @@ LEARNING_RATE = 0.1
 
 
 class Booster(ABC):
-    """A boosting library. Its trees keep no least curvature in a leaf, so that all losses grow trees of one size."""
+    """A boosting library. Leaves have no minimum curvature, so that all losses grow trees of the same size."""
 
     name: str
     label: str
 
     @abstractmethod
     def params(self, threads: int) -> dict[str, Any]:
-        """Return the trees' settings; what is not named is the booster's default."""
+        """Return the trees' settings; all others are the booster's defaults."""
 
     @abstractmethod
     def prepare(self, X: np.ndarray, y: np.ndarray, threads: int) -> Any:
-        """Bin the rows; the result serves every training on them."""
+        """Bin the rows; the result is used for every training on them."""
 
     @abstractmethod
     def trainer(
         self, data: Any, objective: Objective, watch: Stopwatch | None, rounds: int, threads: int
     ) -> Callable[[], Any]:
-        """Return the call that is timed; it gives the model."""
+        """Return the call that is timed; it returns the model."""
 
     @abstractmethod
     def leaves(self, model: Any) -> float:
-        """Mean number of leaves of a tree: what makes two trainings comparable."""
+        """Mean number of leaves of a tree, which shows whether two trainings are comparable."""
 
 
 class XGBoost(Booster):
@@ -50,7 +50,7 @@ class XGBoost(Booster):
             "learning_rate": LEARNING_RATE,
             "max_depth": 6,
             "min_child_weight": 0.0,
-            # Stated, because a built-in loss would otherwise spend a round on estimating it.
+            # Set, because a built-in loss would otherwise spend a round on estimating it.
             "base_score": 0.5,
             "nthread": threads,
             "seed": 0,
@@ -86,7 +86,7 @@ class LightGBM(Booster):
             "num_leaves": 31,
             "min_sum_hessian_in_leaf": 0.0,
             "num_threads": threads,
-            # Otherwise LightGBM tries both histogram layouts against a stopwatch at the start of every training.
+            # Otherwise LightGBM times both histogram layouts at the start of every training.
             "force_row_wise": True,
             "seed": 0,
             "verbosity": -1,
@@ -95,7 +95,7 @@ class LightGBM(Booster):
     def prepare(self, X: np.ndarray, y: np.ndarray, threads: int) -> Any:
         import lightgbm as lgb
 
-        # The raw rows stay with it: a Dataset that gave them up refuses some second trainings.
+        # Keep the raw rows: a Dataset without them refuses some repeated trainings.
         return lgb.Dataset(X, y, params=self.params(threads), free_raw_data=False).construct()
 
     def trainer(

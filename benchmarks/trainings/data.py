@@ -13,8 +13,8 @@ def make_data(rows: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np
     """Draw X (rows, 28) float32 and labels (rows,) float32 in {0, 1}; the same rows for the same seed.
 
     21 "measured" columns (a third skewed like energies, a few with many ties like counts) and 7 made from products
-    and distances of them, as the Higgs data have. Labels follow a smooth interaction plus logistic noise, so no
-    model gets all of them right.
+    and distances of them, as in the Higgs data. Labels follow a smooth interaction plus logistic noise, so that no
+    model predicts all of them correctly.
     """
     rng = np.random.default_rng(seed)
     X = np.empty((rows, COLUMNS), np.float32)

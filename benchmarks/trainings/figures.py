@@ -16,7 +16,7 @@ Case = tuple[str, int]
 
 
 class Trainings:
-    """Answers about a set of turns, in each of which every objective was trained once."""
+    """Figures of a set of turns, in each of which every objective was trained once."""
 
     def __init__(self, records: Iterable[Record], boosters: Iterable[str]) -> None:
         order = list(boosters)
@@ -41,7 +41,7 @@ class Trainings:
         return spread(self.of(case, objective, "seconds"))
 
     def ratios(self, case: Case, objective: str, base: str) -> list[float]:
-        """Time against another objective's, each within one turn: the machine's moods cancel."""
+        """Time against another objective's, each within one turn, so that slow phases of the machine cancel."""
         pairs = zip(self.of(case, objective, "seconds"), self.of(case, base, "seconds"), strict=True)
         return [ours / theirs for ours, theirs in pairs]
 

@@ -14,7 +14,7 @@ from benchmarks.calls import gpu_machine as machine
 from benchmarks.calls.gpu import run_case
 from benchmarks.suite import environment, measure, options
 from benchmarks.suite.options import OptionError
-from benchmarks.suite.run import Benchmark, Telling, Work
+from benchmarks.suite.run import Benchmark, StatusLine, Work
 from benchmarks.suite.store import Record, RunStore
 from benchmarks.trainings.boosters import BOOSTERS
 from benchmarks.trainings.data import COLUMNS, make_data
@@ -37,7 +37,7 @@ Key = tuple[str, int, str | int]
 
 
 class _Floor:
-    """L2 with labels that stay on the device: what any custom objective pays for predictions in host memory."""
+    """L2 with labels that stay on the device: what every custom objective pays for predictions in host memory."""
 
     def __init__(self) -> None:
         from hsboost.cuda._device import device
@@ -68,7 +68,7 @@ OBJECTIVES: dict[str, Objective] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides figures apart from sizes and repeats."""
+    """The settings that affect figures, other than sizes and repeats."""
 
     rounds: int
     threads: int
@@ -120,7 +120,7 @@ def _sizes(option: str, text: str | None, default: tuple[int, ...]) -> list[int]
 
 
 def shared_facts(settings: Settings) -> Record:
-    """Gather what decides figures and is the same for everything measured."""
+    """Gather the facts that affect figures and are the same for all measurements."""
     sources = (
         *("calls/gpu.py", "calls/gpu_machine.py", "suite/measure.py"),
         *("trainings/gpu.py", "trainings/boosters.py", "trainings/data.py"),
@@ -130,7 +130,7 @@ def shared_facts(settings: Settings) -> Record:
 
 
 def prepare(request: GpuRequest) -> Work[Key]:
-    """Check every option and list the units of work; raises OptionError where there is no GPU."""
+    """Check every option and list the units of work; raises OptionError without a GPU."""
     plan = make_plan(request)
     machine.need_gpu()
     settings = plan.settings
@@ -144,23 +144,23 @@ def prepare(request: GpuRequest) -> Work[Key]:
 
 
 class Units:
-    """Makes units of work; the binned rows of the last training serve the next, if they are as many."""
+    """Carries out units of work; the next training reuses the binned rows of the last if the number is the same."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.prepared: tuple[int, Any] | None = None
 
-    def __call__(self, key: Key, store: RunStore[Key], tell: Telling) -> Record:
+    def __call__(self, key: Key, store: RunStore[Key], status: StatusLine) -> Record:
         kind, n, which = key
-        tell(f"{kind}, {n:,} rows: {which}")
+        status(f"{kind}, {n:,} rows: {which}")
         if kind == "kernels":
             return run_case(n, str(which), self.settings.samples)
         threads = self.settings.threads
         if self.prepared is None or self.prepared[0] != n:
-            self.prepared = None  # before the next is built: two of them need not fit in memory
+            self.prepared = None  # freed before the next is built: two of them need not fit in memory
             self.prepared = n, machine.binned(*make_data(n), threads)
             for objective in OBJECTIVES.values():
-                # Compilation and first touches must not count as any objective's time.
+                # Compilation and first memory accesses must not count towards any objective.
                 train_once(self.prepared[1], objective, min(WARM_UP_ROUNDS, self.settings.rounds), threads)
         trained = {
             name: train_once(self.prepared[1], OBJECTIVES[name], self.settings.rounds, threads)
@@ -186,7 +186,7 @@ def train_once(data: Any, objective: Objective, rounds: int, threads: int) -> Re
 
 
 def wait_for_device() -> None:
-    """Let everything launched come to its end, on every stream."""
+    """Wait for everything launched, on every stream."""
     if machine.xgboost_device() == "cuda":
         importlib.import_module("cupy").cuda.runtime.deviceSynchronize()
 

@@ -25,12 +25,12 @@ LABELS = {
     FLOOR: "custom L2 in CuPy (floor)",
     LOG_LOSS: "log loss, built in",
 }
-#: The training that the requirement is about.
+#: The training of the requirement.
 REQUIRED: Case = ("xgboost", 10_000_000)
 
 
 class GpuReport(Report):
-    """What the GPU's kernels cost, and training on it."""
+    """The cost of the GPU's kernels, and of training on it."""
 
     title = "GPU benchmark"
     facts = ("settings", "versions", "gpu")

@@ -1,4 +1,4 @@
-"""What is trained: HyperSimplex, built-in losses, the cheapest custom objective; the stopwatch around a custom one."""
+"""The objectives that are trained: HyperSimplex, built-in losses, the cheapest custom one; and the stopwatch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Custom = Callable[[Any, Any], tuple[Any, Any]]
 
 @dataclass
 class Stopwatch:
-    """A custom objective with its time taken, call by call; a deep copy (LightGBM makes one) is the object itself."""
+    """A custom objective whose calls are timed; a deep copy (LightGBM makes one) is the object itself."""
 
     function: Custom
     seconds: list[float] = field(default_factory=list)
@@ -32,9 +32,9 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss in the boosters' terms: the name of a built-in one, or what makes a fresh custom one.
+    """A loss in the boosters' terms: the name of a built-in one, or a factory of a custom one.
 
-    ``xgboost`` is always there: beside a custom objective it is the nominal one.
+    ``xgboost`` is always set: with a custom objective it is the nominal one.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Objective:
     custom: Callable[[], Custom] | None = None
 
     def watched(self) -> Stopwatch | None:
-        """Make a fresh custom objective under a stopwatch; None for a built-in loss."""
+        """Create a custom objective with a stopwatch; None for a built-in loss."""
         return None if self.custom is None else Stopwatch(self.custom())
 
 
 def squared_error(predictions: Any, dataset: Any) -> tuple[np.ndarray, np.ndarray]:
-    """L2 in two NumPy calls, in the type that boosters keep, so that nothing is converted afterwards."""
+    """L2 in two NumPy calls, in the boosters' float type, so that nothing is converted afterwards."""
     y = dataset.get_label()
     return np.subtract(predictions, y, dtype=np.float32), np.ones(len(y), np.float32)
 
@@ -61,13 +61,13 @@ def hypersimplex(device: str = "auto") -> Any:
     return HypersimplexObjective(device=device)
 
 
-#: XGBoost's trees for large sets; the nominal objective and the threads come beside them.
+#: XGBoost's trees for large sets; the nominal objective and the threads are added.
 LARGE_PARAMS: dict[str, Any] = {
     "tree_method": "hist",
     "max_depth": 6,
     "learning_rate": 0.1,
     "min_child_weight": 0.0,
-    # Stated, because the built-in loss would otherwise spend a round on estimating it.
+    # Set, because the built-in loss would otherwise spend a round on estimating it.
     "base_score": 0.5,
     "seed": 0,
 }

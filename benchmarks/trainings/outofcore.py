@@ -1,4 +1,4 @@
-"""``python -m benchmarks outofcore``: training on more rows than memory should hold, beside their raw size."""
+"""``python -m benchmarks outofcore``: the memory of training with the features on disk, against their raw size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.suite import environment, options
 from benchmarks.suite.options import OptionError
 from benchmarks.suite.report import Report
 from benchmarks.suite.requirements import Requirement
-from benchmarks.suite.run import Benchmark, Telling, Work
+from benchmarks.suite.run import Benchmark, StatusLine, Work
 from benchmarks.suite.store import Record, RunStore
 from benchmarks.suite.tables import Cell, Column, Table, table_of, written
 from benchmarks.trainings import outofcore_case as case_of
@@ -22,7 +22,7 @@ from benchmarks.trainings.outofcore_case import EXTERNAL, IN_MEMORY
 from benchmarks.trainings.requests import OutOfCoreRequest
 
 MOST_ROWS, FEWEST_ROWS, SMALL_ROWS = 3_000_000, 200, 20_000
-#: What the peak may be, as a share of the features as float32.
+#: Largest peak allowed, as a share of the features as float32.
 BOUND = 0.5
 #: Entries that every record has.
 FIELDS = (
@@ -42,7 +42,7 @@ KEYS: tuple[Key, ...] = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides memory and time apart from a case's way, objective and columns."""
+    """The settings that affect memory and time, other than a case's way, objective and columns."""
 
     rows: int
     rounds: int
@@ -65,8 +65,8 @@ def make_settings(request: OutOfCoreRequest) -> Settings:
     return Settings(rows, request.rounds, threads)
 
 
-def rows_at_hand(rows: int, data_dir: Path | None) -> int:
-    """How many of the rows asked for there are; raises OptionError without the flights."""
+def available_rows(rows: int, data_dir: Path | None) -> int:
+    """How many of the requested rows are available; raises OptionError without the flights."""
     from datasets import DatasetError, stream
 
     try:
@@ -78,11 +78,11 @@ def rows_at_hand(rows: int, data_dir: Path | None) -> int:
 def prepare(request: OutOfCoreRequest) -> Work[Key]:
     """Check every option and list the cases."""
     settings = make_settings(request)
-    rows = rows_at_hand(settings.rows, request.data_dir)
+    rows = available_rows(settings.rows, request.data_dir)
 
-    def make(key: Key, store: RunStore[Key], tell: Telling) -> Record:
-        """Train once; the first case also says what the objective allocates."""
-        tell(f"{key[0]}, {key[1]}, {key[2]} columns")
+    def make(key: Key, store: RunStore[Key], status: StatusLine) -> Record:
+        """Train once; the first case also measures the objective's allocations."""
+        status(f"{key[0]}, {key[1]}, {key[2]} columns")
         with tempfile.TemporaryDirectory(prefix="hsboost-outofcore-") as folder:
             case = case_of.Case(*key, rows, settings.rounds, settings.threads, request.data_dir, Path(folder))
             found = case_of.in_fresh_process(case)
@@ -95,7 +95,7 @@ def prepare(request: OutOfCoreRequest) -> Work[Key]:
 
 
 def requirements(records: list[Record]) -> list[Requirement]:
-    """The peak out of core beside the features' size."""
+    """The peak out of core against the features' size."""
     claim = f"3e6 flights x {WIDE} columns, out of core: peak memory against the features as float32"
     wanted = (EXTERNAL, HYPERSIMPLEX, WIDE, MOST_ROWS)
     for r in records:
@@ -106,7 +106,7 @@ def requirements(records: list[Record]) -> list[Requirement]:
 
 
 class OutOfCoreReport(Report):
-    """What training out of core needs: memory by way and width, and what the objective itself needs."""
+    """The memory of training out of core, by way and width, and the objective's own."""
 
     title = "Training out of core"
     facts = ("settings", "params", "versions")
@@ -142,7 +142,7 @@ class OutOfCoreReport(Report):
         ]
 
     def shown(self, brief: bool) -> list[tuple[Table, bool]]:
-        """Memory first, and as it is in the file."""
+        """Memory first, in the same form as in the file."""
         return [(table, False) for table in reversed(self.tables())]
 
     def summary(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Flights a slice at a time, with crossed columns: rows wide enough that the features outweigh labels and scores."""
+"""Flights in slices, with crossed columns: rows so wide that the features need more memory than labels and scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datasets.streaming import Stream, XGBoostBatches
 
 OWN = 8
 PAIRS = list(itertools.combinations(range(OWN), 2))
-#: The flights' own columns; with a product and a difference of every two of them.
+#: The flights' own columns; and with a product and a difference of every two of them.
 NARROW, WIDE = OWN, OWN + 2 * len(PAIRS)
 SLICE = 1 << 16
 
@@ -31,7 +31,7 @@ def crossed(rows: np.ndarray, columns: int) -> np.ndarray:
 
 
 class CrossedBatches(XGBoostBatches):
-    """The loaders' iterator for XGBoost, in slices of a row group, crossed just before they are handed over."""
+    """The loaders' iterator for XGBoost, in slices of a row group, crossed just before XGBoost gets them."""
 
     def __init__(self, stream: Stream, columns: int, cache_prefix: str | os.PathLike[str] | None) -> None:
         self._columns = columns
@@ -39,10 +39,10 @@ class CrossedBatches(XGBoostBatches):
         super().__init__(stream, None if cache_prefix is None else os.fspath(cache_prefix))
 
     def next(self, input_data: Callable[..., None]) -> bool:
-        """Give the next slice; False after the last."""
+        """Pass on the next slice; False after the last."""
         stream, starts = self._stream, self._stream.starts
         if self._place >= len(self._group):
-            # Gone before the next is read: two row groups need not fit.
+            # Freed before the next is read: two row groups need not fit in memory.
             self._group, self._place = self._group[:0], 0
             if self._number >= len(starts) - 1:
                 return False

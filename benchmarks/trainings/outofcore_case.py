@@ -1,4 +1,4 @@
-"""One case out of core, in a process of its own: bin the rows, train, and say what memory that took."""
+"""One case out of core, in its own process: bin the rows, train, and measure the memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WARM_UP_ROWS = 2_000
 
 @dataclass(frozen=True)
 class Case:
-    """What to train on, and how; ``folder`` is where XGBoost puts its pages."""
+    """Data and settings of a training; ``folder`` is for XGBoost's pages."""
 
     way: str
     objective: str
@@ -51,9 +51,9 @@ class Case:
 
 
 def in_fresh_process(case: Case) -> Record:
-    """Carry out a case where nothing has been allocated yet; whatever ends this call, Ctrl-C too, ends the process.
+    """Carry out a case in a new process, which ends when this call ends for any reason, Ctrl-C included.
 
-    Raises RuntimeError where the case failed or its process was killed.
+    Raises RuntimeError if the case failed or its process was killed.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
@@ -107,10 +107,10 @@ def carry_out(case: Case) -> Record:
 
     try:
         peak = measure.extra_peak_bytes(train)
-        if "seconds_per_round" not in found:  # no way to measure memory on this system
+        if "seconds_per_round" not in found:  # memory cannot be measured on this system
             train()
     finally:
-        # XGBoost may still be about to remove its pages itself.
+        # XGBoost may be removing its pages at the same time.
         with contextlib.suppress(OSError):
             folder.cleanup()
     return found | {"peak_bytes": None if peak is None else peak[0], "raw_bytes": case.raw_bytes}
@@ -132,9 +132,9 @@ def binned(batches: Any, case: Case, folder: Path) -> Any:
 
 
 def objective_bytes_per_row(rows: int = 1 << 19) -> Record:
-    """What NumPy allocates for the objective, in bytes per row: at the worst moment of a call, and kept between calls.
+    """NumPy's allocations for the objective, in bytes per row: at the peak of a call, and kept between calls.
 
-    XGBoost's scores are given, and not counted; the copy of the labels that it hands out is.
+    XGBoost's scores exist already and are not counted; the copy of the labels that it returns is.
     """
     import xgboost as xgb
 
@@ -163,7 +163,7 @@ def objective_bytes_per_row(rows: int = 1 << 19) -> Record:
 
 
 def _warm_up(case: Case) -> None:
-    """Load and compile what is no part of any row's memory."""
+    """Import and compile everything whose memory does not depend on the rows."""
     import numba
     import xgboost as xgb
 

@@ -13,10 +13,10 @@ from benchmarks.suite.options import Request, Threads
 
 @dataclass(frozen=True)
 class TrainingRequest(Request):
-    """Time training with HyperSimplex beside log loss, L2 and the cheapest custom objective, with both boosters.
+    """Time training with HyperSimplex against log loss, L2 and the cheapest custom objective, with both boosters.
 
     Writes table.md, results.json, training.png and runs.jsonl into --out. Every finished turn (each objective
-    trained once) is kept: the same command goes on where it stopped.
+    trained once) is kept: the same command resumes where it stopped.
     """
 
     module: ClassVar[str] = "benchmarks.trainings.training"
@@ -32,10 +32,10 @@ class TrainingRequest(Request):
 
 @dataclass(frozen=True)
 class ScalingRequest(Request):
-    """Time a round on several workers, count what they tell each other, and predict a cluster's round from it.
+    """Time a round on several workers, count their communication, and predict a cluster's round from it.
 
     Writes table.md, results.json, scaling.png and runs.jsonl into --out. Every finished case (rows by workers) is kept:
-    the same command goes on where it stopped.
+    the same command resumes where it stopped.
     """
 
     module: ClassVar[str] = "benchmarks.trainings.scaling"
@@ -56,9 +56,9 @@ class ScalingRequest(Request):
 
 @dataclass(frozen=True)
 class OutOfCoreRequest(Request):
-    """Train on three million flights with the features on disk, and measure the memory beside their raw size.
+    """Train on three million flights with the features on disk, and measure memory against their raw size.
 
-    Writes table.md, results.json and runs.jsonl into --out. Every finished case is kept: the same command goes on
+    Writes table.md, results.json and runs.jsonl into --out. Every finished case is kept: the same command resumes
     where it stopped.
     """
 
@@ -74,10 +74,10 @@ class OutOfCoreRequest(Request):
 
 @dataclass(frozen=True)
 class GpuRequest(Request):
-    """Time the GPU path beside copies on the same GPU, built-in log loss and the processor's objective.
+    """Time the GPU path against copies on the same GPU, built-in log loss and the processor's objective.
 
     Needs a CUDA device and the packages of the extra gpu. Writes table.md, results.json, gpu.png and runs.jsonl into
-    --out. Every finished size and turn (each objective trained once) is kept: the same command goes on where it
+    --out. Every finished size and turn (each objective trained once) is kept: the same command resumes where it
     stopped.
     """
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchmarks.suite import environment, options
 from benchmarks.suite.options import OptionError
-from benchmarks.suite.run import Benchmark, Telling, Work
+from benchmarks.suite.run import Benchmark, StatusLine, Work
 from benchmarks.suite.store import Record, RunStore
 from benchmarks.trainings import scaling_data as data
 from benchmarks.trainings import scaling_workers as workers_of
@@ -31,7 +31,7 @@ FIELDS = ("engine", "rows", "workers", "threads_each", "bins", "trainings")
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides a round's time apart from rows, workers and objective; ``threads`` are those of all workers."""
+    """The settings that affect a round's time, other than rows, workers and objective; ``threads`` of all workers."""
 
     rounds: int
     repeats: int
@@ -85,30 +85,30 @@ def _workers(text: str) -> list[int]:
 
 
 def dask_is_here() -> bool:
-    """Whether the case under Dask can run."""
+    """Whether the packages for the case under Dask are installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("dask", "distributed"))
 
 
 def prepare(request: ScalingRequest) -> Work[Key]:
     """Check every option and list the cases."""
     plan = make_plan(request)
-    source = data.source_at_hand(request.data_dir)
+    source = data.available_source(request.data_dir)
     tables: list[data.Table] = []
 
     @contextlib.contextmanager
     def table(missing: list[Key]) -> Iterator[None]:
-        """The rows of the largest case, in files for as long as cases are made."""
+        """The rows of the largest case, in files that exist while cases run."""
         with tempfile.TemporaryDirectory(prefix="hsboost-scaling-") as folder:
             tables.append(data.write_table(source, max(rows for _, rows, _ in missing), request.data_dir, Path(folder)))
             yield
 
-    def make(key: Key, store: RunStore[Key], tell: Telling) -> Record:
+    def make(key: Key, store: RunStore[Key], status: StatusLine) -> Record:
         engine, rows, workers = key
         threads = plan.threads_each(workers)
         job = workers_of.Job(tables[-1], rows, workers, threads, plan.rounds, plan.repeats)
-        tell(f"{engine}, {rows:,} rows, {workers} workers")
+        status(f"{engine}, {rows:,} rows, {workers} workers")
         train = workers_of.train_on_processes if engine == TRACKER else workers_of.train_under_dask
-        trainings = train(job, tell.advance)
+        trainings = train(job, status.advance)
         return {
             **{"engine": engine, "rows": rows, "workers": workers, "threads_each": threads},
             "bins": max((training.pop("bins", 0) for training in trainings), default=0),

@@ -1,6 +1,6 @@
-"""Rows for the workers: three million flights, or made-up rows of the same shape; repeated where more are asked for.
+"""Rows for the workers: three million flights, or synthetic rows of the same shape; repeated if more are requested.
 
-The table lies in two files that every worker maps and takes its own rows from, so that no process holds it all.
+The table is in two memory-mapped files, from which every worker reads its own rows, so that no process holds all.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class Table:
     source: str
 
     def part(self, rows: int, workers: int, rank: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read what worker ``rank`` has of ``rows`` rows: consecutive ones, as even as can be.
+        """Read the part of worker ``rank`` of ``rows`` rows: consecutive rows, split as evenly as possible.
 
-        Fewer than n rows are spread over the whole table, more are its repetition.
+        Fewer than n rows are spread over the full table; more rows repeat it.
         """
         number = np.arange(rank * rows // workers, (rank + 1) * rows // workers)
         place = number * self.n // rows if rows <= self.n else number % self.n
         return np.load(self.features, mmap_mode="r")[place], np.load(self.labels, mmap_mode="r")[place]
 
 
-def source_at_hand(data_dir: Path | None) -> str:
-    """Tell which table there is; raises OptionError where a folder was named that has no flights."""
+def available_source(data_dir: Path | None) -> str:
+    """Return the source of the rows; raises OptionError for a folder without the flights."""
     from datasets import DatasetError, stream
 
     try:
@@ -53,7 +53,7 @@ def source_at_hand(data_dir: Path | None) -> str:
 
 
 def write_table(source: str, rows: int, data_dir: Path | None, folder: Path) -> Table:
-    """Write the table's files into ``folder``: all flights, or as many made-up rows as ``rows`` needs."""
+    """Write the table's files into ``folder``: all flights, or as many synthetic rows as ``rows`` needs."""
     n = min(rows, MOST)
     if source == FLIGHTS:
         from datasets import stream
@@ -78,7 +78,7 @@ def write_table(source: str, rows: int, data_dir: Path | None, folder: Path) -> 
 
 
 def made_up(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Draw rows shaped like the flights: whole numbers of few distinct values, about a fifth positive."""
+    """Draw rows shaped like the flights: integers with few distinct values, about a fifth positive."""
     rng = np.random.default_rng(seed)
     X = np.column_stack([rng.integers(0, count, rows) for count in DISTINCT]).astype(np.float32)
     signal = 0.08 * (X[:, 6] - 12) + 0.5 * np.sin(X[:, 1] / 20) * (X[:, 3] > 2) + 0.3 * (X[:, 5] > 4)

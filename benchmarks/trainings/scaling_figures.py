@@ -13,9 +13,9 @@ from benchmarks.suite.requirements import Requirement, ratio_within
 from benchmarks.suite.store import Record
 from benchmarks.trainings.objectives import HYPERSIMPLEX, LOG_LOSS
 
-#: How the workers are brought together: XGBoost's tracker alone, or `xgboost.dask` on local processes.
+#: How the workers are connected: XGBoost's tracker alone, or `xgboost.dask` on local processes.
 TRACKER, DASK = "tracker", "dask"
-#: What is required under Dask, and of the traffic.
+#: Requirements under Dask, and for the traffic.
 DASK_ROWS, DASK_WORKERS, OVERHEAD = 1_000_000, 2, 1.15
 CALLS, BYTES = 4, 4096
 
@@ -24,7 +24,7 @@ Key = tuple[str, int, int]
 
 
 class Traffic(NamedTuple):
-    """What one worker hands to all-reduce: calls and bytes of a round, and the largest single call."""
+    """One worker's all-reduce traffic: calls and bytes of a round, and the largest single call."""
 
     cold_calls: int
     warm_calls: float
@@ -35,7 +35,7 @@ class Traffic(NamedTuple):
 
 
 class Cases:
-    """Answers about a set of cases; the first round of a training is cold, the others are warm."""
+    """Figures of a set of cases; the first round of a training is cold, the others are warm."""
 
     def __init__(self, records: list[Record]) -> None:
         self.records = sorted(records, key=lambda r: (r["engine"] == DASK, r["rows"], r["workers"]))
@@ -45,13 +45,13 @@ class Cases:
         return next((r for r in self.records if (r["engine"], r["rows"], r["workers"]) == key), None)
 
     def of(self, record: Record, objective: str, what: str) -> list[Any]:
-        """What a case's workers noted of their trainings with one objective: repeat after repeat, (workers, …)."""
+        """A measurement of a case's workers for one objective: one array (workers, …) per repeat."""
         found = pd.DataFrame(record["trainings"])
         found = found[found["objective_name"] == objective]
         return [group[what].tolist() for _, group in found.groupby("repeat")]
 
     def _each(self, record: Record, objective: str, what: str) -> list[Any]:
-        """The same without the division into repeats."""
+        """The same without grouping by repeats."""
         return [one for repeat in self.of(record, objective, what) for one in repeat]
 
     def round_seconds(self, record: Record, objective: str) -> Spread:
@@ -74,7 +74,7 @@ class Cases:
         return float(np.median([sum(part) / sum(rounds) for part, rounds in pairs]))
 
     def ratios(self, record: Record) -> list[float]:
-        """HyperSimplex against log loss, whole trainings of one repeat each: the machine's moods cancel."""
+        """HyperSimplex against log loss, full trainings within a repeat, so that slow phases of the machine cancel."""
         ours, theirs = (
             [max(sum(rounds) for rounds in repeat) for repeat in self.of(record, name, "rounds")]
             for name in (HYPERSIMPLEX, LOG_LOSS)
@@ -118,7 +118,7 @@ class Cases:
 
 
 def _warm(repeats: list[list[list[float]]], together: Callable[..., Any]) -> list[float]:
-    """Warm rounds of all repeats, each one figure of all workers."""
+    """Warm rounds of all repeats, each reduced to one figure over all workers."""
     return [float(together(values)) for workers in repeats for values in list(zip(*workers, strict=True))[1:]]
 
 

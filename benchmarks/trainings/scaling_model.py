@@ -1,6 +1,6 @@
-"""What a round costs by rows and workers: fitted to the measured cases, carried over to machines on a network.
+"""A model of a round's cost by rows and workers: fitted to the measured cases, applied to machines on a network.
 
-Two sums, one for the objective and one for the rest of the round, with prices that are not negative:
+Two sums, one for the objective and one for the rest of the round, with non-negative prices:
 
     seconds = a + b · rows per core + c · calls + d · ring steps
 
@@ -23,9 +23,9 @@ from benchmarks.trainings.scaling_figures import TRACKER, Cases
 DEPTH = LARGE_PARAMS["max_depth"]
 
 FAR_ROWS, FAR_WORKERS = 1_000_000_000, 100
-#: A level's histograms are added up over the workers, and before them the sums of all rows.
+#: One call per level for its histograms, and one before them for the sums of all rows.
 TREE_CALLS = DEPTH + 1
-#: Nodes whose histograms are added up: of two siblings only one, the other is what remains of their parent.
+#: Nodes whose histograms are added up: one of two siblings, as the other is the parent's minus that one.
 TREE_NODES = 1 + sum(2**level // 2 for level in range(1, DEPTH))
 #: A gradient and a curvature, float64.
 BIN_BYTES = 16
@@ -40,7 +40,7 @@ class Network:
     cores_each: int = 16
 
     def seconds(self, calls: float, call_bytes: float, workers: int) -> float:
-        """Time on the wire of so many ring all-reduces, one after another."""
+        """Network time of ``calls`` ring all-reduces, one after another."""
         steps = ring_steps(workers)
         return calls * (steps * self.latency_us * 1e-6 + steps / workers * call_bytes * 8 / (self.gbits * 1e9))
 
@@ -63,16 +63,16 @@ class Prices(NamedTuple):
         return self.alone(rows_per_core) + self.talk(calls, workers)
 
     def alone(self, rows_per_core: float) -> float:
-        """What needs no other worker."""
+        """The part that needs no other worker."""
         return self.fixed + self.row * rows_per_core
 
     def talk(self, calls: float, workers: int) -> float:
-        """What the calls cost."""
+        """The cost of the calls."""
         return calls * (self.call + self.step * ring_steps(workers)) if workers > 1 else 0.0
 
 
 class Point(NamedTuple):
-    """One measured case in the model's terms."""
+    """One measured case as input of the model."""
 
     rows: int
     workers: int
@@ -94,7 +94,7 @@ class Fit(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """Seconds of a round: computing and talking, of objective and booster."""
+    """Seconds of a round: computation and communication, of objective and booster."""
 
     objective: float
     objective_talk: float
@@ -107,7 +107,7 @@ class Prediction(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """The whole round against what it is without the custom objective."""
+        """The full round against the round without the custom objective."""
         return self.seconds / (self.booster + self.booster_talk)
 
 
@@ -161,7 +161,7 @@ def _point(cases: Cases, record: Record, cores: int) -> Point:
 def _fitted(points: list[Point], part: int) -> tuple[Prices, np.ndarray]:
     """Prices of one part (0: the objective, 1: the rest), and the relative residuals."""
     seconds = np.array([p.seconds[part] for p in points])
-    # With one number of workers above 1, calls and ring steps cannot be told apart: all is put on the steps.
+    # With one number of workers above 1, calls and ring steps are not separable: all cost is assigned to the steps.
     tell_apart = len({p.workers for p in points} - {1}) > 1
     design = np.array(
         [[1.0, p.rows_per_core, tell_apart * p.calls[part], p.calls[part] * ring_steps(p.workers)] for p in points]

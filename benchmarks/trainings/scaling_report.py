@@ -26,7 +26,7 @@ Columns = list[Column[Record]]
 
 
 def network_of(request: ScalingRequest) -> Network:
-    """Read the network of the prediction; raises OptionError for one that cannot be."""
+    """Read the network of the prediction; raises OptionError for impossible values."""
     options.at_least(0, latency=request.latency)
     options.at_least(1, cores_each=request.cores_each)
     if not request.bandwidth > 0:
@@ -42,7 +42,7 @@ LABELS: Columns = [
 
 
 class ScalingReport(Report):
-    """What a round costs on several workers, and what it would cost on the cluster that the request describes."""
+    """The cost of a round on several workers, and its predicted cost on the cluster that the request describes."""
 
     title = "Scaling benchmark: rows by workers"
     facts = ("settings", "params", "versions")
@@ -58,7 +58,7 @@ class ScalingReport(Report):
         return requirements(self.cases)
 
     def tables(self) -> list[Table]:
-        """Times, traffic, and the cost model where the cases suffice for one."""
+        """Times, traffic, and the cost model if there are enough cases for one."""
         found = [_times(self.cases), _traffic(self.cases)]
         if self.fitted is not None and self.predicted is not None:
             found += [_residuals(self.fitted), _predicted(self.fitted, self.predicted)]
@@ -110,7 +110,7 @@ class ScalingReport(Report):
         return found + self.model_notes()
 
     def model_notes(self) -> list[str]:
-        """State the cost model and all that the prediction takes for granted."""
+        """State the cost model and the assumptions of the prediction."""
         fitted, network = self.fitted, self.network
         if fitted is None:
             return ["No cost model: it needs two numbers of rows and two of workers."]

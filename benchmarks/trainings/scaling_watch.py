@@ -1,6 +1,6 @@
-"""What one worker measures while it trains: rounds, the part inside the objective and its reductions, memory.
+"""One worker's measurements during training: rounds, the part inside the objective and its reductions, memory.
 
-Kept in the process, because objective and callback travel to Dask's workers as copies; `take` hands it out.
+They are kept in the process, because Dask's workers get copies of objective and callback; `take` returns them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _watched = False
 
 
 class Watched:
-    """A HyperSimplex objective that notes its time, the time in reductions and what was sent, call by call."""
+    """A HyperSimplex objective that records its time, the time in reductions and the bytes sent, call by call."""
 
     def __init__(self, objective: Any) -> None:
         self.objective = objective
@@ -37,23 +37,23 @@ class Watched:
         result = self.objective(predictions, dataset)
         found["objective"].append(perf_counter() - start)
         found["reductions"].append(_waited - before)
-        meeting = getattr(states[0], "meeting", None)  # None on one machine, where nothing is sent
+        meeting = getattr(states[0], "meeting", None)  # None on one machine, which sends nothing
         found["traffic"].append([0, 0, 0] if meeting is None else [int(v) for v in meeting.traffic])
         return result
 
 
 class Clock(xgb.callback.TrainingCallback):
-    """Notes when each round ends, and the worker's peak memory."""
+    """Records the end of each round, and the worker's peak memory."""
 
     def __init__(self, objective: str, repeat: int) -> None:
         self.objective, self.repeat = objective, repeat
         self._last = 0.0
 
     def before_training(self, model: Any) -> Any:
-        """Open a training's notes."""
+        """Start a training's record."""
         watch_reductions()
         gc.collect()
-        # Where memory cannot be reset, the peak is that of the process's life.
+        # If the peak cannot be reset, it is that of the process's lifetime.
         measure.reset_peak()
         _kept.append(
             {"objective_name": self.objective, "repeat": self.repeat, "rank": collective.get_rank()}
@@ -63,27 +63,27 @@ class Clock(xgb.callback.TrainingCallback):
         return model
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        """Note a round."""
+        """Record a round."""
         now = perf_counter()
         _kept[-1]["rounds"].append(now - self._last)
         self._last = now
         return False
 
     def after_training(self, model: Any) -> Any:
-        """Close a training's notes."""
+        """Finish a training's record."""
         _kept[-1]["peak_bytes"] = peak_bytes()
         return model
 
 
 def take() -> list[Record]:
-    """Hand out what this process has noted since the last time."""
+    """Return this process's records since the last call."""
     found = list(_kept)
     _kept.clear()
     return found
 
 
 def watch_reductions() -> None:
-    """Put a stopwatch around what the objective calls of `xgboost.collective` (XGBoost's own trees do not)."""
+    """Time the functions of `xgboost.collective` that the objective calls (XGBoost's own trees do not call them)."""
     global _watched
     if not _watched:
         collective.allreduce, collective.broadcast = _timed(collective.allreduce), _timed(collective.broadcast)

@@ -25,13 +25,13 @@ MAX_BIN = 256
 PARAMS = LARGE_PARAMS | {"max_bin": MAX_BIN}
 WARM_UP_ROUNDS, WARM_UP = 3, -1
 HOST = "127.0.0.1"
-#: Seconds between two looks at whether all processes are alive.
+#: Seconds between two checks that all processes are alive.
 LOOK = 2.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """A case in a worker's terms; ``threads`` are those of one worker."""
+    """A case from the view of one worker; ``threads`` are those of one worker."""
 
     table: Table
     rows: int
@@ -60,31 +60,32 @@ def custom(objective: str) -> Any:
     return Watched(hypersimplex()) if objective == HYPERSIMPLEX else None
 
 
-def train_part(job: Job, rank: int, tell: Callable[[], object]) -> list[Record]:
-    """Train on this worker's rows, inside the communicator where there are several; ``tell`` after each training."""
+def train_part(job: Job, rank: int, done: Callable[[], object]) -> list[Record]:
+    """Train on this worker's rows, inside the communicator if there are several; ``done`` is called after each."""
     import numba
     import xgboost as xgb
 
     from benchmarks.trainings import scaling_watch as watch
 
     numba.set_num_threads(min(job.threads, numba.config.NUMBA_NUM_THREADS))
-    # Given as an expression: the rows themselves are not needed beside their bins.
+    # Passed as an expression, so that the rows are freed once they are binned.
     data = xgb.QuantileDMatrix(*job.table.part(job.rows, job.workers, rank), nthread=job.threads, max_bin=MAX_BIN)
     bins = len(data.get_quantile_cut()[1])
     for objective, repeat, rounds in job.trainings():
         clock = watch.Clock(objective, repeat)
         xgb.train(job.params(objective), data, rounds, obj=custom(objective), callbacks=[clock])
-        tell()
+        done()
     return [found | {"bins": bins} for found in watch.take() if found["repeat"] != WARM_UP]
 
 
-# ---- processes under XGBoost's own tracker: the engine of `xgboost.dask`, without a scheduler beside it ----------
+# ---- processes under XGBoost's own tracker: the engine of `xgboost.dask`, without a scheduler --------------------
 
 
 def train_on_processes(job: Job, advance: Callable[[], object]) -> list[Record]:
-    """Carry out a case on ``job.workers`` new processes; what they noted, worker after worker.
+    """Carry out a case on ``job.workers`` new processes; returns their records, worker by worker.
 
-    Whatever ends this call, Ctrl-C too, kills them. Raises RuntimeError where a worker failed or died.
+    The processes are killed when this call ends for any reason, Ctrl-C included. Raises RuntimeError if a worker failed
+    or died.
     """
     context = multiprocessing.get_context("spawn")
     news = context.Queue()
@@ -102,7 +103,7 @@ def train_on_processes(job: Job, advance: Callable[[], object]) -> list[Record]:
                 process.kill()
                 process.join()
         if tracker is not None:
-            # It complains of workers that were killed; they were.
+            # It reports workers that were killed, which is expected here.
             with contextlib.suppress(Exception):
                 tracker.free()
 
@@ -145,7 +146,7 @@ def _log_of(job: Job, rank: int) -> Path:
 
 def _worker(job: Job, rank: int, connection: dict[str, Any] | None, news: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends its workers
-    # XGBoost tells its ranks on the terminal, across the progress bar.
+    # XGBoost prints its ranks on the terminal, over the progress bar.
     with _log_of(job, rank).open("wb") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -166,7 +167,7 @@ def _worker(job: Job, rank: int, connection: dict[str, Any] | None, news: Any) -
 
 
 def train_under_dask(job: Job, advance: Callable[[], object]) -> list[Record]:
-    """Carry out a case as a user of Dask would: ``xgboost.dask.train``, a partition on each worker."""
+    """Carry out a case like a user of Dask: ``xgboost.dask.train``, one partition on each worker."""
     from distributed import Client, LocalCluster
     from xgboost import dask as xgboost_dask
 
@@ -203,7 +204,7 @@ def train_under_dask(job: Job, advance: Callable[[], object]) -> list[Record]:
 
 
 def _quiet() -> None:
-    """Keep a worker's output off the progress bar: XGBoost tells its ranks. Errors come back as errors."""
+    """Keep a worker's output off the progress bar: XGBoost prints its ranks. Errors are still raised."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

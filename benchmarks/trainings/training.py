@@ -1,4 +1,4 @@
-"""``python -m benchmarks training``: every booster at every size trains all objectives in turns that rotate."""
+"""``python -m benchmarks training``: every booster at every size trains all objectives in rotating turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.suite import environment, measure, options
-from benchmarks.suite.run import Benchmark, Telling, Work
+from benchmarks.suite.run import Benchmark, StatusLine, Work
 from benchmarks.suite.store import Record, RunStore
 from benchmarks.trainings.boosters import BOOSTERS, Booster
 from benchmarks.trainings.data import COLUMNS, make_data
@@ -30,7 +30,7 @@ Key = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides a training's time apart from booster, rows and objective."""
+    """The settings that affect a training's time, other than booster, rows and objective."""
 
     rounds: int
     threads: int
@@ -55,33 +55,33 @@ def prepare(request: TrainingRequest) -> Work[Key]:
 
 
 class Turns:
-    """Makes turns; the binned rows of the last one serve the next, if they are the same."""
+    """Carries out turns; the next one reuses the binned rows of the last if they are the same."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.prepared: tuple[tuple[str, int], Any] | None = None
 
-    def __call__(self, key: Key, store: RunStore[Key], tell: Telling) -> Record:
+    def __call__(self, key: Key, store: RunStore[Key], status: StatusLine) -> Record:
         booster, place = BOOSTERS[key[0]], f"{BOOSTERS[key[0]].label}, {key[1]:,} rows"
         if self.prepared is None or self.prepared[0] != key[:2]:
-            tell(f"{place}: data")
-            self.prepared = None  # before the next is built: two of them need not fit in memory
+            status(f"{place}: data")
+            self.prepared = None  # freed before the next is built: two of them need not fit in memory
             data = booster.prepare(*make_data(key[1]), self.settings.threads)
             self.prepared = key[:2], data
             warm_up = min(WARM_UP_ROUNDS, self.settings.rounds)
             for objective in OBJECTIVES.values():
-                # Compilation and first touches must not count as any objective's time.
+                # Compilation and first memory accesses must not count towards any objective.
                 booster.trainer(data, objective, objective.watched(), warm_up, self.settings.threads)()
         trained = {}
         for name in rotated(list(OBJECTIVES), key[2]):
-            tell(f"{place}, repeat {key[2] + 1}: {OBJECTIVES[name].label}")
+            status(f"{place}, repeat {key[2] + 1}: {OBJECTIVES[name].label}")
             trained[name] = train_once(booster, self.prepared[1], OBJECTIVES[name], self.settings)
-            tell.advance()
+            status.advance()
         return {"booster": key[0], "rows": key[1], "repeat": key[2], "objectives": trained}
 
 
 def rotated(names: list[str], turn: int) -> list[str]:
-    """The order of a turn: whoever comes first meets a cooler machine, so each does in its turn."""
+    """The order of a turn: it rotates, because the first objective runs on a cooler machine."""
     turn %= len(names)
     return names[turn:] + names[:turn]
 
@@ -100,7 +100,7 @@ def train_once(booster: Booster, data: Any, objective: Objective, settings: Sett
 
     gc.collect()
     peak = measure.extra_peak_bytes(timed)
-    if not models:  # no way to measure memory on this system
+    if not models:  # memory cannot be measured on this system
         timed()
     calls = [] if watch is None else watch.seconds
     return found | {

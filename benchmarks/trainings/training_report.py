@@ -18,12 +18,12 @@ from benchmarks.trainings.boosters import BOOSTERS
 from benchmarks.trainings.figures import Case, Trainings
 from benchmarks.trainings.objectives import HYPERSIMPLEX, LOG_LOSS, OBJECTIVES, TRIVIAL
 
-#: What HyperSimplex's training may take, as a multiple of another objective's, at a million rows.
+#: Longest training allowed for HyperSimplex, as a multiple of another objective's, at a million rows.
 ROWS, BOUNDS = 1_000_000, ((TRIVIAL, 1.05), (LOG_LOSS, 1.12))
 
 
 class TrainingReport(Report):
-    """What training takes under each objective."""
+    """The cost of training with each objective."""
 
     title = "Training benchmark: what the loss costs"
     facts = ("settings", "boosters", "versions", "openmp_wait_policy")

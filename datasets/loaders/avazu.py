@@ -12,7 +12,7 @@ from datasets.loaders import published
 
 
 def derive(layout: Layout, source: Source) -> Derive | None:
-    """Hour of the day, weekday (0 is Monday) and day of the raw files; null where hour is no such time."""
+    """Hour of the day, weekday (0 is Monday) and day of the raw files; null if ``hour`` is not a valid time."""
 
     def make(texts: dict[str, pa.Array]) -> dict[str, pa.Array]:
         fits = pc.fill_null(

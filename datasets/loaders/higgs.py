@@ -10,7 +10,7 @@ ROWS, LAST = 11_000_000, 500_000
 
 
 def split(rows: int) -> np.ndarray | None:
-    """The source's split: the last 500,000 of 11,000,000 rows are test, those before them valid."""
+    """The source's split: the last 500,000 of 11,000,000 rows are test, the ones before them valid."""
     if rows != ROWS:
         return None
     part = np.zeros(rows, dtype=np.int8)

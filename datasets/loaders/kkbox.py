@@ -1,4 +1,4 @@
-"""KKBox: the x1 files, whose header decides, or Kaggle's raw tables, joined as they are converted."""
+"""KKBox: the x1 files, whose header names the columns, or Kaggle's raw tables, joined during conversion."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def derive(layout: Layout, source: Source) -> Derive | None:
 
 
 def _side(source: Source, name: str, key: str, columns: tuple[str, ...]) -> dict[str, pa.Array]:
-    """Read a table that lies beside train.csv: its key and columns."""
+    """Read a table next to train.csv: its key and columns."""
     base = source.path.parent
     path = next((base / (name + ending) for ending in ENDINGS[:3] if (base / (name + ending)).is_file()), None)
     if path is None:
         raise DatasetError(f"{base / name} not found; KKBox's raw train.csv needs members.csv and songs.csv beside it")
     types = {column: pa.float64() if column in NUMBERS else pa.string() for column in columns}
     with Reader(Source(path)) as reader:
-        next(reader.blocks(1 << 16), None)  # says what is wrong with a file that is no UTF-8 text
+        next(reader.blocks(1 << 16), None)  # raises a clear error for a file that is not UTF-8 text
     try:
         table = pa_csv.read_csv(
             path,

@@ -1,4 +1,4 @@
-"""Read a user's own data: ``<name>.parquet`` with ``<name>.toml`` beside it in the data folder."""
+"""Read a user's own data: ``<name>.parquet`` and ``<name>.toml`` in the data folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datasets._splits import PARTS
 from datasets._table import Table, group_ids, read_parquet, read_schema
 from datasets.registry import DatasetError, DatasetInfo, unknown
 
-# Key -> (type, what it is called in messages). `positive` may be any scalar.
+# Key -> (type, its name in messages). `positive` may be any scalar.
 _TEXT = ("title", "licence", "source", "citation", "label_meaning", "notes")
 _KEYS: dict[str, tuple[type, str]] = {
     "label": (str, "a text"),
@@ -35,8 +35,8 @@ def read(name: str, data_dir: Path) -> Table:
     """Read ``<name>.parquet`` as ``<name>.toml`` describes it.
 
     The TOML file names the ``label`` column and may give ``positive`` (the value that counts as 1; default
-    1), ``categorical``, ``drop`` (columns to leave out, such as those that give the answer away), ``group``
-    (whole groups then stay in one split), ``split_column`` (holding train / valid / test) and title, licence,
+    1), ``categorical``, ``drop`` (columns to leave out, such as those that reveal the label), ``group``
+    (each group then stays in one split), ``split_column`` (holding train / valid / test) and title, licence,
     source, citation, label_meaning, notes. Raises `DatasetError` naming the file, the key and the remedy.
     """
     path, described_by = data_dir / f"{name}.parquet", data_dir / f"{name}.toml"
@@ -107,7 +107,7 @@ def _settings(path: Path) -> dict[str, Any]:
 
 
 def _frame(path: Path) -> pd.DataFrame:
-    """Read the table; columns have the names that the file has, which are texts, each once."""
+    """Read the table; columns keep the file's names, which are unique texts."""
     schema = read_schema(path)
     repeated = next((name for name in schema.names if schema.names.count(name) > 1), None)
     if repeated is not None:
@@ -118,7 +118,7 @@ def _frame(path: Path) -> pd.DataFrame:
         )
     frame = read_parquet(path)
     index = {name for name in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(name, str)}
-    # pandas restores whole numbers and pairs as names; the file, and the description, name columns by texts.
+    # pandas restores integers and tuples as names; the file and the description name columns by texts.
     names = [name for name in schema.names if name not in index]
     frame.columns = pd.Index(names if len(names) == frame.shape[1] else frame.columns.map(str))
     return frame
@@ -172,7 +172,7 @@ def _parts(values: pd.Series, path: Path) -> np.ndarray:
 
 def _feature(values: pd.Series, categorical: bool, path: Path) -> pd.Series:
     if categorical:
-        # Levels fixed over all rows here are the same in every split later.
+        # Levels fixed over all rows here are the same in every split.
         return _plain(values, path).astype("category").cat.remove_unused_categories()
     if not values.notna().any():
         return pd.Series(np.nan, index=values.index, name=values.name)
@@ -182,7 +182,7 @@ def _feature(values: pd.Series, categorical: bool, path: Path) -> pd.Series:
         remedy = "list it under categorical or drop in the .toml file"
         raise DatasetError(f"{path}: column {values.name!r} holds {values.dtype}, not numbers; {remedy}")
     numbers = values.astype("float64") if pd.api.types.is_extension_array_dtype(values.dtype) else values
-    # Boosters hold features as float32: what is beyond its range is infinite there.
+    # Boosters store features as float32: values beyond its range become infinite.
     beyond = np.flatnonzero(np.abs(numbers.to_numpy(np.float64)) > np.finfo(np.float32).max)
     if len(beyond):
         raise DatasetError(

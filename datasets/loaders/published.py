@@ -1,4 +1,4 @@
-"""What the loaders of the published sets share: find the files, convert them once, open the result."""
+"""The shared part of the published sets' loaders: find the files, convert them once, open the result."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _opened: dict[tuple[object, ...], Store] = {}
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a set's own module knows beyond the registry.
+    """A set's special cases beyond the registry.
 
-    ``derive`` (layout, source) returns the function that makes the layout's derived columns of the raw ones,
+    ``derive`` (layout, source) returns the function that computes the layout's derived columns from the raw ones,
     or None. ``split`` (rows) returns the source's own split for one file that holds all rows ((n,) int8, or
-    None for a file that is not the whole). ``carve`` says how a validation split comes about where the source
-    gives train and test: "end" (the last 5% of train) or "seed" (10% of train, at random).
+    None for an incomplete file). ``carve`` is the way to cut a validation split if the source has only train and
+    test: "end" (the last 5% of train) or "seed" (10% of train, at random).
     """
 
     derive: Callable[[Layout, Source], Derive | None] | None = None
@@ -45,30 +45,30 @@ def hooks_of(info: DatasetInfo) -> Hooks:
 
 
 def home(folder: Path | None) -> Path:
-    """Return the folder where a set's files are looked for: the data folder, else the per-user one."""
+    """Return the folder with a set's files: the data folder, otherwise the per-user one."""
     return _places.user_folder() if folder is None else folder
 
 
-def at_hand(info: DatasetInfo, folder: Path | None) -> str | None:
-    """Say in which layout a set could be loaded now, without reading it: None where nothing whole is there."""
-    return next((layout.name for layout in info.layouts.values() if is_at_hand(info, layout, folder)), None)
+def available_layout(info: DatasetInfo, folder: Path | None) -> str | None:
+    """Return the first layout in which a set can be loaded now, without reading it: None if there is none."""
+    return next((layout.name for layout in info.layouts.values() if is_available(info, layout, folder)), None)
 
 
-def is_at_hand(info: DatasetInfo, layout: Layout, folder: Path | None) -> bool:
-    """Whether a set could be loaded in this layout now, without reading it."""
+def is_available(info: DatasetInfo, layout: Layout, folder: Path | None) -> bool:
+    """Whether a set can be loaded in this layout now, without reading it."""
     return _complete(layout, _sources(info, layout, folder)) or _complete(layout, _within_reach(info, layout, folder))
 
 
 def nothing_there(info: DatasetInfo, layout: Layout, folder: Path | None) -> DatasetError:
-    """The error for a layout of which there are no files."""
+    """The error for a layout without files."""
     return DatasetError(_nothing(info, home(folder), [layout], folder))
 
 
 def choose(info: DatasetInfo, folder: Path | None, wanted: str | None = None) -> Layout:
-    """Return the layout to load: the one asked for, else the first in the registry whose files are there."""
+    """Return the layout to load: the requested one, otherwise the first in the registry whose files exist."""
     if wanted is not None and wanted not in info.layouts:
         raise unknown("layout", wanted, info.layouts)
-    name = wanted if wanted is not None else at_hand(info, folder)
+    name = wanted if wanted is not None else available_layout(info, folder)
     if name is not None:
         return info.layouts[name]
     raise DatasetError(_nothing(info, home(folder), info.layouts.values(), folder))
@@ -85,12 +85,12 @@ def parts(
     watch: Watch | None = None,
     check: bool = False,
 ) -> dict[str, Part]:
-    """Return the converted parts of a layout, in the order train, valid, test; converts what is not yet.
+    """Return the converted parts of a layout, in the order train, valid, test; converts missing ones.
 
-    ``sources`` overrides what lies in the folder. A cache made from another source, or by another version of
-    this code, or found damaged, is made again; ``check`` reads all of it to find damage. Of several calls at a time
-    one converts a file and the others wait. ``max_malformed``: malformed rows to accept in each file; None (default)
-    accepts none in a new conversion, and a cache as it was made.
+    ``sources`` overrides the files in the folder. A cache of another source or another version of this code, or a
+    damaged one, is converted again; ``check`` reads all of it to find damage. Of several concurrent calls one converts
+    a file and the others wait. ``max_malformed``: malformed rows to accept in each file; None (default) accepts none in
+    a new conversion, and any existing cache.
     """
     found = _sources(info, layout, folder) if sources is None else sources
     cache = _places.cache_folder(info, layout, folder)
@@ -109,7 +109,7 @@ def parts(
         if old is None and source is not None:
             limit = max_malformed if max_malformed is not None else 0 if fault is None else fault.malformed
             with making(cache, f"{part}.parquet"):
-                # Another process may have converted it meanwhile.
+                # Another process may have converted it in the meantime.
                 if (old := usable(part, found.get(part))) is None:
                     derive = None if hooks.derive is None else hooks.derive(layout, source)
                     shown = None if watch is None else watch(f"{info.name} {part}")
@@ -122,7 +122,7 @@ def parts(
 
 
 def converted(info: DatasetInfo, layout: Layout, folder: Path | None) -> dict[str, Part] | None:
-    """Return the converted parts of a layout if all are there and of the sources at hand; converts nothing."""
+    """Return the converted parts of a layout if all exist and match their sources; converts nothing."""
     found, cache = _sources(info, layout, folder), _places.cache_folder(info, layout, folder)
     made = {part: cached(layout, part, cache, found.get(part)) for part in layout.names}
     whole = {part: old for part, old in made.items() if old is not None}
@@ -137,7 +137,7 @@ def convert_from(
     max_malformed: int,
     watch: Watch | None = None,
 ) -> tuple[dict[str, Part], Layout]:
-    """Convert what lies at ``source`` (a file or a folder; None: the data folder) into the cache of ``folder``."""
+    """Convert ``source`` (a file or a folder; None: the data folder) into the cache of ``folder``."""
     if wanted is not None and wanted not in info.layouts:
         raise unknown("layout", wanted, info.layouts)
     hooks = hooks_of(info)
@@ -168,7 +168,7 @@ def convert_from(
 
 
 def verify(info: DatasetInfo, folder: Path | None, check: Callable[[SourceFile, Path], str]) -> Iterator[str]:
-    """Check the files at hand and the caches; yields a line for each, raises `DatasetError` at the first fault."""
+    """Check the local files and the caches; yields a line for each, raises `DatasetError` at the first fault."""
     seen = 0
     for layout in info.layouts.values():
         for source in _sources(info, layout, folder).values():
@@ -217,7 +217,7 @@ def _verify_source(info: DatasetInfo, source: Source, check: Callable[[SourceFil
 
 
 def read(info: DatasetInfo, folder: Path | None, hooks: Hooks, wanted: str | None = None) -> Store:
-    """Open a published set, converted first where it is not; errors name the files and the remedy."""
+    """Open a published set, after converting it if necessary; errors name the files and the remedy."""
     layout = choose(info, folder, wanted)
     made = parts(info, layout, folder, hooks)
     key = (info.name, *((part.path, part.path.stat().st_mtime_ns) for part in made.values()))
@@ -247,7 +247,7 @@ def _open(info: DatasetInfo, layout: Layout, made: dict[str, Part], hooks: Hooks
 
 
 def local_info(info: DatasetInfo, layout: Layout, made: dict[str, Part]) -> DatasetInfo:
-    """Return the registry's facts with those of the copy at hand in their place, and a note on how it differs."""
+    """Return the registry's facts, replaced by those of the local copy, and a note on how it differs."""
     rows = sum(part.notes["rows"] for part in made.values())
     positives = sum(part.notes["positives"] for part in made.values())
     store = Store(info, layout, made)
@@ -267,8 +267,8 @@ def local_info(info: DatasetInfo, layout: Layout, made: dict[str, Part]) -> Data
 
 
 def _here(info: DatasetInfo, layout: Layout, made: dict[str, Part], rows: int) -> str:
-    """Say honestly what the copy at hand is."""
-    # The registry has 0 where the size of the whole is not published.
+    """Describe the local copy and its differences from the published set."""
+    # The registry has 0 if the full size is not published.
     full = int(layout.overrides.get("rows", info.rows))
     if rows == full:
         notes = [f"{rows:,} rows, the full number"]
@@ -283,12 +283,12 @@ def _here(info: DatasetInfo, layout: Layout, made: dict[str, Part], rows: int) -
     for part in made.values():
         source = part.notes["source"]
         name = Path(source["path"]).name + (f" ({source['member']})" if source["member"] else "")
-        told = {
+        verdicts = {
             True: "is the published file by its checksum",
             False: "is not the published file (its checksum differs)",
         }
         if part.notes["published"] is not None:
-            notes.append(f"{name} {told[part.notes['published']]}")
+            notes.append(f"{name} {verdicts[part.notes['published']]}")
         if part.notes["malformed"]["count"]:
             lines = "; ".join(f"line {line}: {reason}" for line, reason in part.notes["malformed"]["first"])
             notes.append(f"malformed rows of {name} left out: {part.notes['malformed']['count']} ({lines})")
@@ -306,7 +306,7 @@ def _made(info: DatasetInfo, layout: Layout, folder: Path | None) -> dict[str, P
 
 
 def _fault(layout: Layout, part: str, cache: Path) -> Unusable | None:
-    """Why a converted file that is there must not be read; None where it may be, or none is there."""
+    """Why an existing converted file must not be read; None if it may be read or does not exist."""
     try:
         inspect(layout, part, cache, None)
     except Unusable as fault:
@@ -315,7 +315,7 @@ def _fault(layout: Layout, part: str, cache: Path) -> Unusable | None:
 
 
 def _within_reach(info: DatasetInfo, layout: Layout, folder: Path | None) -> set[str]:
-    """Parts that were converted, or can be again, from a source that lies elsewhere."""
+    """Parts that were converted, or can be converted again, from a source in another folder."""
     cache = _places.cache_folder(info, layout, folder)
     made = set(_made(info, layout, folder))
     faults = {part: _fault(layout, part, cache) for part in layout.names}

@@ -1,4 +1,4 @@
-"""Read a data set that lies in the repository, under datasets/shipped/."""
+"""Read a data set in the repository, from datasets/shipped/."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def verify(info: DatasetInfo) -> Path:
 
 
 def read(info: DatasetInfo, data_dir: Path | None = None) -> Table:
-    """Read a shipped data set whole, its checksum verified first; ``data_dir`` is not needed.
+    """Read a shipped data set after verifying its checksum; ``data_dir`` is not needed.
 
-    Raises `DatasetError` where the file is missing or differs from the registry's SHA-256.
+    Raises `DatasetError` if the file is missing or differs from the registry's SHA-256.
     """
     frame = read_parquet(verify(info))
     groups = None if info.group is None else group_ids(frame.pop(info.group))

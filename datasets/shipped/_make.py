@@ -1,4 +1,4 @@
-"""What the scripts that made the shipped files share: finding the package, writing the Parquet file."""
+"""Helpers of the scripts that created the shipped files: finding the package, writing the Parquet file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Number = Literal["int8", "int16", "int32", "float32"]
 
 
 class SourceError(RuntimeError):
-    """The package that a shipped file is made from is missing, or not the version whose bytes are known."""
+    """The package that a shipped file is made from is missing or of another version than the known one."""
 
 
 def source_file(package: str, version: str, relative: str, sha256: str) -> Path:
     """Find a data file inside an installed package without importing that package, and check its bytes.
 
     Parameters: the package's name, the version needed, the file's path inside it, and its SHA-256 as hex
-    digits. Returns the file's path. Raises `SourceError` where the package is missing, of another version, or
+    digits. Returns the file's path. Raises `SourceError` if the package is missing or of another version, or if
     the file differs.
     """
     spec = importlib.util.find_spec(package)
@@ -44,7 +44,7 @@ def source_file(package: str, version: str, relative: str, sha256: str) -> Path:
 
 
 def as_category(values: pd.Series, order: list[str] | None = None) -> pd.Series:
-    """Turn text into a categorical column: levels sorted, or in the given order where the levels have one."""
+    """Turn text into a categorical column: levels sorted, or in the given order if there is one."""
     levels = sorted(values.dropna().unique()) if order is None else order
     unknown = set(values.dropna().unique()) - set(levels)
     if unknown:

@@ -42,7 +42,7 @@ def make() -> pd.DataFrame:
     weather = weather[["origin", "time_hour", *WEATHER]]
     table = flights.merge(planes, on="tailnum", how="left", validate="many_to_one")
     table = table.merge(weather, on=["origin", "time_hour"], how="left", validate="many_to_one")
-    # The source lists each day's flights by ACTUAL departure time, so that row order gives the answer away.
+    # The source lists each day's flights by ACTUAL departure time, so that the row order reveals the label.
     keys = [
         "month",
         "day",

@@ -1,1 +1,1 @@
-"""What a booster's call to an objective brings: the groups its data set carries, the device, other machines, units."""
+"""The context of a booster's call to an objective: groups in its data set, the device, other machines, units."""

@@ -1,4 +1,4 @@
-"""Where an objective's rounds are computed: on the processor, or on a GPU through the optional `hsboost.cuda`."""
+"""The device of an objective's rounds: the processor, or a GPU through the optional `hsboost.cuda`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Accelerator:
-    """The requested device and, once there was a round on a GPU, what stays there until the next.
+    """The requested device and, after a round on a GPU, the state that stays there for the next.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Accelerator:
     def step(
         self, loss: Any, y_true: Any, raw: Any, sample_weight: Any, state: Any, grouped: bool, dataset: Any
     ) -> tuple[Any, Any, Any] | None:
-        """The round as `hsboost.cuda.boosting_step` computes it; None if it is the processor's."""
+        """The round computed by `hsboost.cuda.boosting_step`; None if the processor has to compute it."""
         if not loss.runs_on_cuda:
             if self.device.startswith("cuda"):
                 raise ValueError(f"device={self.device!r} does not know {loss!r} yet; use device='auto' or 'cpu'")
@@ -44,7 +44,7 @@ class Accelerator:
         return found
 
     def refuse_workers(self) -> None:
-        """With rows on several machines a device cannot be insisted on; raises the same ValueError on all of them."""
+        """Refuse an explicit device when rows are distributed; raises the same ValueError on all workers."""
         if self.device.startswith("cuda"):
             raise ValueError(
                 f"device={self.device!r} does not work on several workers yet; use device='auto', with which the "
@@ -54,7 +54,7 @@ class Accelerator:
 
 @cache
 def _leaf(device: str) -> Any:
-    """`hsboost.cuda` where it can be needed. Found by name, as the core imports none of its optional leaves."""
+    """`hsboost.cuda` if the device may need it. Imported by name: the core must not import its optional leaves."""
     if device == "cpu" or (device == "auto" and importlib.util.find_spec("cupy") is None):
         return None
     return importlib.import_module("hsboost.cuda")

@@ -1,4 +1,4 @@
-"""Which booster is calling: read off the call stack, as boosters tell a custom objective neither device nor workers."""
+"""Which booster is calling, from the call stack: boosters pass a custom objective neither device nor workers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def frames(most: int = MOST_FRAMES) -> Iterator[FrameType]:
 
 
 class Caller(NamedTuple):
-    """The booster in whose round the objective was called: ``xgboost`` or ``lightgbm``, and XGBoost's own objects."""
+    """The booster that called the objective: ``xgboost`` or ``lightgbm``, and XGBoost's own objects."""
 
     library: str
     booster: Any = None
@@ -30,10 +30,10 @@ class Caller(NamedTuple):
 
 
 def caller() -> Caller | None:
-    """Find the booster that is calling, in the call stack; None where no booster does.
+    """Find the calling booster in the call stack; None if there is none.
 
     XGBoost calls an objective from ``Booster.update`` (until 3.1) or ``Booster.boost`` (from 3.2), both methods of
-    ``xgboost.core.Booster`` with the arguments ``self`` and ``dtrain``. No other frame's variables are looked at.
+    ``xgboost.core.Booster`` with the arguments ``self`` and ``dtrain``. Variables of other frames are not read.
     """
     for frame in frames():
         module = str(frame.f_globals.get("__name__"))

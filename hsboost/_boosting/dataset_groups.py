@@ -1,4 +1,4 @@
-"""Groups of rows that a booster's data set carries, and what it does to those that are given beside it."""
+"""Groups of rows that a booster's data set carries, and how it reorders groups that are passed separately."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROW_FIELD = "label_lower_bound"
 
 
 def check_name(groups: Any) -> None:
-    """Groups that are named, not given, have one of two names."""
+    """Check ``groups`` if it is a string: it must name one of the two fields of a data set."""
     if isinstance(groups, str) and groups not in ("dataset", ROW_FIELD):
         raise ValueError(f"groups must be None, 'dataset', {ROW_FIELD!r} or one label per row, got {groups!r}")
 
@@ -24,13 +24,13 @@ def query_groups(dataset: Any, k: Any = None, columns: int = 1) -> Segments:
     """The query groups that an XGBoost DMatrix or a LightGBM Dataset carries, labelled by their numbers.
 
     A LightGBM subset (a fold of ``lgb.cv``) keeps the numbers of the data set that it was taken from. ``k`` and the
-    number of score ``columns`` tell whether the numbers matter.
+    number of score ``columns`` determine whether the numbers matter.
 
     Raises
     ------
     ValueError
-        Where there are no query groups; where XGBoost may have cut some of them between batches, and does not say;
-        where ``k`` names groups whose numbers ``xgb.cv`` has changed.
+        If there are no query groups; if XGBoost may have cut some of them between batches, which it does not record;
+        if ``k`` names groups whose numbers ``xgb.cv`` has changed.
     """
     if dataset is None:
         raise ValueError(
@@ -68,7 +68,7 @@ def query_groups(dataset: Any, k: Any = None, columns: int = 1) -> Segments:
 
 
 def several_workers() -> ValueError:
-    """The error for query groups where rows lie on several workers."""
+    """The error for query groups when rows are distributed over several workers."""
     return ValueError(
         "groups='dataset' does not work on several workers: a DMatrix keeps the sizes of its query groups, not "
         f"their names, so that a group on two workers would count as two; pass each row's group as a number, "
@@ -95,8 +95,8 @@ def row_weights(dataset: Any, n: int) -> Any:
 def labels_of_rows(segments: Segments, dataset: Any) -> Segments:
     """Groups given as an array of labels, for the rows that a data set has.
 
-    A LightGBM ``Dataset.subset`` (a fold of ``lgb.cv``) knows which rows it took, in ascending order whatever the order
-    they were asked for in: the labels must be those of the whole data set.
+    A LightGBM ``Dataset.subset`` (a fold of ``lgb.cv``) records the rows it took, in ascending order whatever the
+    requested order: the labels must be those of all rows of the parent data set.
     """
     if getattr(dataset, "used_indices", None) is None:
         return segments
@@ -110,13 +110,13 @@ def labels_of_rows(segments: Segments, dataset: Any) -> Segments:
         )
     while parent.num_data() != segments.n:
         if parent.used_indices is None:
-            return segments  # of other rows altogether: said where lengths are compared
+            return segments  # labels of other rows: the comparison of lengths reports it
         rows, parent = np.asarray(parent.used_indices, dtype=np.intp)[rows], parent.reference
     return segments.take(rows)
 
 
 def row_codes(dataset: Any) -> np.ndarray:
-    """The group codes that a DMatrix carries row by row, wherever its rows came from, float32."""
+    """The group codes that a DMatrix carries row by row, float32, whatever its rows were built from."""
     if not hasattr(dataset, "get_float_info"):
         raise ValueError(
             f"groups={ROW_FIELD!r} works in XGBoost's training functions, which hand over the DMatrix that carries "
@@ -136,10 +136,10 @@ def row_codes(dataset: Any) -> np.ndarray:
 
 
 def _is_in_one_piece(dataset: Any) -> bool:
-    """Whether a DMatrix surely was built from one batch.
+    """Whether a DMatrix certainly was built from one batch.
 
-    XGBoost can slice what it keeps in memory as it came, and nothing that went through an iterator; arrays given to a
-    QuantileDMatrix go through one, too, and leave no trace of how many batches there were.
+    XGBoost can slice a DMatrix that was built directly from arrays, and none that was built through an iterator.
+    Arrays passed to a QuantileDMatrix also go through an iterator, and the number of batches is not recorded.
     """
     if dataset.num_row() == 0:
         return True
@@ -153,9 +153,9 @@ def _is_in_one_piece(dataset: Any) -> bool:
 def _lightgbm_queries(dataset: Any) -> tuple[Any, list[int] | None]:
     """Sizes of a LightGBM Dataset's query groups, and for a subset their numbers in the data set that it is part of.
 
-    LightGBM hands groups on to a subset only if the parent's Python object happens to know them (they were given to it,
-    or asked for), and leaves an empty list otherwise: a data set read from a file, a subset that was not constructed by
-    then. They are found again here.
+    LightGBM passes groups on to a subset only if the parent's Python object holds them (they were set or read there),
+    and leaves an empty list otherwise: for a data set read from a file, or a subset that was not constructed yet. This
+    function recovers them.
     """
     own = dataset.get_group()
     own = [] if own is None else own
@@ -164,7 +164,7 @@ def _lightgbm_queries(dataset: Any) -> tuple[Any, list[int] | None]:
         sizes = parent.get_group()
         if sizes is not None and len(sizes):
             numbers, counts = np.unique(np.repeat(np.arange(len(sizes)), sizes)[rows], return_counts=True)
-            # Groups that were set on the subset itself have its own numbers.
+            # Groups set on the subset itself are numbered within the subset.
             if len(own) == 0 or np.array_equal(counts, own):
                 return counts, numbers.tolist()
     return own, None
@@ -179,7 +179,7 @@ def _rows_in(subset: Any) -> tuple[np.ndarray, Any]:
 
 
 def _names_groups(k: Any, columns: int) -> bool:
-    """Whether budgets go by the groups' labels."""
+    """Whether budgets depend on the groups' labels."""
     if not isinstance(k, Mapping):
         return False
     return columns == 1 or any(isinstance(of_class, Mapping) for of_class in k.values())

@@ -1,7 +1,7 @@
-"""Where a loss that couples rows cannot work: LightGBM's workers, whose network carries nothing for Python.
+"""Refuse losses that couple rows on LightGBM's workers, whose network is not accessible from Python.
 
-A custom objective of LightGBM sees the rows of its own machine, and neither its Python package nor its C interface
-offers a sum over machines. Training would go on without an error, with one threshold for every machine's rows.
+A custom objective of LightGBM sees the rows of its own machine only, and neither its Python package nor its C interface
+offers a sum over machines. Training would continue without an error, with a different threshold on every machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hsboost._boosting.caller import frames
 #: LightGBM's names for the number of machines and for their list.
 _NUMBER = ("num_machines", "num_machine")
 _LIST = ("machines", "workers", "nodes")
-#: How far up the stack LightGBM's own calls can be from here.
+#: Greatest distance on the call stack to LightGBM's own frames.
 _NEAR = 12
 
 
@@ -26,15 +26,15 @@ def refuse_lightgbm_workers(dataset: Any = None, what: str = "this objective") -
     Parameters
     ----------
     dataset : lightgbm.Dataset, optional
-        The data set that LightGBM handed over, where it did: its parameters name the machines. Besides, the calls that
-        led here are looked through for LightGBM's booster and for the task of ``lightgbm.dask``.
+        The data set that LightGBM passed, if any: its parameters name the machines. The call stack is also searched
+        for LightGBM's booster and for the task of ``lightgbm.dask``.
     what : str
-        Who says so.
+        Subject of the error message.
 
     Raises
     ------
     RuntimeError
-        With the ways out. LightGBM on one machine, inside a Dask task too, passes.
+        With the alternatives. LightGBM on one machine is accepted, inside a Dask task as well.
     """
     if "lightgbm" not in sys.modules:
         return
@@ -46,8 +46,8 @@ def refuse_lightgbm_workers(dataset: Any = None, what: str = "this objective") -
         several = several or _is_one_of_several(frame)
     if several:
         with suppress(Exception):
-            # LightGBM leaves its network open when training fails, and the next training in this process would wait
-            # for machines that have gone.
+            # LightGBM leaves its network open when training fails; the next training in this process would wait for
+            # machines that are gone.
             booster.free_network()  # type: ignore[union-attr]
         raise RuntimeError(
             f"LightGBM trains on several machines and shows {what} the rows of this one only, without a way to add "
@@ -63,7 +63,7 @@ def _is_one_of_several(frame: FrameType) -> bool:
         return int(frame.f_locals.get("num_machines", 0)) > 1
     booster = frame.f_locals.get("self") if module == "lightgbm.basic" else None
     params = getattr(booster, "params", None)
-    # Booster.set_network leaves no trace in the parameters; its default is one machine, which nobody would call it for.
+    # Booster.set_network does not change the parameters; its default of one machine is of no use, so assume several.
     return _name_several(params) or bool(getattr(booster, "_network", False) and not _listed(params))
 
 

@@ -1,13 +1,13 @@
-"""Gradients that a booster cannot work with: so small that it grows no trees, so large that its sums overflow."""
+"""Refuse gradients that a booster cannot use: so small that it grows no trees, or so large that its sums overflow."""
 
 from __future__ import annotations
 
 from hsboost.losses import Loss
 
-#: Units of the scores in which a booster grows the trees of unit 1, by experiment (xgboost 3.2.0, lightgbm 4.7.0).
+#: Units of the scores in which a booster grows the trees of unit 1, measured with xgboost 3.2.0 and lightgbm 4.7.0.
 #: XGBoost drops splits that gain less than 1e-6: in the unit 0.01 these gain less than 0.01 in the unit 1, a loss that
-#: begins to show. It squares sums of gradients in float32, which leaves room for 1e10 rows. LightGBM takes leaf values
-#: below 1e-35 for 0 and gradients in float32.
+#: begins to matter. It squares sums of gradients in float32, which suffices for 1e10 rows. LightGBM treats leaf values
+#: below 1e-35 as 0, and stores gradients in float32.
 UNITS = {"XGBoost": (1e-2, 1e9), "LightGBM": (1e-20, 1e20)}
 
 #: XGBoost's least gain of a split, and a sum of gradients that it can square.
@@ -18,9 +18,9 @@ LARGEST_WEIGHT = 1e38
 
 
 def check_unit(loss: Loss, factor: float, unit: float, booster: str) -> None:
-    """Refuse a loss whose unit, over ``factor``, keeps the booster from growing the trees of unit 1.
+    """Refuse a loss whose unit, divided by ``factor``, keeps the booster from growing the trees of unit 1.
 
-    ``unit`` is that of the scores of an earlier model, for the error; 1 if there is none.
+    ``unit`` is the unit of an earlier model's scores, for the error; 1 if there is none.
     """
     low, high = UNITS[booster]
     if low <= loss.unit / factor <= high:
@@ -41,10 +41,10 @@ def check_unit(loss: Loss, factor: float, unit: float, booster: str) -> None:
 
 
 def check_weights(loss: Loss, factor: float, total: float, booster: str, name: str = "sample_weight") -> None:
-    """Refuse weights of which the booster's sums overflow: it would grow other trees, or none, without a word.
+    """Refuse weights whose sums overflow in the booster: it would silently grow other trees, or none.
 
-    No sum of gradients exceeds the unit times ``total``, the sum of the weights. Steps that are too large at usual
-    weights, too, are left to :func:`check_steps`.
+    No sum of gradients exceeds the unit times ``total``, the sum of the weights. :func:`check_steps` handles steps
+    that are too large even for usual weights.
     """
     slope = loss.step_slope(total)
     step = loss.unit / factor if slope is None else min(1.0, slope / factor)
@@ -57,9 +57,9 @@ def check_weights(loss: Loss, factor: float, total: float, booster: str, name: s
 
 
 def check_steps(loss: Loss, factor: float, total: float, booster: str) -> None:
-    """With ``hessian="unit"``, refuse steps with which no tree can grow: the temperature is a step size there.
+    """With ``hessian="unit"``, where the temperature is a step size, refuse steps with which no tree can grow.
 
-    Of rows of total weight W with gradients w·s·r, |r| <= 1 about a mean, no split gains more than s² W and no sum of
+    For rows of total weight W with gradients w·s·r, |r| <= 1 about a mean, no split gains more than s² W and no sum of
     gradients exceeds s W.
     """
     slope = loss.step_slope(total)

@@ -1,11 +1,11 @@
 """Compiled kernels on disk, so that a process loads in milliseconds what another one compiled in seconds.
 
-Numba's own cache looks at the file of the function it compiles and at Numba's version. Kernels call each other across
-files and are compiled into their callers: after an upgrade a caller would keep the old code of what it calls. Here the
-folder is named after a digest of all kernels and of everything else that shapes machine code, so that code from other
-sources or versions is never found. Each compiled form has a file of its own with a checksum: processes that compile at
-the same time do not disturb each other, and damaged files are compiled anew. A process that can write nowhere reads
-what it may, compiles the rest and warns once.
+Numba's own cache checks only the file of the compiled function and Numba's version. Kernels call each other across
+files and are inlined into their callers: after an upgrade a caller would keep the old code of its callees. Here the
+folder is named after a digest of all kernels and of everything else that affects machine code, so that code from other
+sources or versions is never found. Each compiled form has its own file with a checksum: processes that compile at the
+same time do not interfere, and damaged files are compiled again. A process without a writeable folder reads what it
+can, compiles the rest and warns once.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ import numpy as np
 
 from hsboost._version import __version__
 
-#: Folders of other digests beside the one in use: so many stay, and all that were in use less than a day ago.
+#: How many folders of other digests to keep, in addition to all that were used less than a day ago.
 KEPT_FOLDERS = 8
 KEPT_SECONDS = 86_400.0
 
-#: Settings of Numba under which the same source becomes other machine code. The processor is part of Numba's own key.
+#: Settings of Numba that change the machine code of the same source. The processor is part of Numba's own key.
 _SETTINGS = ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "USING_SVML")
 
 _FOLDER = re.compile(r"hsboost-[0-9a-f]{16}")
 
-#: Why compiled forms of this process could not be kept, one entry for each.
+#: Why compiled forms of this process could not be stored, one entry for each.
 lost: list[str] = []
 
 
 def attach(dispatcher: Any) -> Any:
-    """Let a Numba dispatcher find and keep its compiled forms on disk; anything else is returned as it is.
+    """Let a Numba dispatcher load and store its compiled forms on disk; anything else is returned unchanged.
 
-    Under ``NUMBA_DISABLE_JIT`` and in the CUDA simulator there are plain functions, with nothing to keep.
+    Under ``NUMBA_DISABLE_JIT`` and in the CUDA simulator kernels are plain functions, and there is nothing to store.
     """
     if hasattr(dispatcher, "enable_caching"):
         try:
             dispatcher._cache = _cache_class(_numbas_cache(dispatcher))(dispatcher.py_func)
-        except (ImportError, AttributeError, TypeError) as error:  # inner parts of Numba, which may change
+        except (ImportError, AttributeError, TypeError) as error:  # internals of Numba, which may change
             _warn(f"Numba {numba.__version__} keeps them in another way: {error}")
     return dispatcher
 
@@ -72,7 +72,7 @@ def _numbas_cache(dispatcher: Any) -> Any:
 
 @cache
 def _cache_class(base: Any) -> Any:
-    """Numba's cache with other places and files. How a form becomes bytes and comes back stays Numba's."""
+    """Numba's cache with other folders and files; serialisation stays Numba's."""
 
     class Implementation(base._impl_class):
         def __init__(self, function: Any) -> None:  # Numba's refuses functions where no folder is writable
@@ -100,9 +100,9 @@ def _cache_class(base: Any) -> Any:
         def save_overload(self, sig: Any, data: Any) -> None:
             try:
                 super().save_overload(sig, data)
-            except Warning:  # Numba's word on our own source, where warnings are errors
+            except Warning:  # Numba warns about our source, and the user turned warnings into errors
                 raise
-            except Exception as error:  # a full disk, for example; the form at hand is good
+            except Exception as error:  # a full disk, for example; the form in memory is valid
                 reason = f"{type(error).__name__}: {error}"
             else:
                 return
@@ -112,14 +112,14 @@ def _cache_class(base: Any) -> Any:
 
 
 class _Locator:
-    """What Numba asks about a function's place on disk."""
+    """The locator interface by which Numba finds a function's folder on disk."""
 
     def __init__(self, function: Any) -> None:
         self._py_file = function.__code__.co_filename
         self.folder = _folder_of(function.__module__)
 
     def get_cache_path(self) -> str:
-        return os.path.join(*_roots()[:1], self.folder or "")  # where it may be: nothing is touched on import
+        return os.path.join(*_roots()[:1], self.folder or "")  # the preferred folder: import does not touch the disk
 
     def get_source_stamp(self) -> str:
         return self.folder or ""
@@ -128,13 +128,13 @@ class _Locator:
         return ""
 
     def ensure_cache_path(self) -> None:
-        """Not here: `_Forms.save` says what is wrong with each place."""
+        """Do nothing: `_Forms.save` reports why a folder cannot be used."""
 
 
 class _Forms:
-    """The compiled forms of one function, a file for each: in the place of Numba's index and numbered data files.
+    """The compiled forms of one function, one file each, instead of Numba's index and numbered data files.
 
-    A file is the SHA-256 of the rest, then the pickle of Numba's key (signature, processor, bytecode) and of the form.
+    A file holds the SHA-256 of the rest, then a pickle of Numba's key (signature, processor, bytecode) and the form.
     """
 
     def __init__(self, name: str, folder: str | None) -> None:
@@ -172,13 +172,13 @@ class _Forms:
         path = os.path.join(places.writable, self._file(key))
         part = f"{path}.{uuid.uuid4().hex[:16]}"
         try:
-            os.makedirs(places.writable, exist_ok=True)  # another process may have tidied up meanwhile
+            os.makedirs(places.writable, exist_ok=True)  # another process may have removed it in the meantime
             with open(part, "xb") as file:
                 file.write(hashlib.sha256(content).digest() + content)
             os.replace(part, path)
         except OSError:
             _remove(part)
-            if not os.path.exists(path):  # else another process was faster; Windows refuses to replace a file in use
+            if not os.path.exists(path):  # another process may have stored it; Windows cannot replace a file in use
                 raise
 
     def flush(self) -> None:
@@ -189,7 +189,7 @@ class _Forms:
 
 
 class _Places(NamedTuple):
-    """Folders to look in, in this order; the last may be written to, if any may, else ``refused`` says why."""
+    """Folders to read from, in this order; the last is writeable if any is, otherwise ``refused`` says why not."""
 
     readable: tuple[str, ...]
     writable: str | None
@@ -197,19 +197,19 @@ class _Places(NamedTuple):
 
 
 def _roots() -> tuple[str, ...]:
-    """Where Numba would keep compiled code: ``NUMBA_CACHE_DIR``, beside the source, the user's cache folder."""
+    """Where Numba would store compiled code: ``NUMBA_CACHE_DIR``, next to the source, the user's cache folder."""
     from numba.misc.appdirs import AppDirs
 
-    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__pycache__")
+    of_source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__pycache__")
     is_source = os.path.exists(__file__) and not getattr(sys, "frozen", False)  # else: a zip file, or unpacked for once
-    of_user = AppDirs("numba", appauthor=False).user_cache_dir  # begins with ~ for a user without a home
-    roots = [numba.config.CACHE_DIR, beside if is_source else "", of_user if os.path.isabs(of_user) else ""]
+    of_user = AppDirs("numba", appauthor=False).user_cache_dir  # starts with ~ if the user has no home folder
+    roots = [numba.config.CACHE_DIR, of_source if is_source else "", of_user if os.path.isabs(of_user) else ""]
     return tuple(os.path.abspath(root) for root in roots if root)
 
 
 @cache
 def _places(roots: tuple[str, ...], folder: str) -> _Places:
-    """The first root that can be written to, and those before it: an image may come with a filled read-only folder."""
+    """The first writeable root, and those before it: a container image may ship a filled read-only folder."""
     readable, refused = [], []
     for root in roots:
         path = os.path.join(root, folder)
@@ -217,7 +217,7 @@ def _places(roots: tuple[str, ...], folder: str) -> _Places:
         try:
             is_new = not os.path.isdir(path)
             os.makedirs(path, exist_ok=True)
-            tempfile.TemporaryFile(dir=path).close()  # permissions alone tell too little
+            tempfile.TemporaryFile(dir=path).close()  # permissions alone do not show whether writing works
         except OSError as error:
             refused.append(f"{root}: {error.strerror or error}")
             continue
@@ -228,7 +228,7 @@ def _places(roots: tuple[str, ...], folder: str) -> _Places:
 
 
 def _tidy(root: str, folder: str) -> None:
-    """Remove what other versions have left, but for the folders last used: those may be in use elsewhere."""
+    """Remove the folders of other versions except the most recently used: those may be in use elsewhere."""
     others = []
     for name in os.listdir(root):
         if _FOLDER.fullmatch(name) and name != folder:
@@ -244,10 +244,10 @@ def _tidy(root: str, folder: str) -> None:
 
 @cache
 def _note_use(path: str) -> None:
-    """Once per process: `_tidy` goes by the time of the last use."""
+    """Record the time of use, once per process; `_tidy` removes the folders used longest ago."""
     try:
         os.utime(path)
-    except OSError:  # read-only: not ours to tidy
+    except OSError:  # read-only: `_tidy` does not apply
         return
 
 
@@ -259,7 +259,7 @@ def _remove(path: str) -> None:
 
 
 def _warn(reason: str) -> None:
-    """Say once per process that compiled kernels are lost at its end."""
+    """Warn once per process that compiled kernels are lost when it ends."""
     lost.append(reason)
     if len(lost) == 1:
         warnings.warn(
@@ -272,10 +272,10 @@ def _warn(reason: str) -> None:
 
 @cache
 def _folder_of(module: str) -> str | None:
-    """A name for the code that functions of that module are compiled from; None when it cannot be known.
+    """A name for the code that functions of that module are compiled from; None if it cannot be determined.
 
-    Kernels inline kernels of any file, and functions elsewhere in the package inline kernels. What counts is the code
-    that Python runs, from source, from bytecode files, from a zip file or from within an executable.
+    Kernels inline kernels of any file, and functions elsewhere in the package inline kernels. The name depends on the
+    code that Python runs, whether from source, bytecode files, a zip file or an executable.
     """
     kernels = __name__.rpartition(".")[0]
     try:
@@ -287,7 +287,7 @@ def _folder_of(module: str) -> str | None:
             spec = importlib.util.find_spec(name)
             for part in _content(spec.loader.get_code(name)):  # type: ignore[union-attr]
                 digest.update(part.encode() + b"\0")
-    except Exception:  # loaders of any kind; without their help nothing is kept
+    except Exception:  # import loaders of any kind; if one cannot give the code, nothing is stored
         return None
     return f"hsboost-{digest.hexdigest()[:16]}"
 
@@ -303,18 +303,18 @@ def _version_of(distribution: str) -> str | None:
 
     try:
         return version(distribution)
-    except PackageNotFoundError:  # the part of Numba that was there before
+    except PackageNotFoundError:  # no separate package: the CUDA target built into Numba
         return None
 
 
 def _content(code: CodeType) -> Iterator[str]:
-    """All that a code object does, without where its file lies."""
+    """Everything a code object does, without the path of its file."""
     names = code.co_name, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
     yield repr((names, code.co_argcount, code.co_kwonlyargcount, code.co_flags, code.co_code))
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _content(constant)
-        elif isinstance(constant, frozenset):  # in no order of its own
+        elif isinstance(constant, frozenset):  # unordered
             yield repr(sorted(map(repr, constant)))
         else:
             yield repr(constant)

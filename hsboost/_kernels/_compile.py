@@ -18,7 +18,7 @@ from hsboost._kernels._cache import attach
 #: Rows per block. Two float64 blocks fit the first-level cache, so several candidates reuse one load from memory.
 BLOCK = 4096
 
-#: Below this many rows one thread is faster than waking the others (measured with ``benchmarks kernels``).
+#: Below this many rows one thread is faster than several (measured with ``benchmarks kernels``).
 PARALLEL_FROM = 131_072
 
 #: Reassociation lets sums use vector lanes. NaN and inf keep their IEEE meaning: the finiteness check needs it.
@@ -33,15 +33,15 @@ _owner_pid = os.getpid()
 _openmp_maximum: Any = None
 
 _setting = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-#: Kept, because Numba's OpenMP layer overrules it with its own number when it starts.
+#: Read at import, because Numba's OpenMP layer overwrites it when it starts.
 _OMP_NUM_THREADS = int(_setting) if _setting.isdigit() and int(_setting) > 0 else 1 << 30
 
 
 def njit(function: Any = None, **options: Any) -> Any:
-    """``numba.njit`` for everything in this package: without the GIL, and kept on disk by `_cache`.
+    """``numba.njit`` for everything in this package: without the GIL, and stored on disk by `_cache`.
 
-    What may be reassociated is part of its callers' code: left as a function, each caller holds a copy of it, optimised
-    once more and so of other bits, and the copy that a process loads first serves all of its callers.
+    Functions with reassociation are inlined into their callers. Otherwise each caller would hold its own copy,
+    optimised differently and so with other bits, and the copy that a process loads first would serve all callers.
     """
     if function is None:
         return lambda function: njit(function, **options)
@@ -49,13 +49,13 @@ def njit(function: Any = None, **options: Any) -> Any:
 
 
 def as_input(array: np.ndarray, any_layout: bool = False) -> np.ndarray:
-    """The array in the one form in which kernels are compiled to read it; a copy only where memory lies otherwise.
+    """The array in the one form that kernels are compiled to read; a copy only where the memory layout differs.
 
-    Contiguous, unless a kernel takes ``any_layout``; aligned; and not marked read-only, as memory maps, broadcasts,
-    columns of pandas and what joblib and Dask hand over are: for that mark Numba would compile every kernel again.
-    The result is for kernels to read. Nothing may write to it.
+    Contiguous, unless a kernel takes ``any_layout``; aligned; and without the read-only flag that memory maps,
+    broadcasts, pandas columns and arrays from joblib and Dask have: Numba would compile every kernel a second time for
+    it. Kernels may only read the result.
     """
-    if array.flags.carray:  # contiguous, aligned and writeable: the usual case, and the fastest to tell
+    if array.flags.carray:  # contiguous, aligned and writeable: the usual case, and the cheapest check
         return array
     if not any_layout:
         array = np.ascontiguousarray(array)
@@ -65,7 +65,7 @@ def as_input(array: np.ndarray, any_layout: bool = False) -> np.ndarray:
 
 
 class _Unmarked:
-    """The memory of an array that is marked read-only, without the mark; keeps the array alive."""
+    """The memory of a read-only array without the read-only flag; keeps the array alive."""
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
@@ -73,7 +73,7 @@ class _Unmarked:
 
 
 def _renamed(function: Callable[..., None], form: str) -> Callable[..., None]:
-    """A copy under a name of its own: compiled forms on disk are told apart by name, not by compiler options."""
+    """A copy with its own name: compiled forms on disk are identified by name, not by compiler options."""
     copy = types.FunctionType(function.__code__, function.__globals__, f"{function.__name__}_{form}")
     copy.__qualname__ = copy.__name__
     copy.__module__ = function.__module__
@@ -91,7 +91,7 @@ def thread_count() -> int:
 
 @contextmanager
 def at_most(threads: int) -> Iterator[None]:
-    """No more threads than this in kernels that this thread calls meanwhile."""
+    """Limit the threads of kernels that this thread calls within the context."""
     before = getattr(_here, "most", 1 << 30)
     _here.most = min(before, threads)
     try:
@@ -105,7 +105,7 @@ def _openmp_threads() -> int:
     if _openmp_maximum is None:
         try:
             loaded = ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
-        except (OSError, AttributeError):  # nobody has used it yet, or a platform without it
+        except (OSError, AttributeError):  # not loaded yet, or a platform without it
             return _OMP_NUM_THREADS
         _openmp_maximum = loaded.omp_get_max_threads
     return min(_OMP_NUM_THREADS, int(_openmp_maximum()))
@@ -116,7 +116,7 @@ class Kernel:
 
     Numba's threading layers must not be entered from two threads at once (the fallback layer aborts the process)
     nor from a forked child (GNU OpenMP aborts). Both cases take the serial form, which gives the same bits. That
-    is also the right choice for speed: in joblib or Dask workers the cores are taken already.
+    is also the right choice for speed: in joblib or Dask workers the cores are busy already.
     """
 
     def __init__(self, function: Callable[..., None]) -> None:
@@ -134,7 +134,7 @@ class Kernel:
         return self._parallel
 
     def __call__(self, n: int, *args: Any) -> None:
-        # The process comes first: in a forked child even asking for the number of threads may hang.
+        # Check the process first: in a forked child even asking for the number of threads may hang.
         threads = thread_count() if n >= PARALLEL_FROM and os.getpid() == _owner_pid else 1
         if threads == 1 or not _launch.acquire(blocking=False):
             self.serial(*args)

@@ -1,6 +1,6 @@
-"""Sums for many candidate thresholds at once: what a search over several machines asks of the rows of one.
+"""Sums for many candidate multipliers at once: one machine's part in a distributed search.
 
-Rows lie problem after problem (a problem is a group, a class, or all rows), cut into *tasks* of at most
+Rows are sorted by problem (a problem is a group, a class, or all rows) and cut into *tasks* of at most
 `_compile.BLOCK` neighbouring rows of one problem. Sums of tasks are added in their order, whatever the threads do.
 A row counts with clip(v, 0, 1), v = (x - anchor) * scale - nu.
 """

@@ -1,4 +1,4 @@
-"""Passes that turn a threshold into values, loss, gradient and curvature."""
+"""Passes that turn a multiplier into values, loss, gradient and curvature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a search that knows nothing begins: where a sample ends. That saves passes over all rows."""
+"""The start of a cold search: the solution for a sample of the rows. That saves passes over all rows."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hsboost._kernels._compile import njit
 from hsboost._kernels.multiplier import block_sums, nearest
 from hsboost._kernels.search import EPS, SOLVED, solve
 
-#: With fewer active rows than this share a sample may be sitting at the edge of a gap.
+#: With a smaller share of active rows the solution of a sample may lie at the edge of a gap.
 FEW_ACTIVE = 0.05
 
-#: Samples are taken at irregular places, steps of the golden ratio: repeatable, and no period in the data hides.
+#: Samples are taken at steps of the golden ratio: repeatable, and not in phase with any period in the data.
 GOLDEN = 0.6180339887498949
 
 
 @njit
 def places(n, runs, length):
-    """Where so many runs of neighbours lie among n rows."""
+    """First rows of ``runs`` runs of ``length`` neighbours, spread over n rows."""
     found = np.empty(runs * length, np.intp)
     for r in range(runs):
         start = int((r * GOLDEN) % 1.0 * (n - length))
@@ -40,9 +40,9 @@ def sample(a, runs, length):
 
 @njit
 def guess(x, w, scale, share):
-    """(anchor, nu, whether so few rows are active there that `middle_of_gap` should be asked) from a sample.
+    """(anchor, nu, whether so few rows are active there that `middle_of_gap` should be tried) from a sample.
 
-    ``share`` is the part of the weight that is to be 1. Any values are correct, good ones are fast.
+    ``share`` is the mass over the total weight. Every guess leads to the correct result; a good one is faster.
     """
     full = np.float64(x.size) if w is None else np.float64(w.sum())
     mass = share * full
@@ -79,8 +79,8 @@ def sort_by_score(x, w):
 def middle_of_gap(x, w, scale, share, length):
     """The middle of the widest gap where the running weight passes k, give or take the sampling error; or NaN.
 
-    Scores that training has driven apart leave a gap there in which no row is active: Newton's method would creep up to
-    it through the tail of a cluster. ``x`` ascends, a sample in runs of ``length`` neighbours.
+    Training separates scores and leaves a gap there in which no row is active; Newton's method would approach it
+    slowly through the tail of a cluster. ``x`` ascends, a sample in runs of ``length`` neighbours.
     """
     m = x.size
     total = np.float64(m) if w is None else np.float64(w.sum())

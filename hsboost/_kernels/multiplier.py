@@ -12,20 +12,20 @@ from numba import prange
 
 from hsboost._kernels._compile import BLOCK, FAST, FINITE, Kernel, njit
 
-#: Up to this distance from the anchor, in units of the temperature, scores are summed as they are, see `block_sums`.
+#: Up to this distance from the anchor, in units of the temperature, scores are summed unshifted, see `block_sums`.
 NEAR = 64.0
 
-#: Rows decided at a time inside `narrow`: chunks without an undecided row are not looked at again.
+#: Rows decided at a time inside `narrow`: chunks without an undecided row are skipped.
 CHUNK = 512
 
 #: Rows per test inside `keep_undecided`: whole runs without an undecided row are skipped.
 RUN = 64
 
-#: Fewer runs are looked through one by one in `gap`.
+#: With fewer runs `gap` examines them one by one.
 FEW_RUNS = 16
 
-#: At most so many rows of a block may stay undecided; beyond that narrowing would not pay for its memory.
-ROOM = 256
+#: Most rows of a block that may stay undecided; with more, narrowing costs more than it saves.
+CAPACITY = 256
 
 
 @njit(fastmath=FAST)
@@ -195,11 +195,11 @@ def _narrow(x, w, anchor, scale, lo, hi, keep_x, keep_w, out):
             q = min(j, p + CHUNK)
             if w is None:
                 o, a, m, undecided = block_decided(x[p:q], None, anchor, scale, lo, hi)
-                if undecided > 0 and kept <= ROOM:
+                if undecided > 0 and kept <= CAPACITY:
                     kept = keep_undecided(x[p:q], None, anchor, scale, lo, hi, keep_x[b], None, kept)
             else:
                 o, a, m, undecided = block_decided(x[p:q], w[p:q], anchor, scale, lo, hi)
-                if undecided > 0 and kept <= ROOM:
+                if undecided > 0 and kept <= CAPACITY:
                     kept = keep_undecided(x[p:q], w[p:q], anchor, scale, lo, hi, keep_x[b], keep_w[b], kept)
             ones += o
             active += a

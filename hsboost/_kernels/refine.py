@@ -12,7 +12,7 @@ import numpy as np
 from hsboost._kernels._compile import njit
 from hsboost._kernels.search import EPS, MARGIN
 
-#: What a problem waits for: sums at its candidates, or the scores next to its threshold (the reasons differ).
+#: What a problem waits for: sums at its candidates, or the scores next to its threshold (for different reasons).
 SEEK, START, GAP, BOUNDS, FLAT, FAR, TRIVIAL, DONE = range(8)
 
 #: Columns of ``ends``: a place nu, then the sums there in the order of `distributed.KINDS`.
@@ -38,7 +38,7 @@ def place(left, expected, right, most, out):
 
 @njit
 def react(nus, sums, k, slack, ends, chosen):
-    """What the sums at a problem's candidates say: (nu, SEEK | GAP | FLAT | DONE, how far nu may still move).
+    """Evaluate the sums at a problem's candidates: (nu, SEEK | GAP | FLAT | DONE, how far nu may still move).
 
     ``ends`` holds the nearest known places with F > 0 and F < 0, and is brought up to date; ``chosen`` gets the sums
     that belong to a nu that is DONE.

@@ -12,7 +12,7 @@ EPS = 2.220446049250313e-16
 #: A solution further than this from its anchor (in units of the temperature) has lost digits: choose a new anchor.
 FAR = 4.0
 
-#: This far from its anchor a score's place in [0, 1] begins to drown in rounding.
+#: This far from its anchor a score's position in [0, 1] is as small as rounding errors.
 COARSE = 1e12
 
 #: An excess of so many times the rounding error of k is more than rounding.
@@ -36,9 +36,9 @@ def advance(lo, hi, nu, excess, active, step, slack):
     ones; outside the bracket, or when it creeps, the bracket is halved. Returns (lo, hi, next nu, status), where GAP
     asks for `across_gap` and UNBOUNDED for the ends of the scores.
 
-    A step within rounding is the last, unless it leaves much of k to come (more than `NOTICED` times ``slack``): heavy
-    rows just at the edge of the band may hide that a step further only light rows are active. Then one look beyond
-    the edge decides.
+    A step within rounding is the last, unless much of k is still missing (more than `NOTICED` times ``slack``): heavy
+    rows just at the edge of the band may hide that only light rows are active one step further. Then one evaluation
+    beyond the edge decides.
     """
     if excess > 0.0:
         lo = nu
@@ -72,10 +72,10 @@ def bisect(lo, hi):
 
 @njit
 def across_gap(lo, hi, nu, excess, below, above, step):
-    """Where no row is active F is flat but not 0: go straight to the rows at the far edge of the gap.
+    """Where no row is active F is flat but not 0: move directly to the rows at the far edge of the gap.
 
-    ``below`` and ``above`` are the edges as shifted scores (x - anchor) * scale. A quarter inside, so that the rows
-    there are active whatever rounding does.
+    ``below`` and ``above`` are the edges as shifted scores (x - anchor) * scale. The step ends a quarter inside, so
+    that the rows there are active despite rounding.
     """
     edge = above - 0.75 if excess > 0.0 else below - 0.25
     if lo < edge < hi and step % 4 != 3:
@@ -87,7 +87,7 @@ def across_gap(lo, hi, nu, excess, below, above, step):
 
 @njit
 def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
-    """Threshold of a problem that one thread solves fastest: (anchor, nu, SOLVED | NOT_FINITE | TOO_WIDE).
+    """Multiplier of a problem that one thread solves fastest: (anchor, nu, SOLVED | NOT_FINITE | TOO_WIDE).
 
     [lo, hi] is a bracket for nu at the first anchor, infinite when none is known. ``slack`` is the rounding error of k
     (a sum of weights) that a flat stretch of F may hide. Needs 0 < k < Σ w.
@@ -120,7 +120,7 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
         if abs(nu) <= FAR:
             break
         if active == 0.0 and abs(excess) <= slack and abs(nu) < COARSE:
-            break  # in the middle of a flat stretch, where no anchor is near and none is needed
+            break  # in the middle of a flat interval, where no anchor is near and none is needed
         closer = nearest(x, anchor, scale, nu)
         if closer == anchor or attempt == 2:
             return anchor, nu, TOO_WIDE

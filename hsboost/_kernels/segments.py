@@ -1,4 +1,4 @@
-"""Many small projections at once: rows lie segment after segment, each segment has a budget and a threshold.
+"""Many small projections at once: rows are sorted by segment, each segment has a mass and a multiplier.
 
 The unit of work is a *task*, a run of neighbouring segments of about `_compile.BLOCK` rows: one thread takes a
 segment through all of its passes while it is in the cache. Within a segment sums run in row order, so the number of

@@ -9,16 +9,16 @@ from hsboost._kernels.guess import guess, middle_of_gap, sample, sort_by_score
 from hsboost._kernels.multiplier import block_interior, block_sums, ends, gap
 from hsboost._kernels.search import EPS, MARGIN, NOT_FINITE, SOLVED, flat_cut, solve
 
-#: From so many rows on a cold search begins with a sample: one row in so many, and at most.
+#: Least number of rows at which a cold search begins with a sample; the sample takes one row in so many, and at most.
 SAMPLED_FROM, ONE_IN, MOST = 8192, 32, 1024
 
 
 @njit
 def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
-    """Threshold for any 0 <= k <= total on one thread: (anchor, nu, whether all values are 0 or 1, status).
+    """Multiplier for any 0 <= k <= total on one thread: (anchor, nu, whether all values are 0 or 1, status).
 
-    ``cold`` says that (anchor, nu) is no better than any other start. [lo, hi] is a bracket for nu at the first anchor;
-    both infinite when none is known, as in a cold search.
+    ``cold``: (anchor, nu) is no better than any other start. [lo, hi] is a bracket for nu at the first anchor; both
+    infinite when none is known, as in a cold search.
     """
     if k <= 0.0 or k >= total:
         smallest, largest, check = ends(x, w)

@@ -1,1 +1,1 @@
-"""The search for the scalars in which all rows meet: one problem, many groups, budgets, and hard choices of k rows."""
+"""The search for the scalars that couple all rows: one problem, many groups, budgets, and the hard top k."""

@@ -1,4 +1,4 @@
-"""The paper's way to the threshold: a sort and isotonic regression. Slower than the search, and independent of it."""
+"""The paper's algorithm for the multiplier: a sort and isotonic regression. Slower, and independent of the search."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def by_pav(scores: FloatArray, weight: FloatArray | None, mass: float, total: fl
     if mass <= 0.0 or mass >= total:
         return multiplier_of(scores, weight, mass, total, temperature)
     if weight is None:
-        # Values alone: sorting rows along with them costs several times as much.
+        # Sort the values alone: an argsort costs several times as much.
         z, w = np.sort(scores)[::-1].astype(np.float64), None
     else:
         order = np.argsort(scores)[::-1]
-        order = order[weight[order] > 0]  # rows without weight are not part of the problem: they follow the threshold
+        order = order[weight[order] > 0]  # rows without weight do not affect the multiplier
         z, w = scores[order].astype(np.float64), weight[order].astype(np.float64)
     s, relative, sums = np.empty(z.size), np.empty(z.size), np.empty(z.size)
     first, last = np.empty(z.size, np.intp), np.empty(z.size, np.intp)
@@ -38,7 +38,7 @@ def by_pav(scores: FloatArray, weight: FloatArray | None, mass: float, total: fl
             closest = rows.nearest(level)
             where = Multiplier(closest, level + (where.anchor - closest) * scale, scale, False)
         return where
-    # All values are 0 or 1: any threshold between the two groups will do, take the middle.
+    # All values are 0 or 1: any multiplier between the two sets is a solution; take the middle.
     below = float(z[ones]) if ones < z.size else -np.inf
     anchor, nu = search.flat_cut(below, float(z[ones - 1]) if ones > 0 else np.inf, scale)
     return Multiplier(anchor, nu, scale, True)

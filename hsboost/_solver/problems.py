@@ -23,16 +23,16 @@ Regularization: TypeAlias = Literal["euclidean", "entropic"]
 
 
 class Problems(NamedTuple):
-    """P = C x G projections: in each column of scores, every group has one of its own.
+    """P = C x G projections: one for every group in each column of scores.
 
-    What there is one of per problem (masses, multipliers) has the shape (C, G).
+    Quantities per problem (masses, multipliers) have the shape (C, G).
 
     Attributes
     ----------
     segments : Segments
         Which rows of a column belong together.
     x : ndarray of shape (C, n)
-        Raw scores, in each column group after group.
+        Raw scores, sorted by group in each column.
     w : ndarray of shape (n,), or None
         Weights, in the same order.
     """
@@ -81,9 +81,9 @@ class Problems(NamedTuple):
             Σ w of each group.
         temperature : float
         name : str
-            What the caller's user knows the scores as, for errors.
+            The user's name for the scores, for errors.
         start : Multipliers of shape (C, G), optional
-            Solutions of similar problems to start from: speed, never the result.
+            Solutions of similar problems to start from. They affect speed, never the result.
         method : {"threshold", "pav"}
         regularization : {"euclidean", "entropic"}
 
@@ -121,7 +121,7 @@ class Problems(NamedTuple):
 
     @property
     def are_small(self) -> bool:
-        """Whether these are columns without groups that threads had better take one each."""
+        """Whether these are columns without groups, so small that one thread per column is fastest."""
         columns, n = self.x.shape
         return columns > 1 and self.segments.offsets.size == 2 and not Segments.equal(columns, n).large
 
@@ -141,7 +141,7 @@ class Problems(NamedTuple):
             equal = Segments.equal(*self.x.shape)
             _write_small(equal, self.x.reshape(-1), where.reshape(-1), out.reshape(-1))
             return out
-        # Scores that were gathered are ours to write into, and each value needs its own score alone.
+        # Gathered scores are a copy that may be overwritten: each value depends on its own score only.
         target = out if segments.order is None else self.x
         for c in range(len(self.x)):
             at = where.row(c)

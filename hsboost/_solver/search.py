@@ -1,4 +1,4 @@
-"""The search for the one scalar in which all rows meet, written once above a *reducer*.
+"""The search for the one scalar that couples all rows, written once above a *reducer*.
 
 F(nu) = Σ w clip(x / temperature - nu, 0, 1) - k is non-increasing and piecewise linear. A reducer supplies the sums
 that F and its slope need at a candidate nu; threads, a GPU or an all-reduce over workers are reducers. The search is
@@ -21,12 +21,11 @@ from hsboost._solver.top_k import last_score
 #: Up to this many rows one compiled call on one thread beats the passes below.
 SMALL = 65_536
 
-#: Where neighbouring floats are further apart than this, in units of the temperature, it matters to which one a cut is
-#: rounded.
+#: Where neighbouring floats are further apart than this, in units of the temperature, the rounding of a cut matters.
 DISTINCT = 1e-6
 
-#: The first guess comes from runs of this many neighbouring rows (one cache line of float64 each), so many at least and
-#: at most.
+#: The first guess comes from runs of `RUN` neighbouring rows (one cache line of float64 each), and this least and
+#: greatest number of rows.
 RUN, FEWEST_RUNS, MOST_RUNS = 8, 128, 1024
 
 
@@ -34,9 +33,9 @@ class Multiplier(NamedTuple):
     """Where the projection cuts: row i gets clip((x_i - anchor) / temperature - nu, 0, 1).
 
     ``anchor`` is a raw score near the solution; keeping it apart from ``nu`` keeps every digit when scores are huge.
-    ``flat`` says that all values are 0 or 1, so that any nu of an interval (its middle was taken) is a solution.
-    ``half`` is what (x - anchor) / temperature - nu has to be for the value 1/2: 0 in the entropic projection, which
-    puts σ in the place of the clip.
+    ``flat`` means that all values are 0 or 1: any nu of an interval is a solution, and its middle was taken. ``half``
+    is the (x - anchor) / temperature - nu that gives the value 1/2: 0 in the entropic projection, which has σ in place
+    of the clip.
     """
 
     anchor: float
@@ -80,15 +79,15 @@ class Sums(NamedTuple):
 
 
 class Reducer(Protocol):
-    """What `find_multiplier` needs to know of the rows; ``anchor`` is set by the search before it asks for sums."""
+    """What `find_multiplier` needs from the rows; the search sets ``anchor`` before it asks for sums."""
 
     scale: float
     anchor: float
 
     def guess(self, k: float) -> tuple[float, float, float | None]:
-        """A cheap (anchor, nu) near the solution, and perhaps a nu where no row is active that may solve it at once.
+        """A cheap (anchor, nu) near the solution, and perhaps a nu without active rows that may be a solution already.
 
-        Any values are correct, good ones are fast.
+        Every guess leads to the correct result; a good one is faster.
         """
         ...
 
@@ -97,11 +96,11 @@ class Reducer(Protocol):
         ...
 
     def narrow(self, lo: float, hi: float) -> bool:
-        """Promise that only nu in [lo, hi] follow. False (and no change) when too many rows stay undecided."""
+        """Restrict later calls to nu in [lo, hi]. False (and no change) when too many rows stay undecided."""
         ...
 
     def widen(self) -> None:
-        """Take the promise back."""
+        """Lift the restriction."""
         ...
 
     def bounds(self) -> tuple[float, float]:
@@ -150,7 +149,7 @@ def find_multiplier(
         rows.widen()
         at = rows.sums(nu)
         if at.active == 0.0 and abs((at.ones - k) + at.mass) <= slack and abs(nu) < search.COARSE:
-            break  # in the middle of a flat stretch, where no anchor is near and none is needed
+            break  # in the middle of a flat interval, where no anchor is near and none is needed
         closer = rows.nearest(nu)
         if closer == rows.anchor or attempt == 2:
             raise OverflowError
@@ -207,8 +206,8 @@ def _bracket(rows: Reducer, lo: float, hi: float) -> tuple[float, float, float]:
 def _try_narrow(
     rows: Reducer, k: float, lo: float, hi: float, nu: float, error: float
 ) -> tuple[bool, float, float, float]:
-    """Narrow to a bracket that Newton's next error should fit in; learn from the attempt when it does not."""
-    # Newton's error goes down quadratically where F is smooth; a bracket that misses costs one pass and still teaches.
+    """Narrow to a bracket that should hold Newton's next iterate; otherwise use the sums at its ends as a step."""
+    # Newton's error falls quadratically where F is smooth; a bracket that misses costs one pass, whose sums are used.
     reach = max(error * min(0.125, max(2.5 * error, 1.0 / 256.0)), 64 * search.EPS)
     left, right = max(lo, nu - reach), min(hi, nu + reach)
     if not rows.narrow(left, right):
@@ -230,14 +229,14 @@ def _try_narrow(
 
 
 def sample_runs(n: int) -> int:
-    """How many runs of `RUN` rows the first guess comes from."""
+    """How many runs of `RUN` rows the first guess uses."""
     return min(MOST_RUNS, max(FEWEST_RUNS, n // 256))
 
 
 def guess_from(
     some: np.ndarray, some_w: np.ndarray | None, scale: float, share: float
 ) -> tuple[float, float, float | None]:
-    """`Reducer.guess` from the rows of a sample; ``share`` is the part of the weight that is to be 1."""
+    """`Reducer.guess` from a sample of rows; ``share`` is the mass over the total weight."""
     anchor, nu, few = guess.guess(some, some_w, scale, share)
     if not few:
         return anchor, nu, None
@@ -255,7 +254,7 @@ class ArrayReducer:
         self.x, self.w, self.scale, self.total = x, w, scale, total
         self.anchor = 0.0
         self._rest: tuple[np.ndarray, np.ndarray | None, Sums] | None = None
-        self._room: tuple[np.ndarray, np.ndarray | None] | None = None
+        self._store: tuple[np.ndarray, np.ndarray | None] | None = None
         self._blocks = (x.size + BLOCK - 1) // BLOCK
 
     def guess(self, k: float) -> tuple[float, float, float | None]:
@@ -270,7 +269,7 @@ class ArrayReducer:
         if self._rest is not None:
             x, w, known = self._rest
             ones, active, mass, _ = multiplier.block_sums(x, w, self.anchor, self.scale, nu)
-            # Sure rows were summed at nu = 0: each unit of nu lowers all of them by one.
+            # Decided rows were summed at nu = 0: each unit of nu lowers all of them by one.
             return Sums(known.ones + ones, known.active + active, known.mass - nu * known.active + mass)
         out = np.empty((1, 4, self._blocks))
         multiplier.sums(self.x.size, self.x, self.w, self.anchor, self.scale, np.array([nu]), out)
@@ -282,14 +281,14 @@ class ArrayReducer:
     def narrow(self, lo: float, hi: float) -> bool:
         if not lo < hi < lo + 1.0 or self.x.size <= BLOCK:
             return False
-        room = multiplier.ROOM
-        if self._room is None:
-            weights = None if self.w is None else np.empty((self._blocks, room), self.w.dtype)
-            self._room = np.empty((self._blocks, room), self.x.dtype), weights
-        keep_x, keep_w = self._room
+        capacity = multiplier.CAPACITY
+        if self._store is None:
+            weights = None if self.w is None else np.empty((self._blocks, capacity), self.w.dtype)
+            self._store = np.empty((self._blocks, capacity), self.x.dtype), weights
+        keep_x, keep_w = self._store
         out = np.empty((4, self._blocks))
         multiplier.narrow(self.x.size, self.x, self.w, self.anchor, self.scale, lo, hi, keep_x, keep_w, out)
-        if out[3].max() > room:
+        if out[3].max() > capacity:
             return False
         ones, active, mass, _ = out.sum(axis=1)
         counts = out[3].astype(np.intp)
@@ -317,7 +316,7 @@ class ArrayReducer:
         return float(out.sum())
 
     def gap(self, nu: float) -> tuple[float, float]:
-        # The edges among a few rows from everywhere: then few blocks have a row inside them.
+        # Start with the edges of a sample spread over all rows: then few blocks hold a row between them.
         every = slice(None, None, self._blocks)
         few, weights = self.x[every].copy(), None if self.w is None else self.w[every].copy()
         edges = multiplier.gap(few, weights, self.anchor, self.scale, nu)
@@ -340,7 +339,7 @@ def multiplier_of(
     temperature: float,
     start: tuple[float, float] | None = None,
 ) -> Multiplier:
-    """The threshold of scores in memory; the way is chosen by size. Raises FloatingPointError on NaN or inf."""
+    """The multiplier of scores in memory; the number of rows selects the pass. FloatingPointError on NaN or inf."""
     scale = scale_of(temperature)
     try:
         return _search_in_memory(x, w, k, total, scale, start)

@@ -1,8 +1,8 @@
-"""Rows in groups, each with a hypersimplex of its own: how they lie in memory, and all their thresholds at once.
+"""Rows in groups, each with its own hypersimplex: their layout in memory, and the multipliers of all groups at once.
 
-Groups of up to `SMALL_GROUP` rows are solved a run at a time by one thread, in the cache (`_kernels.segments`), as many
-at once as there are threads; a larger one goes through the threaded passes that serve a whole data set. Rows that come
-sorted by group are used where they lie; others are gathered first and the results scattered back.
+Groups of up to `SMALL_GROUP` rows are solved in runs, one thread per run, in the cache (`_kernels.segments`). A larger
+group goes through the same threaded passes as a data set without groups. Rows that are sorted by group are used in
+place; others are gathered first, and the results are scattered back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hsboost._kernels.search import NOT_FINITE, SOLVED
 from hsboost._solver.search import Multiplier, multiplier_of, scale_of, soft_threshold_of
 from hsboost._validation import FloatArray, check_same_length, native
 
-#: Beyond that the passes are threaded, and a group need not share the cores with others.
+#: Above this size the passes are threaded, and a group uses all cores.
 SMALL_GROUP = PARALLEL_FROM
 
 
@@ -40,7 +40,7 @@ class Segments:
         self.labels, self.offsets, self.order = labels, offsets, order
         self.n = int(offsets[-1])
         self._slices: dict[int, slice] = {}
-        if offsets.size == 2:  # one problem: the passes over a whole data set serve it at every size
+        if offsets.size == 2:  # one problem: the ungrouped passes serve every size
             self.large, self.small_rows, self.tasks = [0], 0, np.empty((2, 0), np.intp)
             return
         sizes = np.diff(offsets)
@@ -85,14 +85,14 @@ class Segments:
 
     @classmethod
     def by_size(cls, pointer: ArrayLike) -> Segments:
-        """Neighbouring rows together, as boosters keep query groups: group g is rows pointer[g] to pointer[g + 1]."""
+        """Groups of neighbouring rows, as boosters keep them: group g is rows pointer[g] to pointer[g + 1]."""
         offsets = np.asarray(pointer).astype(np.intp)
         kept = np.flatnonzero(np.diff(offsets) > 0)  # empty queries have nothing to project
         return cls(kept.tolist(), np.r_[offsets[:1], offsets[1:][kept]], None)
 
     @classmethod
     def equal(cls, groups: int, rows: int) -> Segments:
-        """So many groups of as many neighbouring rows each, such as the columns of a matrix."""
+        """``groups`` groups of ``rows`` neighbouring rows each, such as the columns of a matrix."""
         return _equal(groups, rows, SMALL_GROUP)
 
     def take(self, rows: np.ndarray) -> Segments:
@@ -106,7 +106,7 @@ class Segments:
         return self.unsort(np.repeat(np.arange(len(self.labels)), np.diff(self.offsets)))
 
     def sort(self, a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """The rows of ``a``, (n,) or (C, n), group by group: ``a`` itself if it lies that way."""
+        """The rows of ``a``, (n,) or (C, n), sorted by group: ``a`` itself if they are sorted already."""
         return a if self.order is None else _through(kernels.gather, a, self.order, out)
 
     def unsort(self, a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -120,7 +120,7 @@ class Segments:
         return self._slices[g]
 
 
-@lru_cache(maxsize=32)  # the same matrices come again and again
+@lru_cache(maxsize=32)  # callers ask for the same shapes repeatedly
 def _equal(groups: int, rows: int, small: int) -> Segments:
     return Segments(list(range(groups)), np.arange(groups + 1, dtype=np.intp) * rows, None)
 
@@ -139,7 +139,7 @@ def _through(kernel: Any, a: np.ndarray, order: np.ndarray, out: np.ndarray | No
 
 
 def _label_array(groups: ArrayLike) -> np.ndarray:
-    """Labels as they are: NumPy would make texts of a list that mixes texts with numbers or NaN."""
+    """Labels unconverted: NumPy would turn a list that mixes texts with numbers or NaN into texts."""
     if isinstance(groups, np.ma.MaskedArray) and np.ma.is_masked(groups):
         raise _missing(int(np.argmax(np.ma.getmaskarray(groups))))
     is_plain = isinstance(groups, list | tuple | range) and np.ndim(np.asarray(groups, dtype=object)) == 1
@@ -155,7 +155,7 @@ def _label_array(groups: ArrayLike) -> np.ndarray:
 
 
 def _codes_of(values: np.ndarray) -> tuple[np.ndarray, list[Any]]:
-    """Each label's place among the sorted labels, and these."""
+    """Each label's position in the sorted labels, and the sorted labels."""
     if values.dtype.kind in "iu":
         least = int(values.min())
         width = int(values.max()) - least + 1
@@ -164,7 +164,7 @@ def _codes_of(values: np.ndarray) -> tuple[np.ndarray, list[Any]]:
             shifted = (wide - wide.dtype.type(least)).astype(np.intp)
             present = np.bincount(shifted, minlength=width) > 0
             codes = (np.cumsum(present) - 1)[shifted]
-            return codes, [least + code for code in np.flatnonzero(present).tolist()]  # uint64 has no room for the sum
+            return codes, [least + code for code in np.flatnonzero(present).tolist()]  # the sum may overflow uint64
     import pandas as pd  # costs more to load than the rest of this package together
 
     try:
@@ -208,7 +208,7 @@ class Multipliers(NamedTuple):
 
     @classmethod
     def stack(cls, parts: list[Multipliers]) -> Multipliers:
-        """One row for each part."""
+        """Stack the parts, one row each."""
         anchor, nu, flat, *_ = zip(*parts, strict=True)
         return cls(np.stack(anchor), np.stack(nu), np.stack(flat), parts[0].scale, parts[0].half)
 
@@ -224,7 +224,7 @@ class Multipliers(NamedTuple):
             return self.anchor * self.scale + self.nu
 
     def reshape(self, shape: int | tuple[int, ...]) -> Multipliers:
-        """The same in another shape."""
+        """The same multipliers in another shape."""
         parts = self.anchor.reshape(shape), self.nu.reshape(shape), self.flat.reshape(shape)
         return Multipliers(*parts, self.scale, self.half)
 

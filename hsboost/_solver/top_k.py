@@ -23,8 +23,8 @@ def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float, step: f
     """The raw score exceeded by the highest-scored rows of total weight ``mass``: the limit of small temperatures.
 
     It lies in the middle between the last row in and the first row out, representable in the dtype of the scores so
-    that comparing with them is exact. Rows tied there are taken or left together, whichever misses ``mass`` by less.
-    Where there is no row on one side it lies half a ``step`` beyond the last one.
+    that comparing with them is exact. Rows tied at the boundary are taken or left together, whichever misses ``mass``
+    by less. Where one side has no rows it lies half a ``step`` beyond the last row of the other.
     """
     if weight is not None and (weight > 0.0).any():
         scores, weight = scores[weight > 0.0], weight[weight > 0.0]
@@ -42,15 +42,15 @@ def cut_beside(
 ) -> float:
     """The cut of :func:`hard_cut` above or below the rows that score ``last``.
 
-    ``above`` and ``tied`` are the weights of the rows that score more, and as much; ``lower`` and ``upper`` the next
-    scores below and above, infinite where there are none.
+    ``above`` and ``tied`` are the weights of the rows with higher and with equal scores; ``lower`` and ``upper`` are
+    the next scores below and above, infinite where there are none.
     """
     kind = np.dtype(dtype).type
     if mass - above >= 0.5 * tied and mass > 0.0:
         upper = last
     else:
         lower = last
-    # No row below or above: step aside, by no less than the dtype can tell apart.
+    # No row below or above: step away from the row, by at least the spacing of the dtype.
     with np.errstate(over="ignore"):
         if not np.isfinite(lower):
             lower = min(upper - step, np.nextafter(upper, -np.inf, dtype=kind))

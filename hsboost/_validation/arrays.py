@@ -1,4 +1,4 @@
-"""Arrays, numbers and choices that users pass: checked, in the form the passes need, or one clear error."""
+"""Check the arrays, numbers and choices that users pass, and convert them to the form that the kernels need."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def native(array: np.ndarray) -> np.ndarray:
 
 
 def as_floats(array: np.ndarray, otherwise: type[np.floating[Any]] = np.float64) -> FloatArray:
-    """float32 and float64 as they are, in this machine's byte order; other numbers in the float type named."""
+    """float32 and float64 unchanged, in this machine's byte order; other numbers as floats of type ``otherwise``."""
     if array.dtype in (np.float32, np.float64):
         return array
     own = array.dtype.newbyteorder("=")
@@ -45,7 +45,7 @@ def check_scores(x: ArrayLike, name: str) -> FloatArray:
 
 
 def check_score_columns(x: ArrayLike, name: str) -> FloatArray:
-    """Scores of shape (n,), or of shape (n, C) with C > 1, column by column in memory: otherwise `check_scores`."""
+    """`check_scores` for shape (n,) or, stored column by column in memory, (n, C) with C > 1."""
     refuse_mask(x, name)
     array = np.asarray(x)
     if array.ndim != 2 or array.shape[1] == 1:
@@ -71,7 +71,7 @@ def not_finite(x: FloatArray, name: str) -> ValueError:
 
 
 def check_out(out: Any, scores: FloatArray, weight: FloatArray | None) -> None:
-    """``out`` can take the values of a projection of ``scores``; None can."""
+    """Check that ``out`` can hold the values of a projection of ``scores``; None passes."""
     if out is None:
         return
     if not isinstance(out, np.ndarray):
@@ -91,7 +91,7 @@ def check_out(out: Any, scores: FloatArray, weight: FloatArray | None) -> None:
 
 
 def refuse_mask(array: Any, name: str) -> None:
-    """Nothing is masked: NumPy would drop the mask, and count what lies under it."""
+    """Refuse masked entries: NumPy would drop the mask and use the values under it."""
     if np.ma.is_masked(array):
         row = int(np.argmax(np.ma.getmaskarray(array).reshape(len(array), -1).any(axis=1)))
         raise ValueError(
@@ -100,13 +100,13 @@ def refuse_mask(array: Any, name: str) -> None:
 
 
 def check_same_length(array: np.ndarray, name: str, n: int, other: str) -> None:
-    """Both arrays describe the same rows."""
+    """Check that both arrays describe the same rows."""
     if array.shape != (n,):
         raise ValueError(f"{name} must have one entry per row of {other}: expected shape ({n},), got {array.shape}")
 
 
 def check_weight(sample_weight: ArrayLike | None, n: int, other: str, name: str = "sample_weight") -> FloatArray | None:
-    """Weights as a contiguous float array of length n, or None. :func:`checked_weight` looks at the values."""
+    """Weights as a contiguous float array of length n, or None. :func:`checked_weight` checks the values."""
     if sample_weight is None:
         return None
     refuse_mask(sample_weight, name)
@@ -128,7 +128,7 @@ def checked_weight(weight: FloatArray, name: str = "sample_weight") -> FloatArra
 
 
 def checked_stored_weight(weight: FloatArray, name: str) -> FloatArray:
-    """:func:`checked_weight` of weights that a booster keeps, in float32: some count there, and none is infinite."""
+    """:func:`checked_weight` for weights that a booster stores as float32: there, some are positive, none infinite."""
     weight = checked_weight(weight, name)
     check_most(weight, name)
     check_some_weight(float(weight.max()), name)
@@ -136,7 +136,7 @@ def checked_stored_weight(weight: FloatArray, name: str) -> FloatArray:
 
 
 def check_most(weight: FloatArray, name: str) -> None:
-    """No weight is infinite in float32."""
+    """Check that no weight is infinite in float32."""
     most = float(np.finfo(np.float32).max)
     if weight.size and weight.max() > most:
         row = int(np.argmax(weight > most))
@@ -147,7 +147,7 @@ def check_most(weight: FloatArray, name: str) -> None:
 
 
 def check_some_weight(greatest: float, name: str) -> None:
-    """The greatest weight is not 0 in float32."""
+    """Check that the greatest weight is not 0 in float32."""
     if not np.float32(greatest) > 0.0:
         raise ValueError(
             f"{name} must not be below {np.finfo(np.float32).smallest_subnormal:.3g} in every row, as boosters keep "
@@ -165,7 +165,7 @@ def bad_weights(weight: FloatArray, name: str = "sample_weight") -> ValueError:
 
 
 def check_total_weight(total: float, name: str = "sample_weight") -> None:
-    """Some row must count."""
+    """Check that the sum of weights is positive and finite."""
     if total == np.inf:
         raise ValueError(f"{name} must have a finite sum, got inf; divide the weights by a constant")
     if not total > 0.0:
@@ -208,7 +208,7 @@ def check_positive(value: float, name: str) -> float:
 
 
 def check_share(value: float, name: str) -> float:
-    """A real number between 0 and 1, both left out."""
+    """A real number in (0, 1)."""
     number = as_float(value)
     if number is not None and 0.0 < number < 1.0:
         return number
@@ -222,7 +222,7 @@ def as_float(value: Any) -> float | None:
     try:
         number = float(value)
     except OverflowError:
-        return float(np.inf)  # a huge int or fraction; its sign is of no interest to anyone here
+        return float(np.inf)  # a huge int or fraction; no caller needs its sign
     return None if np.isnan(number) else number
 
 

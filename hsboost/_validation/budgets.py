@@ -13,25 +13,25 @@ from hsboost._validation.arrays import FloatArray, as_float
 #: k as the objectives and estimators read it: None, a count (int) or a share of the total weight (float in (0, 1)).
 Budget: TypeAlias = int | float | None
 
-#: k where there are several projections: one budget for each, or a mapping from the group's (or class's) label, in
-#: which None stands for all labels that it does not name.
+#: k for several projections: one budget for each of them, or a mapping from the group's (or class's) label to its
+#: budget, in which None stands for all labels that are not keys.
 Budgets: TypeAlias = Budget | Mapping[Any, Any]
 
-#: Least sum of weights, and least share of it as a mass where weights lie further apart: see `check_resolution`.
+#: Least sum of weights, and least share of it that a mass may be when weights differ by more: see `check_resolution`.
 LEAST_TOTAL, LEAST_SHARE = 1e-290, 1e-10
 
 #: k may exceed Σ w by this share and still mean "all": sums of float weights depend on their order.
 ROUNDING = 1e-12
 
-#: A count that is above any number of rows, and not above all floats.
+#: A count above any number of rows, and below the largest float.
 MOST = 1 << 1000
 
 
 def check_resolution(mass: Any, total: Any, weight: FloatArray | None, labels: list[Any] | None = None) -> None:
-    """Sums of weights keep their digits: one total per problem (per group of ``labels``), masses of any leading shape.
+    """Check that sums of weights keep their digits: one total per problem (per group of ``labels``).
 
-    Products of weights below `LEAST_TOTAL` are subnormal. A mass far below the rounding of Σ w, given to rows that
-    weigh as little, would drown in the weights of the others.
+    ``mass`` may have any leading shape. Products of weights below `LEAST_TOTAL` are subnormal. A mass far below the
+    rounding error of Σ w, assigned to rows of equally small weight, would be lost in the weights of the other rows.
     """
     if weight is None:
         return
@@ -118,7 +118,7 @@ def check_masses_fit(masses: np.ndarray, totals: np.ndarray, labels: list[Any] |
 
 
 def check_budget(k: Budget) -> Budget:
-    """k as objectives and estimators read it; the data come later."""
+    """Check k as objectives and estimators take it, before any data are known."""
     if k is None:
         return None
     if isinstance(k, bool):
@@ -153,7 +153,7 @@ def check_budgets(k: Budgets) -> Budgets:
 
 
 def by_label(k: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """A mapping under the labels that groups have: pandas' dates for NumPy's, whose hashes differ before NumPy 2.2."""
+    """The mapping with keys equal to the groups' labels: before NumPy 2.2, its dates and pandas' hash differently."""
     return {_as_label(key): value for key, value in k.items()} if any(map(_is_date, k)) else k
 
 
@@ -168,14 +168,14 @@ def _as_label(key: Any) -> Any:
 
     try:
         return pd.Timestamp(key) if isinstance(key, np.datetime64) else pd.Timedelta(key)
-    except ValueError:  # no label of a group: spans of months, or beyond what pandas can hold
+    except ValueError:  # cannot be a group's label: a span of months, or beyond pandas' range
         return key
 
 
 def budgets_of(k: Mapping[Any, Any], labels: list[Any], what: str, budget: str = "budget") -> list[Any]:
-    """The entry of each label; that of None goes for labels without one of their own.
+    """The entry of each label; labels without their own entry get that of None.
 
-    ``what`` the labels are of, and what a ``budget`` is called, is for the error.
+    The error names ``what`` the labels belong to and calls an entry a ``budget``.
     """
     k = by_label(k)
     missing = [] if None in k else [label for label in labels if label not in k]
@@ -189,7 +189,7 @@ def budgets_of(k: Mapping[Any, Any], labels: list[Any], what: str, budget: str =
 
 
 def single_budget(k: Budgets) -> Budget:
-    """The budget of rows that are one group and one class."""
+    """The budget of rows that form a single group and class."""
     if isinstance(k, Mapping):
         raise ValueError(
             f"k is a mapping of {len(k)} labels, but there is one projection only; pass groups=, scores with one "

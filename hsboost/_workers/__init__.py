@@ -1,1 +1,1 @@
-"""The same searches and metrics over rows that are spread over XGBoost's workers: sums cross machines, rows do not."""
+"""Searches and metrics over rows that are distributed over XGBoost's workers, which exchange sums instead of rows."""

@@ -1,8 +1,8 @@
 """The processes that train one model together: sums over all of them, and one error when one of them fails.
 
-XGBoost connects its workers (`xgboost.dask`, Ray Train, `RabitTracker`); this is a thin room above
-`xgboost.collective` that keeps three promises. Every worker takes part in every call, rows or not, failed or not. All
-of them get the same bits. When something goes wrong on one, all of them raise the same error, which names it.
+XGBoost connects its workers (`xgboost.dask`, Ray Train, `RabitTracker`); this is a thin layer above
+`xgboost.collective` with three guarantees. Every worker takes part in every call, even without rows or after a failure.
+All of them get the same bits. When one worker fails, all of them raise the same error, which names that worker.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MAX, _MIN, _SUM = 0, 1, 2
 
 
 class Collective(Protocol):
-    """What is needed of `xgboost.collective`; tests put threads in its place."""
+    """The part of `xgboost.collective` that is needed; tests replace it with threads."""
 
     def get_rank(self) -> int: ...
 
@@ -32,7 +32,7 @@ class Collective(Protocol):
 
 
 class Traffic(NamedTuple):
-    """What one worker sent: how many calls, how many bytes in all, and in the largest of them."""
+    """What one worker sent: number of calls, bytes in total, and bytes in the largest call."""
 
     calls: int = 0
     bytes: int = 0
@@ -40,7 +40,7 @@ class Traffic(NamedTuple):
 
 
 def workers() -> Workers | None:
-    """The workers of the XGBoost communicator that this thread is in; None when it trains alone."""
+    """The workers of the XGBoost communicator that this thread has joined; None without one."""
     xgboost = sys.modules.get("xgboost")
     if xgboost is None or xgboost.collective.get_world_size() == 1:
         return None
@@ -56,20 +56,20 @@ class Workers:
         self.traffic = Traffic()
 
     def sum(self, shape: tuple[int, ...], compute: Callable[[], Any]) -> np.ndarray:
-        """Sum of what ``compute`` returns here and elsewhere, float64 of the given shape.
+        """Sum over all workers of what ``compute`` returns, float64 of the given shape.
 
-        ``shape`` must be the same everywhere. What ``compute`` raises on one worker is raised on all.
+        ``shape`` must be the same on every worker. An error that ``compute`` raises on one worker is raised on all.
         """
         return self._reduce(shape, compute, _SUM)
 
     def max(self, shape: tuple[int, ...], compute: Callable[[], Any]) -> np.ndarray:
-        """Elementwise largest, otherwise as :meth:`sum`; a worker without rows gives -inf."""
+        """Elementwise maximum, otherwise as :meth:`sum`; a worker without rows returns -inf."""
         return self._reduce(shape, compute, _MAX)
 
     def share(self, compute: Callable[[], Any]) -> list[Any]:
-        """What ``compute`` returns on each worker, in the order of their ranks: any objects that can be pickled.
+        """What ``compute`` returns on each worker, in the order of their ranks: any picklable objects.
 
-        One call per worker, for what is exchanged once per data set and not once per round.
+        It takes one call per worker, so use it once per data set and not once per round.
         """
         mine: list[Any] = []
 
@@ -77,13 +77,13 @@ class Workers:
             mine.append(compute())
             return []
 
-        self._reduce((0,), keep, _SUM)  # agree first that nobody failed
+        self._reduce((0,), keep, _SUM)  # agree first that no worker failed
         return [self._broadcast(mine[0] if root == self.rank else None, root) for root in range(self.size)]
 
     def threads_each(self) -> int:
-        """How many threads each worker may use when those of one machine share its cores evenly.
+        """How many threads each worker may use when the workers of one machine share its cores evenly.
 
-        Waiting threads of one worker would keep the others from the cores they need to get to the next call.
+        Threads that wait for other workers would otherwise occupy the cores that these need to reach the next call.
         """
         machine = platform.node()
         neighbours = self.share(lambda: machine).count(machine)
@@ -95,7 +95,7 @@ class Workers:
         failure = None
         try:
             buffer[:-1] = np.asarray(compute(), dtype=np.float64).ravel()
-        except Exception as error:  # whatever it is, the others are waiting
+        except Exception as error:  # of any kind: the other workers are waiting
             failure = error
             buffer[:-1], buffer[-1] = 0.0, 1.0
         found = self._allreduce(buffer, op)
@@ -126,7 +126,7 @@ class Workers:
             raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> RuntimeError:
-        """What a worker says when it can reach the others no more; who is gone, only the others' silence tells."""
+        """The error when the connection to the others is lost; XGBoost does not say which worker is gone."""
         return RuntimeError(
             f"worker {self.rank} of {self.size} has lost another one, which died, stalled or ended with an error of "
             f"its own: look for that in the workers' logs, and go on from the last checkpoint ({_reason(error)})"
@@ -138,7 +138,7 @@ class Workers:
 
 
 def _reason(error: Exception) -> str:
-    """The line of XGBoost's report that says what happened to the connection: the last before its stack trace."""
+    """The line of XGBoost's report with the cause of the lost connection: the last before its stack trace."""
     lines = [line.strip("- ") for line in str(error).partition("Stack trace")[0].splitlines() if line.strip("- ")]
     return lines[-1] if lines else type(error).__name__
 

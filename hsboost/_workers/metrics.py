@@ -1,7 +1,7 @@
-"""Metrics of rows that are spread over XGBoost's workers: one value, of all rows together, the same on every worker.
+"""Metrics of rows that are distributed over XGBoost's workers: one value over all rows, the same on every worker.
 
-XGBoost averages what custom metrics return on the workers, and the mean of many precisions (or areas) is neither the
-precision of the whole nor a bound of it. Every worker calls these functions, those without rows too.
+XGBoost averages the workers' values of a custom metric, but the mean of many precisions (or areas) is neither the
+precision over all rows nor a bound on it. Every worker must call these functions, even one without rows.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from hsboost._validation import Budgets, FloatArray
 from hsboost._workers import radix
 from hsboost._workers.communicator import Workers
 
-#: Distinct scores that all workers together send in one exchange: 16 bytes each at most.
+#: Most distinct scores that all workers together send in one exchange; each takes at most 16 bytes.
 EXCHANGED = 1 << 20
 
 
 class Labelled(NamedTuple):
-    """Rows of several rankings, and which of them are positive."""
+    """Rows of several rankings, with a flag for positive rows."""
 
     score: FloatArray
     weight: np.ndarray | None
@@ -40,7 +40,7 @@ def hits_at_k(
 ) -> tuple[float, float, float]:
     """(weight of positives among the top k, k as a mass, weight of all positives), over groups, classes and workers.
 
-    ``groups_here`` gives this worker's groups: numbers, one per row. All workers have groups, or none.
+    ``groups_here`` returns this worker's groups: numbers, one per row. Either all workers have groups or none has.
     """
     columns = _columns(workers, y_score)
     groups, labels = (None, None) if groups_here is None else _labels(workers, groups_here)
@@ -72,10 +72,10 @@ def hits_at_k(
 
 
 def roc_auc(workers: Workers | None, y_true: Any, y_score: Any, sample_weight: ArrayLike | None) -> float:
-    """The chance that a positive scores higher than a negative, ties counted half; NaN where one kind is missing.
+    """The probability that a positive scores higher than a negative, ties counted half; NaN without one of the two.
 
-    The rarer kind's distinct scores travel, in turns of ``EXCHANGED``; each worker counts them against its own rows of
-    the other kind. ``workers`` None: all rows are here.
+    Workers exchange the distinct scores of the rarer label, in batches of ``EXCHANGED``; each counts them against its
+    own rows with the other label. ``workers`` None: this process holds all rows.
     """
     known: list[Labelled] = []
 
@@ -93,7 +93,7 @@ def roc_auc(workers: Workers | None, y_true: Any, y_score: Any, sample_weight: A
     running = np.concatenate([[0.0], np.cumsum(running)])
 
     def wins(turn: list[tuple[np.ndarray, np.ndarray]]) -> float:
-        """Pairs in which the travelling row scores higher, ties as halves."""
+        """Weight of the pairs in which the exchanged row scores higher, ties as halves."""
         below = [running[np.searchsorted(others, sent)] for sent, _ in turn]
         through = [running[np.searchsorted(others, sent, side="right")] for sent, _ in turn]
         return sum(float(w @ (b + t)) / 2.0 for (_, w), b, t in zip(turn, below, through, strict=True))
@@ -108,7 +108,7 @@ def roc_auc(workers: Workers | None, y_true: Any, y_score: Any, sample_weight: A
 
 
 def _turns(workers: Workers, scores: np.ndarray, weights: np.ndarray) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
-    """What all workers send, part by part."""
+    """The scores and weights of all workers, batch by batch."""
     step = max(EXCHANGED // workers.size, 1)
     turns = int(workers.max((1,), lambda: [-(-scores.size // step)])[0])
     for turn in range(turns):
@@ -127,7 +127,7 @@ def _distinct(rows: Labelled, which: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _columns(workers: Workers, y_score: Any) -> int:
-    """Score columns, agreed on by all workers; those without rows may not know."""
+    """Number of score columns, agreed on by all workers; one without rows may have none."""
 
     def own() -> list[float]:
         score = np.asarray(y_score)
@@ -145,7 +145,7 @@ def _columns(workers: Workers, y_score: Any) -> int:
 
 
 def _wide(workers: Workers, y_score: Any) -> bool:
-    """Whether some worker's scores need float64; XGBoost's never do."""
+    """Whether any worker's scores need float64; XGBoost's never do."""
     return bool(workers.max((1,), lambda: [float(np.asarray(y_score).dtype not in (np.float16, np.float32))])[0])
 
 
@@ -166,7 +166,7 @@ def _labels(workers: Workers, groups_here: Callable[[], np.ndarray]) -> tuple[np
 def _labelled(
     y_true: Any, y_score: Any, sample_weight: Any, columns: int, groups: Any, labels: list[float] | None
 ) -> Labelled:
-    """This worker's rows, checked; column c of group g is ranking c * G + g."""
+    """Check this worker's rows and number their rankings: column c of group g is ranking c * G + g."""
     score = np.asarray(y_score)
     if score.size == 0:
         empty = np.empty(0, np.float32)
@@ -204,7 +204,7 @@ def _weights(rows: Labelled, n: int) -> np.ndarray:
 
 
 def _hits(rows: Labelled, last: np.ndarray) -> np.ndarray:
-    """Weight of each ranking's positives above the boundary, and at it."""
+    """Weight of each ranking's positives above and at the boundary."""
     weight = rows.positive * (np.ones(rows.score.size) if rows.weight is None else rows.weight)
     ranking = np.zeros(rows.score.size, np.intp) if rows.ranking is None else rows.ranking
     own = last[ranking]

@@ -1,9 +1,9 @@
-"""The k-th highest score of rows that lie in many places, and what lies around it; no row leaves its place.
+"""The k-th highest score of distributed rows, and the scores next to it, without moving rows between places.
 
-Radix selection: floats, read as unsigned integers in the right way, are in the order of their values. Each exchange
-adds up over all places how much weight falls into each value of the next few bits, and so fixes those bits of the
-answer: three exchanges for float32 scores, six for float64, 16 KB each for one ranking. Many rankings (groups,
-columns) share the exchanges. The answer is one of the scores, exactly.
+Radix selection: unsigned integers derived from the floats have the same order. Each exchange adds up over all places
+the weight at each value of the next few bits, and so fixes those bits of the answer: three exchanges for float32
+scores, six for float64, 16 KB each for one ranking. Many rankings (groups, columns) share the exchanges. The answer is
+exactly one of the scores.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from hsboost._workers.communicator import Workers
 
 #: Bits that one exchange fixes: 2**11 sums for each ranking.
 DIGIT = 11
-#: Sums in one exchange, about: with many rankings each exchange fixes fewer bits.
+#: Approximate number of sums in one exchange: with many rankings each exchange fixes fewer bits.
 MOST_SUMS = 1 << 17
 
 
 class Rows(NamedTuple):
-    """The rows of one place.
+    """The rows in one place.
 
-    score : (n,), of the dtype that the search is told, or one that it holds exactly.
-    weight : (n,) or None for ones; rows of weight 0 do not exist for the search.
-    ranking : (n,) integers, which ranking a row takes part in; None when there is only one.
+    score : (n,), of the dtype passed to the search, or of one that converts to it exactly.
+    weight : (n,) or None for ones; the search ignores rows of weight 0.
+    ranking : (n,) integers, the ranking that a row belongs to; None when there is only one.
     """
 
     score: np.ndarray
@@ -38,7 +38,7 @@ class Rows(NamedTuple):
 
 
 class Places(Protocol):
-    """Where rows lie: sums and maxima over all places of what a function makes of each place's rows."""
+    """The places that hold rows: sums and maxima, over all places, of a function of each place's rows."""
 
     def sum(self, shape: tuple[int, ...], function: Callable[..., Any], *arguments: Any) -> np.ndarray:
         """Σ over places of ``function(rows, *arguments)``, float64."""
@@ -50,7 +50,7 @@ class Places(Protocol):
 
 
 class AtWorkers:
-    """A share of the rows at each XGBoost worker; all of them must run the same search."""
+    """XGBoost workers as places; all of them must run the same search."""
 
     def __init__(self, workers: Workers, rows: Any) -> None:
         self.workers, self.rows = workers, rows
@@ -65,9 +65,9 @@ class AtWorkers:
 
 
 class Boundaries(NamedTuple):
-    """Of each ranking: the score of the last row (at least in part) among the top ``mass``, and its surroundings.
+    """For each ranking: the score of the last row (at least in part) among the top ``mass``, and the weights around it.
 
-    NaN scores stand for rankings without rows.
+    The score is NaN for rankings without rows.
     """
 
     last: np.ndarray
@@ -78,20 +78,19 @@ class Boundaries(NamedTuple):
 def boundaries(places: Places, mass: np.ndarray, dtype: Any, name: str = "y_score") -> Boundaries:
     """For each ranking the highest score that, with all above it, reaches the weight ``mass``.
 
-    A mass of 0 gives the highest score, a mass of more than all rows the lowest one. Sums of weights that are not
-    whole numbers depend on their order, here as anywhere: where a running sum meets ``mass`` up to its last digits,
-    the next row may be meant.
+    A mass of 0 gives the highest score, a mass of more than all rows the lowest one. Sums of non-integer weights
+    depend on their order: where a running sum equals ``mass`` up to rounding, the result may be the next row's score.
 
     Parameters
     ----------
     places : Places
-        Of :class:`Rows`.
+        The places, which hold :class:`Rows`.
     mass : ndarray of shape (P,)
         The weight sought in each ranking.
     dtype : float32 or float64
-        Of the scores.
+        Type of the scores.
     name : str
-        What errors call the scores.
+        Name of the scores in errors.
 
     Raises
     ------
@@ -152,7 +151,7 @@ def _histogram(rows: Any, kind: np.dtype[Any], prefix: np.ndarray, known: int, w
 
 
 def _neighbours(rows: Any, last: np.ndarray) -> np.ndarray:
-    """Of each ranking the highest score below ``last``, and the negative of the lowest above it (-inf for none)."""
+    """For each ranking the highest score below ``last``, and the negative of the lowest above it (-inf for none)."""
     score, _, ranking = _counted(rows, np.dtype(np.float64), "y_score", first=False)
     ranking = np.zeros(score.size, np.intp) if ranking is None else ranking
     own = last[ranking]
@@ -163,7 +162,7 @@ def _neighbours(rows: Any, last: np.ndarray) -> np.ndarray:
 
 
 def _counted(rows: Any, kind: np.dtype[Any], name: str, first: bool) -> tuple[FloatArray, Any, Any]:
-    """The rows that have weight; ``first``: look at their values too."""
+    """The rows with positive weight; ``first``: check their values too."""
     score, weight, ranking = rows.score, rows.weight, rows.ranking
     if not np.can_cast(score.dtype, kind):
         raise TypeError(f"{name} was to be {kind}, got {score.dtype}")
@@ -181,7 +180,7 @@ def _counted(rows: Any, kind: np.dtype[Any], name: str, first: bool) -> tuple[Fl
 
 
 def _image(score: FloatArray) -> np.ndarray:
-    """Unsigned integers in the order of the scores; -0.0 and 0.0 are one."""
+    """Unsigned integers in the order of the scores; -0.0 and 0.0 are equal."""
     unsigned = np.dtype(f"u{score.dtype.itemsize}").type
     sign = unsigned(1 << (8 * score.dtype.itemsize - 1))
     image = (score + score.dtype.type(0)).view(unsigned)

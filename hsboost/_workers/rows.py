@@ -1,4 +1,4 @@
-"""One worker's rows as the distributed search sees them: sums at many candidates, and fewer rows as it closes in."""
+"""One worker's rows in the distributed search: sums at many candidates, over fewer rows as the search narrows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hsboost._validation import FloatArray
 
 
 class WorkerRows:
-    """Rows, problem after problem; once narrowed, only those whose value depends on nu in an interval.
+    """Rows sorted by problem; once narrowed, only those whose value depends on nu in an interval.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class WorkerRows:
     offsets : ndarray of shape (P + 1,), intp
         Problem p holds the rows offsets[p] to offsets[p + 1]; there may be none.
     known : ndarray of shape (P, KINDS), optional
-        Sums over the rows that are not here any more, at nu = 0.
+        Sums over the rows that were removed, at nu = 0.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class WorkerRows:
         self.stop = np.minimum(self.start + BLOCK, offsets[1:][self.problem])
         self.known = np.zeros((sizes.size, distributed.KINDS)) if known is None else known
 
-    # What `hsboost._workers.radix` asks of rows.
+    # The attributes that `hsboost._workers.radix` reads.
     @property
     def score(self) -> FloatArray:
         """The scores."""

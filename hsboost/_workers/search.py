@@ -1,9 +1,9 @@
-"""The threshold search over rows on several machines: few calls, many candidates in each, the same bits everywhere.
+"""The multiplier search over rows on several machines: few calls, many candidates per call, the same bits everywhere.
 
-What :mod:`hsboost._solver.search` does for rows in one memory. Every worker holds its own rows and the same state of
-the search; a call adds up the sums of all workers at candidates that each of them worked out from the call before. So
-all reach the same threshold, to the last bit, and no worker decides anything alone. All problems of a round (groups,
-classes) share the calls.
+The distributed counterpart of :mod:`hsboost._solver.search`. Every worker holds its own rows and the same state of the
+search. A call adds up the sums of all workers at candidates that each worker derives from the previous call, so all of
+them reach the same multiplier to the last bit without a coordinator. All problems of a round (groups, classes) share
+the calls.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from hsboost._workers import radix
 from hsboost._workers.communicator import Workers
 from hsboost._workers.rows import WorkerRows
 
-#: Candidates of a call for one problem, five sums each: two arms that halve their distance twenty times.
+#: Candidates of a call for one problem, five sums each: two sequences that halve their distance twenty times.
 MOST_CANDIDATES = 41
 #: Fewest candidates per problem, when many problems share a call; candidates that cost a pass over all rows.
 FEWEST_CANDIDATES, WIDE_CANDIDATES = 5, 17
 
-#: Widest reach around an expected threshold that rows are set aside for, in units of the temperature.
+#: Widest interval around an expected multiplier for which decided rows are set aside, in units of the temperature.
 REACH = 0.25
 
-#: A first search looks at about this many rows, on all workers together, before it looks at all.
+#: Approximate sample size, over all workers, with which a first search begins.
 SAMPLE = 65_536
 
 
 class Guess(NamedTuple):
-    """Where a search begins: (anchor, nu) per problem, and how far nu may be off; infinite when nothing is known.
+    """The start of a search: (anchor, nu) per problem, and the possible error of nu, infinite when it is not known.
 
-    ``before`` is nu of the last round, NaN where there was none: what the next step is foretold from.
+    ``before`` is nu of the last round, NaN where there was none; the next step is predicted from it.
     """
 
     anchor: np.ndarray
@@ -44,7 +44,7 @@ class Guess(NamedTuple):
 
 
 class Found(NamedTuple):
-    """All thresholds; of all workers' active rows Σ w, Σ w v, Σ w y; the step from the last round's thresholds."""
+    """All multipliers; Σ w, Σ w v and Σ w y over all workers' active rows; the step from the last round."""
 
     where: Multipliers
     active: np.ndarray
@@ -53,10 +53,10 @@ class Found(NamedTuple):
     moved: np.ndarray
 
     def guess(self) -> Guess:
-        """Where to begin when the scores have changed about as much as the last time."""
+        """The start of the next search, if the scores change about as much as in this round."""
         where = self.where
         shift = np.where(np.abs(where.nu) > 1.0, where.nu, 0.0)
-        # Multipliers drift as scores spread: the next step is much like the last. The reach takes in no step at all.
+        # Multipliers drift as scores spread, so the next step resembles the last. The reach also covers a zero step.
         steady = np.abs(self.moved) < REACH
         drift = np.where(steady, self.moved, 0.0)
         reach = np.where(steady, 1.25 * np.abs(drift) + 1e-9, np.inf)
@@ -73,13 +73,13 @@ def find_distributed(
     ----------
     workers : Workers
     rows : WorkerRows
-        This worker's; finite scores.
+        This worker's rows; finite scores.
     k, total : ndarray of shape (P,)
         Mass and Σ w over all workers, the same arrays everywhere.
     scale : float
         1 / temperature.
     guess : Guess or None
-        The same everywhere; None looks at a sample first.
+        The same on every worker; None: start from a sample.
 
     """
     if guess is None:
@@ -97,7 +97,7 @@ def find_distributed(
 def _guess_from_sample(
     workers: Workers, rows: WorkerRows, k: np.ndarray, total: np.ndarray, scale: float
 ) -> Guess | None:
-    """Multipliers of a sample; None when there are too few rows to gain from one."""
+    """Multipliers of a sample; None when there are too few rows for a sample to pay off."""
     n = int(workers.sum((1,), lambda: [rows.x.size])[0])
     if n < 2 * SAMPLE:
         return None
@@ -105,7 +105,7 @@ def _guess_from_sample(
     weight = workers.sum(total.shape, few.weights)
     share = np.divide(k, total, out=np.zeros_like(k), where=total > 0.0)
     found = _Search(workers, few, share * weight, weight, scale, None).run()
-    # Four standard errors of F, in units of nu; where nothing was seen the threshold may be anywhere.
+    # Four standard errors of F, in units of nu; without sampled rows the multiplier may be anywhere.
     error = 4.0 * np.sqrt(share * (1.0 - share) * weight * np.divide(total, n) * (n // SAMPLE))
     reach = np.divide(error, found.active, out=np.full_like(k, np.inf), where=found.active > 0.0)
     return Guess(found.where.anchor, found.where.nu, reach)
@@ -139,14 +139,14 @@ class _Search:
         self.status[(k <= 0.0) | (k >= total)] = refine.TRIVIAL
         empty = total <= 0.0
         self.status[empty], self.flat[empty] = refine.DONE, True
-        #: Rows at work, and the intervals they are right for.
+        #: The undecided rows, and the intervals of nu for which the others are summed up.
         self.rows = rows
         self.left, self.right = np.full(count, -np.inf), np.full(count, np.inf)
-        fitting = (MOST_CANDIDATES // count - 1) | 1  # odd: the expected place and two arms
+        fitting = (MOST_CANDIDATES // count - 1) | 1  # odd: the expected root and two sequences
         self.narrow = max(FEWEST_CANDIDATES, min(MOST_CANDIDATES, fitting))
 
     def run(self) -> Found:
-        """Ask until every problem is done."""
+        """Exchange sums until every problem is done."""
         while True:
             if (self.status == refine.SEEK).any():
                 self._ask_for_sums()
@@ -162,12 +162,12 @@ class _Search:
         return Found(where, self.chosen[:, 1], self.chosen[:, 2], self.chosen[:, 3], moved)
 
     def _forget(self, problems: int | slice) -> None:
-        """Nothing is known about F."""
+        """Discard what is known about F."""
         self.ends[problems] = 0.0
         self.ends[problems, 0, refine.NU], self.ends[problems, 1, refine.NU] = -np.inf, np.inf
 
     def _intervals(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where each problem's candidates will lie; all of the line where no interval is worth setting rows aside."""
+        """The interval of each problem's candidates; infinite where no interval is worth setting rows aside for."""
         lo, hi = self.ends[:, 0, refine.NU], self.ends[:, 1, refine.NU]
         left, right = np.maximum(lo, self.nu - self.reach), np.minimum(hi, self.nu + self.reach)
         wide = ~(right - left <= 2.0 * REACH)
@@ -197,13 +197,13 @@ class _Search:
         self.steps += asked
         move = np.zeros(self.k.size)
         refine.react_all(self.status, nus, counts, sums, self.k, self.slack, self.ends, self.nu, move, self.chosen)
-        # Newton's error goes down quadratically where F is smooth; an interval that misses costs one more call.
+        # Newton's error falls quadratically where F is smooth; an interval that misses costs one more call.
         reach = np.minimum(REACH, np.maximum(np.maximum(4.0 * move**2, move / 64.0), 64 * search.EPS))
         self.reach = np.where(move < 0.5, reach, np.inf)
         self._look_twice(asked)
 
     def _look_twice(self, asked: np.ndarray) -> None:
-        """A threshold that rounding made look unique, one too far from its anchor, a search that creeps."""
+        """Handle roots that only rounding makes unique, roots too far from their anchor, and slow searches."""
         done = asked & (self.status == refine.DONE)
         self.status[done & ~(self.chosen[:, refine.INTERIOR - 1] > 0.0)] = refine.FLAT
         far = np.abs(self.nu) > np.where(self.status == refine.FLAT, search.COARSE, search.FAR)
@@ -243,7 +243,7 @@ class _Search:
         self.jumps[p] += 40
         self.anchor[p], self.nu[p], self.reach[p], self.status[p] = closer, -0.5, np.inf, refine.SEEK
         self._forget(p)
-        # What was set aside was so for another anchor.
+        # Rows were set aside relative to another anchor.
         self.rows = self.all
         self.left, self.right = np.full_like(self.left, -np.inf), np.full_like(self.right, np.inf)
 
@@ -263,9 +263,9 @@ class _Search:
         self.steps[p] = max(self.steps[p], 4)  # many candidates from here on
 
     def _cross(self, p: int, below: float, above: float) -> bool:
-        """Go straight to the far edge of a gap in which no row is active; False when that creeps or leads astray."""
+        """Move directly to the far edge of a gap without active rows; False when that is slow or leaves the bracket."""
         lo, hi = self.ends[p, :, refine.NU]
-        # A quarter inside, so that the rows there are active whatever rounding does.
+        # A quarter inside, so that the rows there are active despite rounding.
         edge = (above - self.anchor[p]) * self.scale - 0.75
         if self.nu[p] != lo:
             edge = (below - self.anchor[p]) * self.scale - 0.25

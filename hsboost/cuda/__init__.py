@@ -1,21 +1,20 @@
 """Boost on a GPU without moving gradients back and forth: the HyperSimplex loss for XGBoost's ``device="cuda"``.
 
-XGBoost hands a custom objective its predictions in host memory wherever it trains. Here they are moved to the GPU
-once per round; labels, weights and the previous threshold are there already; the threshold search of
-`hsboost._solver.search` runs over a reducer on the GPU; gradient and curvature are written there as CuPy float32
-arrays, which XGBoost takes as they are. Same solver, and the same numbers as on the processor to float32 rounding.
-Repeated calls give the same bits, on any GPU.
+XGBoost passes a custom objective its predictions in host memory on every device. This module copies them to the GPU
+once per round; labels, weights and the previous multiplier stay there between rounds. The search of
+`hsboost._solver.search` runs over a reducer on the GPU, and gradient and curvature are written there as CuPy float32
+arrays, which XGBoost takes without a copy. The solver is the same, and the numbers agree with the processor's to
+float32 rounding. Repeated calls give the same bits, on any GPU.
 
-Nothing here has to be called to train. `HypersimplexObjective(device="auto")`, the default, comes here when the
-booster trains on a GPU and ``pip install hsboost[gpu]`` has brought CuPy and numba-cuda, and stays on the processor
-otherwise.
+You need not call this module to train. `HypersimplexObjective(device="auto")`, the default, uses it when the booster
+trains on a GPU and CuPy and numba-cuda are installed (``pip install hsboost[gpu]``), and otherwise the processor.
 
 Supported: one output and one column per class, sample weights, every k and temperature, exact and unit curvature, the
-convex sibling `HypersimplexFYLoss`. Groups stay on the processor (as do small data sets, where launches would take
-longer than the work, and training on several machines).
+convex sibling `HypersimplexFYLoss`. Groups stay on the processor, as do training on several machines and small data
+sets, where launches would take longer than the work.
 
-LightGBM hands predictions and takes gradients in host memory, also when it trains with ``device_type="cuda"``: it
-copies both itself. There the processor's path is used; a detour over the GPU would add two copies and save none.
+LightGBM passes predictions and takes gradients in host memory, also when it trains with ``device_type="cuda"``: it
+copies both itself. With LightGBM the processor's path is used, because the GPU's would add two copies and save none.
 """
 
 from __future__ import annotations
@@ -55,17 +54,17 @@ def boosting_step(
     Parameters
     ----------
     loss : HypersimplexLoss
-        Or its convex sibling.
+        The loss, or its convex sibling.
     y_true, raw, weight, state
         As for :meth:`hsboost.HypersimplexLoss.boosting_step`, in host memory; states are interchangeable.
     device : {"auto", "cpu", "cuda", "cuda:N"}, default "auto"
         ``"auto"``: the GPU of the ``xgboost.Booster`` found in the call stack, if any. ``"cuda"``: a GPU or an error.
     grouped : bool, default False
-        Whether the rows have groups: then not on a GPU.
+        Whether the rows have groups, which the GPU path does not support.
     dataset : xgboost.DMatrix, optional
-        Whose rows these are; found in the call stack where the scikit-learn wrappers do not hand it over.
+        The data set with these rows; found in the call stack if the scikit-learn wrappers do not pass it.
     rows : RowsByDataset, optional
-        What was moved for each data set in earlier rounds; updated. None: everything is moved again.
+        The rows copied for each data set in earlier rounds; updated. None: everything is copied again.
 
     Returns
     -------
@@ -74,7 +73,7 @@ def boosting_step(
     Raises
     ------
     ValueError
-        As the loss does, and for a device that cannot be had when it was asked for by name.
+        As the loss does, and for a requested device that is not available.
     """
     found = caller()
     number = chosen(device, len(raw), grouped, found)
@@ -92,7 +91,7 @@ def boosting_step(
 def project_hypersimplex(
     x: Any, k: float, temperature: float = 1.0, sample_weight: Any = None, number: int = 0
 ) -> tuple[Any, Multiplier, int]:
-    """argmin ½ Σ w (y - x / temperature)² over { y in [0,1]^n : Σ w y = k }, for scores that are on a GPU already.
+    """argmin ½ Σ w (y - x / temperature)² over { y in [0,1]^n : Σ w y = k }, for scores in GPU memory.
 
     Parameters
     ----------
@@ -105,7 +104,7 @@ def project_hypersimplex(
     sample_weight : CuPy array of shape (n,), optional
         Finite and >= 0.
     number : int, default 0
-        Which GPU they are on.
+        The GPU that holds the arrays.
 
     Returns
     -------
@@ -117,8 +116,7 @@ def project_hypersimplex(
     Raises
     ------
     ValueError
-        For a mass that is out of reach, weights that do not add up, scores that are not finite, or where there is no
-        GPU.
+        For a mass out of range, weights without a positive finite sum, scores that are not finite, or without a GPU.
 
     Source: arXiv 2602.23336, equation of the soft-binary-argmax@k; see `hsboost.project_hypersimplex`.
     """
@@ -143,7 +141,7 @@ def project_hypersimplex(
 
 
 def write_values(place: Device, x: Any, where: Multiplier, out: Any) -> None:
-    """The projected values for a threshold, as `hsboost._solver.problems.values_at` gives them."""
+    """The projected values for a multiplier, as `hsboost._solver.problems.values_at` computes them."""
     margin = 2 * search.MARGIN if where.flat else 0.0
     kernels.values[grid(place, int(x.size))](
         place.view(x), where.anchor, where.scale, where.nu, margin, place.view(out)

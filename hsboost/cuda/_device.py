@@ -1,7 +1,7 @@
-"""The graphics card as the passes see it: memory from CuPy, launches through Numba.
+"""The GPU interface of the passes: memory from CuPy, launches through Numba.
 
-`Gpu` is the real thing. `Simulated` has the same methods on the processor, for the kernels of `numba.cuda`'s
-simulator (``NUMBA_ENABLE_CUDASIM=1``): the code above and the kernels below run unchanged, slowly, without a GPU.
+`Gpu` is a CUDA device. `Simulated` has the same methods on the processor, for kernels in `numba.cuda`'s simulator
+(``NUMBA_ENABLE_CUDASIM=1``): the callers and the kernels run unchanged, slowly, without a GPU.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 
 from hsboost.cuda._kernels import KINDS, LOADS, THREADS
 
-#: Blocks of a launch, at most: 2^18 threads keep every processor of a large GPU busy. Not the number of processors of
-#: the GPU at hand, so that all of them give the same bits.
+#: Most blocks of a launch: 2^18 threads keep every processor of a large GPU busy. The same for every GPU, so that all
+#: of them give the same bits.
 MOST_BLOCKS = 1024
 
-#: At least so many: empty ones cost nothing, and Numba warns of fewer.
+#: Least number of blocks: empty ones cost nothing, and Numba warns about fewer.
 FEWEST_BLOCKS = 128
 
 
@@ -32,11 +32,11 @@ class Device(Protocol):
     blocks: tuple[int, int]
 
     def current(self) -> AbstractContextManager[None]:
-        """Make it the current device, and its default stream the current stream: around every piece of work."""
+        """Make it the current device, and its default stream the current stream; wrap all work in this context."""
         ...
 
     def empty(self, shape: Any, dtype: Any) -> Any:
-        """An array on the device, its content whatever was there."""
+        """An uninitialised array on the device."""
         ...
 
     def upload(self, host: np.ndarray, into: Any = None) -> Any:
@@ -44,7 +44,7 @@ class Device(Protocol):
         ...
 
     def download(self, array: Any) -> np.ndarray:
-        """A copy in host memory, once everything launched so far is done."""
+        """A copy in host memory, after everything launched so far."""
         ...
 
     def running_sum(self, counts: Any) -> Any:
@@ -52,7 +52,7 @@ class Device(Protocol):
         ...
 
     def view(self, array: Any) -> Any:
-        """The array as kernels take it; wrapping costs, so wrap once."""
+        """The array in the form that kernels take; wrapping is slow, so wrap once."""
         ...
 
     def finish(self) -> None:
@@ -61,7 +61,7 @@ class Device(Protocol):
 
 
 def grid(device: Device, n: int) -> tuple[int, int, int, int]:
-    """Launch over n rows: blocks, threads, stream, bytes of shared memory. Of n alone, whichever the GPU is."""
+    """Launch over n rows: blocks, threads, stream, bytes of shared memory. It depends on n only, not on the GPU."""
     fewest, most = device.blocks
     return max(fewest, min(most, -(-n // (device.threads * LOADS)))), device.threads, 0, 8 * KINDS * device.threads
 
@@ -108,19 +108,19 @@ class Gpu:
 
 
 class Simulated:
-    """Host memory in the place of the device's; few threads, as each one is a thread of Python."""
+    """Host memory in place of device memory; few threads, because each one is a Python thread."""
 
     threads, blocks = 4, (1, 2)
 
     def __init__(self) -> None:
-        # A NumPy array would be copied for the launch and back, each time it is passed: in-place passes would not be.
+        # A NumPy array would be copied for each launch and back, so that passes would not work in place.
         self._view: Any = type(importlib.import_module("numba.cuda").device_array(1))
 
     def current(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     def empty(self, shape: Any, dtype: Any) -> Any:
-        # What was there before is nobody's business: make sure that nobody reads it.
+        # A recognisable value, so that tests fail if a kernel reads uninitialised memory.
         return np.full(shape, 77, dtype)
 
     def upload(self, host: np.ndarray, into: Any = None) -> Any:
@@ -146,12 +146,12 @@ def simulated() -> bool:
 
 @cache
 def missing() -> str | None:
-    """Why the passes cannot run here, or None when they can. Looked at once per process."""
+    """Why the passes cannot run here, or None when they can. Determined once per process."""
     if simulated():
         return None
     try:
         cupy: Any = importlib.import_module("cupy")
-    except Exception as error:  # a broken installation fails in many ways, and none may stop training
+    except Exception as error:  # a broken installation fails in many ways, and none of them may stop training
         return f"CuPy cannot be imported ({error}); install hsboost[gpu]"
     try:
         if cupy.cuda.runtime.getDeviceCount() < 1:

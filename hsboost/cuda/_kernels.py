@@ -1,9 +1,9 @@
-"""CUDA passes of the threshold search and of the boosting step, written with numba-cuda.
+"""CUDA passes of the multiplier search and of the boosting step, written with numba-cuda.
 
-Rows are dealt out to the threads of the grid like cards: thread t has the rows t, t + S, t + 2 S … with S threads in
-all. What a thread keeps of them lies in the same pattern, so one loop reads both. A thread adds up its rows in
-order, a block its threads as a tree, and the host its blocks in order: the same launch gives the same bits every
-time. Sums are kept in float64 whatever the scores are. There are no atomics.
+Thread t of the S threads in the grid has the rows t, t + S, t + 2 S … The rows that it keeps are stored in the same
+pattern, so one loop reads both. A thread adds up its rows in order, a block its threads as a tree, and the host the
+blocks in order: the same launch always gives the same bits. Sums are float64 for every dtype of the scores. There are
+no atomics.
 
 Rows enter as ``v = (x - anchor) * scale - nu`` as in `hsboost._kernels.multiplier`, which these passes follow.
 """
@@ -21,15 +21,15 @@ from hsboost._kernels._cache import attach
 #: Threads of a block, a power of two.
 THREADS = 256
 
-#: Sums that a block adds up at once, at most: what it needs of shared memory.
+#: Most sums that a block adds up at once; this sets its shared memory.
 KINDS = 6
 
-#: Loads that a thread has under way at a time; one alone leaves most of the memory's bandwidth unused.
+#: Loads that a thread issues at a time; a single one leaves most of the memory bandwidth unused.
 LOADS = 4
 
 
 def kernel(function: Any) -> Any:
-    """``numba.cuda.jit``, kept on disk as the processor's kernels are."""
+    """``numba.cuda.jit``, stored on disk like the processor's kernels."""
     return attach(cuda.jit(function))
 
 
@@ -112,12 +112,12 @@ def sums(x: Any, w: Any, weighted: Any, counts: Any, kept: Any, anchor: Any, sca
 @kernel
 def window(
     x: Any, w: Any, weighted: Any, counts: Any, kept: Any, anchor: Any, scale: Any, lo: Any, hi: Any,
-    keep_x: Any, keep_w: Any, keep_counts: Any, room: Any, out: Any,
+    keep_x: Any, keep_w: Any, keep_counts: Any, capacity: Any, out: Any,
 ) -> None:  # fmt: skip
     """Sums that hold for every nu in [lo, hi], lo < hi < lo + 1, and a copy of the rows that depend on it.
 
     out[:, block] = (weight above 1, weight in [0, 1], Σ w u over it with u = v at nu = 0, scores not finite, rows that
-    depend on nu, those of them that found no room). A thread may keep rows where it reads them.
+    depend on nu, those of them beyond the capacity). A thread may keep rows in the arrays that it reads.
     """
     shared = cuda.shared.array(0, float64)
     t, threads, first, stride = cuda.threadIdx.x, cuda.blockDim.x, cuda.grid(1), cuda.gridsize(1)
@@ -145,22 +145,22 @@ def window(
                     active += wi
                     mass += wi * u
                 elif u > lo:
-                    if held < room:
+                    if held < capacity:
                         keep_x[first + held * stride] = ahead[q]
                         if weighted:
                             keep_w[first + held * stride] = w[first + (j + q) * stride]
                     held += 1
                 bad += 0.0 if math.isfinite(xi) else 1.0
-    keep_counts[first] = min(held, room)
+    keep_counts[first] = min(held, capacity)
     shared[t], shared[threads + t] = ones, active
     shared[2 * threads + t], shared[3 * threads + t] = mass, bad
-    shared[4 * threads + t], shared[5 * threads + t] = np.float64(held), np.float64(max(held - room, 0))
+    shared[4 * threads + t], shared[5 * threads + t] = np.float64(held), np.float64(max(held - capacity, 0))
     add_up(shared, 6, out)
 
 
 @kernel
 def collect(keep: Any, counts: Any, ends: Any, out: Any) -> None:
-    """Kept rows without the holes, thread after thread; ``ends`` are the running sums of ``counts``."""
+    """Kept rows without gaps, sorted by thread; ``ends`` are the running sums of ``counts``."""
     first, stride = cuda.grid(1), cuda.gridsize(1)
     start = ends[first] - counts[first]
     for j in range(counts[first]):
@@ -169,7 +169,7 @@ def collect(keep: Any, counts: Any, ends: Any, out: Any) -> None:
 
 @kernel
 def survey(x: Any, w: Any, weighted: Any, anchor: Any, scale: Any, nu: Any, margin: Any, most: Any, out: Any) -> None:
-    """What only awkward inputs need. most[:, block] = maxima of (x where v <= 1/2, -x where v > 1/2, -x, x), all of
+    """For rare inputs only. most[:, block] = maxima of (x where v <= 1/2, -x where v > 1/2, -x, x), all of
     rows with weight; out[:, block] = (weight with margin < v < 1 - margin, scores not finite)."""  # fmt: skip
     shared = cuda.shared.array(0, float64)
     t, threads, first, stride = cuda.threadIdx.x, cuda.blockDim.x, cuda.grid(1), cuda.gridsize(1)

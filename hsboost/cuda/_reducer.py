@@ -1,9 +1,9 @@
-"""The reducer of `hsboost._solver.search` whose rows lie on a GPU.
+"""The reducer of `hsboost._solver.search` for rows on a GPU.
 
-On a GPU a pass over ten million rows takes about as long as telling the host its result, so round trips are what is
-saved. The first pass already keeps the rows that are undecided in a window about the nu asked for; if the root lies
-in the window, as it does after a guess from a sample or in late training, no other pass over all rows is needed. What
-the search narrows to is brought to the host as soon as it is small, and the last steps are made there.
+On a GPU a pass over ten million rows takes about as long as the transfer of its result to the host, so this reducer
+saves round trips. The first pass already keeps the rows that are undecided in a window about the requested nu. If the
+root lies in the window, as it does after a guess from a sample or in late training, no other pass over all rows is
+needed. Once few rows are undecided they are copied to the host, where the last steps run.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from hsboost.cuda._device import Device, grid
 #: Half the width of the window about a nu, in units of the temperature: a few times the error of a guess.
 REACH = 1.0 / 32.0
 
-#: A thread has room for so many of its rows, or for this share of them if that is more.
-ROOM, ROOM_SHARE = 16, 8
+#: A thread's capacity for kept rows: this many, or this share of its rows if that is more.
+CAPACITY, CAPACITY_SHARE = 16, 8
 
-#: Undecided rows that are brought to the host: there a pass over them takes less than a launch.
+#: Most undecided rows that are copied to the host: there a pass over them takes less than a launch.
 MOST_ON_HOST = 32_768
 
 
@@ -50,7 +50,7 @@ class Kept(NamedTuple):
     host: tuple[np.ndarray, np.ndarray | None] | None
 
     def covers(self, anchor: float, lo: float, hi: float) -> bool:
-        """Whether every nu in [lo, hi] can be answered."""
+        """Whether the sums at every nu in [lo, hi] follow from these rows."""
         return anchor == self.anchor and self.lo <= lo and hi <= self.hi
 
     def with_rest(self, ones: float, active: float, mass: float, nu: float) -> Sums:
@@ -91,7 +91,7 @@ class DeviceReducer:
             found = self._look(nu - REACH, nu + REACH, nu)
             if found is not None:
                 return found
-            self._crowded = True  # many rows share their scores: keeping them is work for nothing
+            self._crowded = True  # many rows share their scores: keeping them saves nothing
         kept = self._kept
         if kept is None or not kept.covers(self.anchor, nu, nu):
             return Sums(*self._sums_of_all(nu))
@@ -115,7 +115,7 @@ class DeviceReducer:
         return True
 
     def widen(self) -> None:
-        """Nothing to take back: what is kept is used only for a nu that it covers."""
+        """Do nothing: the kept rows are used only for a nu that they cover."""
 
     def bounds(self) -> tuple[float, float]:
         most, _ = self._survey(0.0)
@@ -151,7 +151,7 @@ class DeviceReducer:
         return ones, active, mass
 
     def _sums_of_kept(self, nu: float, out: Any) -> np.ndarray:
-        """Partial sums over the rows kept on the device, in the last four rows of ``out``, all of which comes back."""
+        """Write partial sums over the rows kept on the device to the last four rows of ``out``; returns all of it."""
         _, keep_x, keep_w, counts, _ = self._storage()
         kernels.sums[self._grid](
             keep_x, keep_w, self._weighted, counts, True, self.anchor, self.scale, nu,
@@ -160,25 +160,25 @@ class DeviceReducer:
         return self.device.download(out)
 
     def _storage(self) -> tuple[Any, ...]:
-        """Room for the rows kept: (its size per thread, scores, weights, counts; the arrays behind the views)."""
+        """Arrays for the kept rows: (capacity per thread, scores, weights, counts; the arrays behind the views)."""
         if self._store is None:
             threads = self._grid[0] * self._grid[1]
             rows = -(-self.n // threads)
-            room = min(rows, max(ROOM, rows // ROOM_SHARE))
+            capacity = min(rows, max(CAPACITY, rows // CAPACITY_SHARE))
             x, w = self._arrays
-            keep_x = self.device.empty(room * threads, x.dtype)
-            keep_w = keep_x if w is None else self.device.empty(room * threads, w.dtype)
+            keep_x = self.device.empty(capacity * threads, x.dtype)
+            keep_w = keep_x if w is None else self.device.empty(capacity * threads, w.dtype)
             counts = self.device.empty(threads, np.int32)
-            self._store = room, *map(self.device.view, (keep_x, keep_w, counts)), (keep_x, keep_w, counts)
+            self._store = capacity, *map(self.device.view, (keep_x, keep_w, counts)), (keep_x, keep_w, counts)
         return self._store
 
     def _look(self, lo: float, hi: float, nu: float) -> Sums | None:
-        """One pass over all rows: keep the undecided ones of [lo, hi]; the sums at nu, None if there was no room."""
-        room, keep_x, keep_w, counts, _ = self._storage()
+        """One pass over all rows that keeps those undecided in [lo, hi]; the sums at nu, None beyond the capacity."""
+        capacity, keep_x, keep_w, counts, _ = self._storage()
         out = self._partials(10)
         kernels.window[self._grid](
             self._x, self._w, self._weighted, self._none, False, self.anchor, self.scale, lo, hi,
-            keep_x, keep_w, counts, room, self.device.view(out[:6]),
+            keep_x, keep_w, counts, capacity, self.device.view(out[:6]),
         )  # fmt: skip
         self.passes += 1
         partial = self._sums_of_kept(nu, out)
@@ -192,13 +192,13 @@ class DeviceReducer:
         return self._kept.with_rest(rest[0], rest[1], rest[2], nu)
 
     def _look_again(self, lo: float, hi: float) -> None:
-        """Narrow what is kept to [lo, hi], in its place, and bring it to the host if it is small."""
+        """Narrow the kept rows to [lo, hi] in place, and copy them to the host if they are few."""
         assert self._kept is not None
-        room, keep_x, keep_w, counts, arrays = self._storage()
+        capacity, keep_x, keep_w, counts, arrays = self._storage()
         out = self._partials(6)
         kernels.window[self._grid](
             keep_x, keep_w, self._weighted, counts, True, self.anchor, self.scale, lo, hi,
-            keep_x, keep_w, counts, room, self.device.view(out),
+            keep_x, keep_w, counts, capacity, self.device.view(out),
         )  # fmt: skip
         ones, active, mass, _, held, _ = self.device.download(out).sum(axis=1).tolist()
         known = self._kept.known
@@ -219,7 +219,7 @@ class DeviceReducer:
         return self.device.download(out)
 
     def _survey(self, nu: float) -> tuple[np.ndarray, np.ndarray]:
-        """Extremes and interior weight at nu; the search asks for them one after the other, so they are kept."""
+        """Extremes and interior weight at nu, cached because the search asks for them one after the other."""
         if self._surveyed is None or self._surveyed[0] != (self.anchor, nu):
             out = self._partials(6)
             kernels.survey[self._grid](
@@ -244,9 +244,9 @@ def find(
     temperature: float,
     start: Multiplier | None = None,
 ) -> tuple[Multiplier, int]:
-    """The threshold of scores on the device, and the passes over all of them that it took.
+    """The multiplier of scores on the device, and the number of passes over all rows.
 
-    As `hsboost._solver.search.multiplier_of`, which also takes over (in host memory) where scores are too far apart
+    Same as `hsboost._solver.search.multiplier_of`, which is also the fallback (in host memory) for scores too far apart
     for the search. Raises FloatingPointError on NaN or inf.
     """
     rows = DeviceReducer(device, x, w, scale_of(temperature), total)

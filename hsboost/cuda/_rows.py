@@ -1,4 +1,4 @@
-"""A data set's labels and weights on a device: checked and moved once, found again while they stay the same."""
+"""A data set's labels and weights on a device: checked and copied once, reused while they stay the same."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _count_differences = Kernel(_differences)
 
 
 def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
-    """Whether two arrays hold the same numbers, looked at with every thread: it is done in every round."""
+    """Whether two arrays hold the same numbers; threaded, because every round compares them."""
     if a is None or b is None:
         return a is b
     if a.shape != b.shape or a.dtype != b.dtype:
@@ -43,7 +43,7 @@ def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
 
 @dataclass
 class DeviceRows:
-    """What stays on the device between rounds: labels (class ids), weights, room for the scores.
+    """The arrays that stay on the device between rounds: labels (class ids), weights, and a buffer for the scores.
 
     ``totals`` and ``positives`` are Σ w and Σ w [y = c] of the host's arrays, c = 1 alone for a single output.
     """
@@ -59,14 +59,14 @@ class DeviceRows:
     scores: Any = None
 
     def holds(self, device: Device, labels: np.ndarray, weights: np.ndarray | None, outputs: int) -> bool:
-        """Whether these are the rows given."""
+        """Whether these are the rows with the given labels and weights."""
         if self.device is not device or len(self.targets) != outputs:
             return False
         return _same(self.labels, labels) and _same(self.weights, weights)
 
 
 def moved(device: Device, x: FloatArray, labels: np.ndarray, weights: FloatArray | None, outputs: int) -> DeviceRows:
-    """Check labels (0 and 1, or the classes 0 … C-1) and weights as the host's path does, and move them."""
+    """Check labels (0 and 1, or the classes 0 … C-1) and weights as the host's path does, and copy them."""
     if outputs == 1:
         rows, totals, positive = Rows.of(x, labels, weights, None).counted()
         total, targets, positives = float(totals[0]), [1.0], [float(positive[0, 0])]
@@ -83,7 +83,7 @@ def moved(device: Device, x: FloatArray, labels: np.ndarray, weights: FloatArray
         positives = np.bincount(classes, weights, minlength=outputs).tolist()
     return DeviceRows(
         device,
-        # Copies: what the caller gave may change under us, and must then be noticed.
+        # Copies, so that a later change of the caller's arrays is detected.
         np.array(labels),
         None if weights is None else np.array(weights),
         device.upload(y),
@@ -95,14 +95,14 @@ def moved(device: Device, x: FloatArray, labels: np.ndarray, weights: FloatArray
 
 
 class RowsByDataset:
-    """`DeviceRows` of each ``DMatrix``, dropped with it. Taken out while in use: two threads never share buffers."""
+    """`DeviceRows` of each ``DMatrix``, released with it. Removed while in use: two threads never share buffers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rows: weakref.WeakKeyDictionary[Any, DeviceRows] = weakref.WeakKeyDictionary()
 
     def take(self, dataset: Any) -> DeviceRows | None:
-        """The rows of a data set, if they are there and nobody uses them."""
+        """The rows of a data set, or None if there are none or they are in use."""
         with self._lock:
             return None if dataset is None else self._rows.pop(dataset, None)
 

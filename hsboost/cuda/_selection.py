@@ -1,4 +1,4 @@
-"""Which device a round of boosting belongs on. A custom objective is not told; its caller knows."""
+"""The device for a round of boosting. Boosters do not pass it to a custom objective, so it is read from the caller."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from hsboost._boosting.caller import Caller
 from hsboost.cuda._device import missing, simulated
 
-#: Fewer rows than this stay on the host unless a device is asked for: launches would take longer than the work.
+#: Fewer rows than this stay on the host unless a device is requested: launches would take longer than the work.
 LEAST_ROWS = 131_072
 
 
 def device_of(booster: Any) -> int | None:
-    """Number of the GPU that an ``xgboost.Booster`` trains on, None for a processor (or if it cannot be told)."""
+    """Number of the GPU that an ``xgboost.Booster`` trains on, None for a processor (or if it is unknown)."""
     try:
         name = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -26,8 +26,8 @@ def device_of(booster: Any) -> int | None:
 def chosen(device: str, n: int, grouped: bool, found: Caller | None) -> int | None:
     """Number of the GPU for a round of n rows, None for the host's path.
 
-    ``"auto"`` never fails: whatever the GPU path does not cover, or cannot see, stays on the host. ``"cuda"`` never
-    falls back: ValueError names what stands in the way.
+    ``"auto"`` never fails: a round that the GPU path does not support stays on the host. ``"cuda"`` never falls back:
+    a ValueError names the obstacle.
     """
     if device == "cpu":
         return None

@@ -29,10 +29,10 @@ def boosting_step(
     state: Any,
     rows: DeviceRows | None,
 ) -> tuple[Any, Any, Any, DeviceRows]:
-    """`HypersimplexLoss.boosting_step` without groups on a device; also the rows to hand in for the next round.
+    """`HypersimplexLoss.boosting_step` without groups on a device; also returns the rows to pass in the next round.
 
-    ``state`` and the state returned are those of the host's path (without arrays), so that a training may change from
-    one to the other.
+    ``state`` and the returned state are those of the host's path (without arrays), so that a training may switch
+    between the two.
     """
     x = check.check_score_columns(raw, "raw_prediction")
     w = check.check_weight(weight, x.shape[0], "raw_prediction")
@@ -51,7 +51,7 @@ def boosting_step(
 
 
 def passes(device: Device, loss: HypersimplexLoss, rows: DeviceRows, last: Round | None) -> tuple[Any, Any, Round]:
-    """The round of scores that are in ``rows`` already: gradient and curvature of shape (outputs, n), and the state.
+    """One round for the scores stored in ``rows``: gradient and curvature of shape (outputs, n), and the state.
 
     Raises FloatingPointError when a score is not finite.
     """
@@ -71,7 +71,7 @@ def passes(device: Device, loss: HypersimplexLoss, rows: DeviceRows, last: Round
         where = one.find(float(mass[c, 0]), loss.temperature, None if last is None else last.where.row(c).at(0))
         active[c] = one.write(where, slopes, float(mass[c, 0]), both[0, c], both[1, c])
         found.append(Multipliers.of(where))
-    device.finish()  # XGBoost works on a stream of its own
+    device.finish()  # XGBoost uses its own stream
     offsets = np.array([0, scores.shape[1]], np.intp)
     state = Round(
         Multipliers.stack(found), total, positive, active, mass, rows.total, offsets, loss.k, rule, outputs > 1
@@ -80,7 +80,7 @@ def passes(device: Device, loss: HypersimplexLoss, rows: DeviceRows, last: Round
 
 
 class _Output:
-    """One column of scores against the rows whose label is its class."""
+    """One column of scores, with the rows of its class as positives."""
 
     def __init__(self, device: Device, rows: DeviceRows, c: int, x: Any) -> None:
         self.device, self.rows, self.x = device, rows, x

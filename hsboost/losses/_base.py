@@ -1,4 +1,4 @@
-"""What every loss offers, and what the objective adapter, the estimators and the benchmarks may ask of it."""
+"""The interface of a loss: what the objective adapter, the estimators and the benchmarks may rely on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hsboost import _validation as check
 from hsboost._kernels._compile import at_most
 from hsboost._workers.communicator import Workers
 
-#: Least curvature that boosters get for a row of weight 1: a leaf never divides by nothing.
+#: Least curvature that boosters get for a row of weight 1, so that a leaf never divides by zero.
 LEAST_CURVATURE = 1e-16
 
 
@@ -21,16 +21,15 @@ class Loss(ABC):
     """A loss over all rows at once, in terms of raw scores.
 
     Raw scores are one number per row, (n,), or one per row and class, (n, n_outputs). Gradients and curvatures have
-    their shape. Subclasses are immutable: no call leaves a trace in them, so one instance may serve many threads and
-    data sets.
+    their shape. Subclasses are immutable: no call changes them, so many threads and data sets may share one instance.
     """
 
     #: Whether the loss is a sum over rows, so that no row's gradient depends on other rows. Where it is not, training
     #: on several workers needs a :meth:`distributed_step`.
     is_separable: ClassVar[bool] = True
 
-    #: Whether the loss hands out a budget ``k``, in each group and class: estimators then take k, groups and thresholds
-    #: from it.
+    #: Whether the loss has a budget ``k`` in each group and class: estimators then take k, groups and thresholds from
+    #: it.
     has_budget: ClassVar[bool] = False
 
     #: Whether `hsboost.cuda` knows the loss.
@@ -51,16 +50,16 @@ class Loss(ABC):
         return 1.0
 
     def step_slope(self, total: float) -> float | None:
-        """What a unit of weight adds to the gradient, for weights with the sum ``total``, where it is a step size.
+        """Gradient per unit of weight, for weights with the sum ``total``, if it acts as a step size.
 
-        None where the scale of the gradient changes no tree.
+        None if the scale of the gradient does not affect the trees.
         """
         return None
 
     def in_units(self, unit: float) -> tuple[Loss, float]:
-        """The same loss for scores in units of ``unit``, and a factor that these have yet to be multiplied with.
+        """The same loss for scores in units of ``unit``, and the factor to multiply these scores with before use.
 
-        The factor is 1 for a loss that has a unit; any other stays as it is and gets scores times ``unit``.
+        The factor is 1 for a loss that has a unit; any other loss is returned unchanged, with the factor ``unit``.
         """
         return self, unit
 
@@ -85,9 +84,9 @@ class Loss(ABC):
     ) -> tuple[np.ndarray, np.ndarray, Any]:
         """float32 gradient and curvature as boosters take them, and the state for the next round of the same data.
 
-        Both may carry one common factor that brings the curvature of a row near its weight: a Newton step does not
-        see it, while ``reg_lambda``, ``min_child_weight`` and ``min_sum_hessian_in_leaf`` keep their usual meaning.
-        The curvature is positive for every row that has a weight, and 0 for a row that has none.
+        Both may carry a common factor that brings the curvature of a row near its weight: it cancels in a Newton
+        step, and ``reg_lambda``, ``min_child_weight`` and ``min_sum_hessian_in_leaf`` keep their usual meaning.
+        The curvature is positive for every row with positive weight, and 0 for a row of weight 0.
         """
         gradient, hessian = self.gradient_hessian(y_true, raw_prediction, sample_weight)
         gradient = gradient.astype(np.float32, copy=False)
@@ -105,11 +104,11 @@ class Loss(ABC):
         groups: Callable[[], Any] | None,
         workers: Workers,
     ) -> tuple[np.ndarray, np.ndarray, Any]:
-        """:meth:`boosting_step` when the rows are spread over workers that all call this, rows or not.
+        """:meth:`boosting_step` for distributed rows: every worker calls it, even one without rows.
 
-        ``y_true`` and ``groups`` give this worker's, so that what they raise can be raised on all workers. A separable
-        loss needs no other worker's rows. One that is not, and does not say how it works over several workers, is
-        refused there: on the rows of one it would be wrong.
+        ``y_true`` and ``groups`` return this worker's labels and groups; as callables, so that an error they raise can
+        be raised on all workers. A separable loss needs no other worker's rows. Any other loss must override this
+        method: the default refuses it, because the rows of one worker alone would give a wrong result.
         """
         if self.is_separable:
             return separable_step(self, y_true, raw_prediction, sample_weight, state, workers)
@@ -123,11 +122,11 @@ class Loss(ABC):
         return 1 if n_classes <= 2 else n_classes
 
     def class_scores(self, raw_prediction: ArrayLike) -> np.ndarray:
-        """The part of the raw scores that decides the class: (n,), above 0 for class 1, or (n, C), the highest wins."""
+        """The raw scores that decide the class: (n,), class 1 where above 0, or (n, C), the class of the highest."""
         return np.asarray(raw_prediction)
 
     def probabilities(self, raw_prediction: ArrayLike) -> np.ndarray | None:
-        """Class probabilities (n, C) by the loss's own model, or None where it has none."""
+        """Class probabilities (n, C) according to the loss's model, or None where it has none."""
         return None
 
     def intercept(
@@ -142,12 +141,12 @@ class Loss(ABC):
 
 
 class SeparableRound(NamedTuple):
-    """What a worker keeps of a round of a separable loss.
+    """What a worker keeps from a round of a separable loss.
 
     Attributes
     ----------
     columns : int
-        Columns of the scores, 1 for shape (n,): what a worker without rows owes.
+        Columns of the scores, 1 for shape (n,): the shape that a worker without rows must return.
     threads : int
         Share of the machine's threads.
     weight : float
@@ -167,7 +166,7 @@ def separable_step(
     state: Any,
     workers: Workers,
 ) -> tuple[np.ndarray, np.ndarray, SeparableRound]:
-    """A round of a separable loss on one worker; the first one tells all of them the shape and what is wrong."""
+    """A round of a separable loss on one worker; in the first round all workers share the shape and any error."""
     shape = np.shape(raw_prediction)
     n = shape[0]
 
@@ -202,5 +201,5 @@ def separable_step(
         found.extend(step(first))
         return [0.0]
 
-    workers.sum((1,), compute)  # what is wrong with one worker's rows is said on all
+    workers.sum((1,), compute)  # an error on one worker is raised on all
     return found[0], found[1], first

@@ -1,7 +1,7 @@
-"""One boosting round of the hypersimplex losses when the rows are spread over XGBoost's workers.
+"""One boosting round of the hypersimplex losses when the rows are distributed over XGBoost's workers.
 
-The same layout and the same passes as in `_rounds`: budgets, multipliers and mean residuals are those of all rows
-together, gradients are written for the worker's own. A worker without rows joins every exchange.
+The layout and the passes are those of `_rounds`: budgets, multipliers and mean residuals are those of all rows
+together; each worker writes the gradients of its own rows. A worker without rows takes part in every exchange.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _STAMPS = 1 << 20
 
 
 class Meeting(NamedTuple):
-    """What the workers of a training agreed on in a round, besides the numbers in `Round`.
+    """What the workers of a training agreed on in a round, in addition to the numbers in `Round`.
 
-    ``stamp`` tells whether all workers come from the same round; ``own`` is Σ w and Σ w y of this worker's rows, the
-    one thing here that differs between workers.
+    ``stamp`` shows whether all workers continue from the same round; ``own`` is Σ w and Σ w y of this worker's rows,
+    the only field that differs between workers.
     """
 
     stamp: int
@@ -43,14 +43,14 @@ class Meeting(NamedTuple):
 
 
 class _Own(NamedTuple):
-    """This worker's rows, checked, with a place for every group of all workers; their Σ w and Σ w y, (2, C, G)."""
+    """This worker's rows, checked, with an entry for every group of any worker; their Σ w and Σ w y, (2, C, G)."""
 
     rows: Rows
     sums: np.ndarray
 
 
 class _Here(NamedTuple):
-    """This worker's part of a round, and what all workers found out about each other."""
+    """This worker's part of a round, and the facts that all workers share."""
 
     x: FloatArray
     w: FloatArray | None
@@ -79,11 +79,11 @@ def step(
         The loss: its budget, temperature and slopes.
     workers : Workers
     inputs : callable
-        Gives scores (n,) or (n, C), weights and groups of this worker's rows, or raises. Without rows: scores (0,).
+        Returns scores (n,) or (n, C), weights and groups of this worker's rows, or raises. Without rows: scores (0,).
     y_true : callable
-        Gives this worker's labels; not called where there are no rows.
+        Returns this worker's labels; not called where there are no rows.
     state : Round or None
-        Of the last round.
+        State of the last round.
     grouped : bool
         Whether there are groups; the same everywhere.
     gradient_out, hessian_out : ndarrays, optional
@@ -167,14 +167,14 @@ def _meet(
     here = found[0]
     if rest or (here.x.shape[0] and classes != here.classes):
         raise RuntimeError("the workers' raw predictions differ in their number of columns")
-    # Equality in Cauchy and Schwarz: all stamps are the same.
+    # Equality in the Cauchy-Schwarz inequality: all stamps are the same.
     if not (stamps > 0 and workers.size * squares == stamps**2):
         here = here._replace(own=None, last=None)
     return here._replace(classes=classes, changed=changed > 0)
 
 
 def _own_rows(here: _Here, y_true: Callable[[], ArrayLike], labels: list[Any] | None) -> _Own:
-    """Check this worker's rows and lay them out, with a place for every group of all workers."""
+    """Check this worker's rows and lay them out, with an entry for every group of any worker."""
     x, w, segments, classes = here.x, here.w, here.segments, here.classes
     everyone = [None] if labels is None else labels
     n = x.shape[0]
@@ -191,7 +191,7 @@ def _own_rows(here: _Here, y_true: Callable[[], ArrayLike], labels: list[Any] | 
 
 
 def _among(segments: Segments, labels: list[Any]) -> Segments:
-    """The same rows, with a place for every group of all workers."""
+    """The same rows, with an entry for every group of any worker."""
     place = {label: g for g, label in enumerate(labels)}
     unknown = [label for label in segments.labels if label not in place]
     if unknown:

@@ -21,7 +21,7 @@ REGULARIZATION: Regularization = "euclidean"
 
 
 def checks_along(rows: Rows) -> bool:
-    """Only the pass over a whole problem looks at labels and weights, too; small groups go through the cache once."""
+    """Whether the pass over the residuals can check labels and weights as well: no group is small."""
     return not rows.problems.segments.small_rows and rows.y.dtype == np.float32
 
 
@@ -33,7 +33,7 @@ def means(
     active: np.ndarray,
     residual: np.ndarray,
 ) -> np.ndarray:
-    """What each problem's residuals are centred with."""
+    """The value that each problem's residuals are centred with."""
     over, under = (mass - positive, np.broadcast_to(total, mass.shape)) if slopes.convex else (residual, active)
     return np.divide(over, under, out=np.zeros(mass.shape), where=under > 0.0)
 
@@ -71,16 +71,16 @@ def conjugate(rows: Rows, where: Multipliers, mass: np.ndarray, total: np.ndarra
             out[c, :, g] = block_totals(kernels.conjugate, 3, *one_problem(rows, c, g), *place_of(where, c, g))
     inner, position, squares = out.transpose(1, 0, 2)
     unbalanced = mass - positive
-    # Where mass and positives agree nothing is to be centred, however far the scores are.
+    # Where mass and positives agree the centre cancels, however large the scores are.
     with np.errstate(invalid="ignore", over="ignore"):
         centring = np.where(unbalanced != 0.0, position, 0.0) / np.where(total > 0.0, total, 1.0) * unbalanced
         value = float((inner - centring + 0.5 * squares).sum())
-    # Sums of finite scores that overflow in both directions leave NaN; the loss they belong to is beyond floats.
+    # Sums of finite scores that overflow in both directions are NaN; the loss itself is then beyond floats.
     return float("inf") if value != value else value
 
 
 def sums(rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray) -> Sums | None:
-    """The sums behind the derivatives, where no group is small; the same pass compares Σ w (G,) and Σ w y (C, G)."""
+    """The sums behind the derivatives, unless a group is small; the same pass compares Σ w (G,) and Σ w y (C, G)."""
     if not checks_along(rows):
         return None
     found = [
@@ -102,9 +102,9 @@ def write(
     positive: np.ndarray,
     sums: Sums | None,
 ) -> np.ndarray:
-    """Gradient and curvature into arrays (C, n), group after group; returns Σ_A w of every problem.
+    """Write gradient and curvature into arrays (C, n), sorted by group; returns Σ_A w of every problem.
 
-    Without ``sums`` the rows' own are taken; with them, those of all rows of a problem of which these may be a part.
+    ``sums`` are those of all rows of a problem, of which these may be a part; None: the sums of these rows.
     """
     s, x, w = rows.problems
     active = np.zeros(where.nu.shape) if sums is None or s.small_rows else sums.active

@@ -1,4 +1,4 @@
-"""Rows against their labels, laid out as P problems (classes x groups), and what is known of each."""
+"""Rows and their labels, laid out as P problems (classes x groups), and the sums and checks of each problem."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Rows(NamedTuple):
     problems : Problems
         C columns of scores, one per class (one in all for two classes), each in G groups.
     y : ndarray of shape (C, n)
-        0 and 1 in the order of the scores: the labels, or for each class whether a row is of it.
+        0 and 1 in the order of the scores: the labels, or for each class whether a row belongs to it.
     labels : ndarray of shape (n,)
-        As they came, for errors.
+        As the caller passed them, for errors.
     weight : ndarray of shape (n,), or None
         In the caller's order.
     """
@@ -40,12 +40,12 @@ class Rows(NamedTuple):
 
     @classmethod
     def of(cls, x: FloatArray, y_true: ArrayLike, w: FloatArray | None, segments: Segments | None) -> Rows:
-        """Lay out checked scores (n,) or (n, C), labels, weights and groups; `counted` looks at the values of these."""
+        """Lay out checked scores (n,) or (n, C), labels, weights, groups; `counted` checks label and weight values."""
         problems = Problems.of(x, w, segments)
         n = x.shape[0]
         if x.ndim == 1:
             labels = check_label_array(y_true, n)
-            # Looked at as they came: rounding to float32 would make 1e-60 a label.
+            # Checked before rounding to float32, which would turn 1e-60 into a valid label.
             y = as_input(check.as_floats(labels, np.float32))[None]
         else:
             labels = check.check_classes(y_true, n, x.shape[1])
@@ -119,7 +119,7 @@ def check_label_array(y_true: ArrayLike, n: int) -> np.ndarray:
 
 
 def check_learnable(k: Any, total: np.ndarray, positive: np.ndarray, mass: np.ndarray) -> None:
-    """With k from the labels there must be two classes to tell apart; totals of shape (G,), the others (C, G)."""
+    """With k from the labels, check that both classes occur; totals of shape (G,), the others (C, G)."""
     if k is not None:
         return
     if len(positive) == 1:
@@ -132,7 +132,7 @@ def check_learnable(k: Any, total: np.ndarray, positive: np.ndarray, mass: np.nd
 
 
 def one_class(label: int) -> ValueError:
-    """The error for training labels from which nothing can be learnt."""
+    """The error for training labels of a single class."""
     return ValueError(
         f"y_true must hold both classes, 0 and 1, when k is None; got only {label} (LightGBM fills in 0 when "
         "a data set has no label); pass the labels, or give k"
@@ -148,7 +148,7 @@ def few_classes(found: list[int]) -> ValueError:
 
 
 def warn_if_all(mass: np.ndarray, total: np.ndarray) -> None:
-    """Say once a training that a count takes every row, so that no row has a gradient."""
+    """Warn once per training that a count takes every row, so that no row has a gradient."""
     whole = float(total.sum())
     if (mass.sum(axis=1) >= whole * (1.0 - check.ROUNDING)).any():
         warnings.warn(

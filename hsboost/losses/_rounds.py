@@ -1,4 +1,4 @@
-"""A boosting round of a hypersimplex loss on one machine, and what every round leaves for the next."""
+"""A boosting round of a hypersimplex loss on one machine, and the state that a round leaves for the next."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hsboost.losses._problems import Rows, check_learnable, warn_if_all
 
 
 class Coupled(Protocol):
-    """What a round asks of a loss."""
+    """The interface of a loss that a round needs."""
 
     k: Budgets
     temperature: float
@@ -27,12 +27,12 @@ class Coupled(Protocol):
         ...
 
     def boosting_slopes(self, total: float) -> Slopes:
-        """Scales of what boosters get, when the weights add up to ``total``."""
+        """Scales of the derivatives that boosters get, for weights with the sum ``total``."""
         ...
 
 
 class Round(NamedTuple):
-    """How a round ended: a few numbers per problem, nothing of the size of the data.
+    """The result of a round: a few numbers per problem, nothing of the size of the data.
 
     Attributes
     ----------
@@ -41,15 +41,15 @@ class Round(NamedTuple):
     total, positive, active : ndarrays of shapes (G,), (C, G) and (C, G)
         Σ w, Σ w y and, of the rows with 0 < ŷ < 1, Σ w; for entropic projections Σ w 4 ŷ (1 - ŷ).
     mass : ndarray of shape (C, G)
-        What the budgets meant.
+        The budgets as masses.
     weight : float
         Σ w of all rows.
     offsets : ndarray of shape (G + 1,)
-        Where the groups lay.
+        Offsets of the groups in the sorted rows.
     k : Budgets
         The loss's budget or budgets.
     rule : BudgetRule
-        What it means for these classes and groups.
+        The budgets of these classes and groups, as a rule for masses.
     columns, grouped : bool
         Whether scores came with a column per class, and in groups.
     meeting : Any
@@ -81,7 +81,7 @@ class Round(NamedTuple):
         return shares if self.columns else float(shares[0])
 
     def is_of(self, loss: Coupled, x: FloatArray, segments: Segments | None) -> bool:
-        """Whether a round with this budget, of scores and groups of these shapes, can start from here."""
+        """Whether a round with this loss's budget and scores and groups of these shapes can start from this one."""
         if self.meeting is not None or self.grouped != (segments is not None) or self.columns != (x.ndim == 2):
             return False
         if (self.columns and len(self.where.nu) != x.shape[1]) or self.k != loss.k:
@@ -105,7 +105,7 @@ def step(
     last = state if isinstance(state, Round) and state.is_of(loss, x, segments) else None
     rows = Rows.of(x, y_true, w, segments)
     start = None if last is None else last.where
-    # Labels and weights rarely change between rounds: taken to be the last round's, and looked at on the way.
+    # Labels and weights rarely change between rounds: assume those of the last round, and check them in the pass.
     sums = None
     passes = loss.passes
     if last is not None and passes.checks_along(rows):
@@ -144,7 +144,7 @@ def outputs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Arrays to write into: the caller's, or new ones, column by column in memory."""
     if gradient_out is None and hessian_out is None:
-        both = np.empty((2, *shape[::-1]), np.float32)  # one piece of fresh memory costs less than two
+        both = np.empty((2, *shape[::-1]), np.float32)  # one allocation costs less than two
         return both[0].T, both[1].T
     if gradient_out is None or hessian_out is None:
         name = "gradient_out" if gradient_out is None else "hessian_out"

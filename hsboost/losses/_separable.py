@@ -1,4 +1,4 @@
-"""What losses that are sums over rows share: checks of the input, one output array, blocks of rows, boosting."""
+"""The base of losses that are sums over rows: checks of the input, one output array, blocks of rows, boosting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hsboost._kernels._compile import BLOCK, as_input
 from hsboost._validation import FloatArray
 from hsboost.losses._base import Loss
 
-#: Most classes that a row may have; beyond this something else than class scores was passed.
+#: Largest number of columns; an array with more does not hold class scores.
 MOST_CLASSES = 1_000_000
 
 
@@ -27,7 +27,7 @@ class Rows(NamedTuple):
 
 
 class RowLoss(Loss):
-    """A loss that is Σ w times a loss of the row alone; subclasses say how a block of rows is computed.
+    """A loss that is Σ w times a loss of the row alone; subclasses compute it for a block of rows.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class RowLoss(Loss):
         return outputs
 
     def _block_cost(self, outputs: int) -> int:
-        """Cost of a row in units of one cheap score, to cut the rows into blocks and to decide about threads."""
+        """Cost of a row in units of one cheap score; it sets the size of blocks and whether threads are used."""
         return outputs
 
     def loss(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -18,7 +18,7 @@ from hsboost.losses._separable import RowLoss, Rows, check_outputs, class_shares
 
 LEARNED = "learned"
 
-#: A class of a row costs so many cheap scores (quadrature nodes).
+#: Cost of one class of a row, in units of one cheap score (quadrature nodes).
 _NODES = 32
 
 
@@ -51,14 +51,14 @@ class ExactLoss(RowLoss):
     ----------
     sigma : float, (start, end, rounds) or "learned", default 1.0
         Standard deviation of the scores, in units of the raw scores. A triple: a schedule, from start to end in
-        geometric steps over the first rounds of boosting, and end from then on and outside of boosting; a round with
-        the same scores for every row starts it anew (with per-row starting scores, use a new objective for each
+        geometric steps over the first rounds of boosting, and end from then on and outside of boosting. A round with
+        the same scores for every row restarts it (with per-row starting scores, use a new objective for each
         training). ``"learned"``: one more raw score per row, the last, is log σ(x): two raw scores for two classes.
     log : bool, default False
-        The loss of a row: -log P instead of 1 - P. -log P is convex in the scores (P is log-concave) and never
-        gives a row up; 1 - P gives up rows that are far wrong.
+        The loss of a row: -log P instead of 1 - P. -log P is convex in the scores (P is log-concave), and its gradient
+        never vanishes at a wrong row; that of 1 - P does at rows that are far wrong.
     margin : float, optional
-        Leads μ_y - μ_i count as at most so much: classes that are beaten by it pull no longer.
+        Upper limit of the leads μ_y - μ_i: a class that is behind by more has no gradient.
     curvature : {"bound", "exact"}, default "bound"
         For C scores. ``"exact"``: the diagonal of the Hessian of -log P; ``"bound"``: twice that, which bounds the
         Hessian. Both times P when ``log=False``. See the notes. One score: always the exact diagonal.

@@ -1,4 +1,4 @@
-"""The focal loss: log loss that listens less to rows it has already right."""
+"""The focal loss: log loss that gives less weight to rows that are classified well already."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hsboost.losses.simplex import SoftmaxLoss
 
 
 class FocalLoss(RowLoss):
-    """Log loss that leaves easy rows alone, for rare positives among many easy negatives.
+    """Log loss that down-weights easy rows, for rare positives among many easy negatives.
 
     A row whose true class has probability p costs -a (1 - p)^γ log p, with p the sigmoid (one score) or softmax (C
     scores) of the raw scores and a the weight of the true class. γ = 0 is log loss. Not convex for γ > 0.
@@ -25,7 +25,7 @@ class FocalLoss(RowLoss):
     Parameters
     ----------
     gamma : float, default 2.0
-        How fast easy rows lose their say, >= 0.
+        How fast the weight of easy rows falls, >= 0.
     alpha : None, float in (0, 1) or sequence of C floats, default None
         Weights of the classes. float, two classes: alpha for class 1 and 1 - alpha for class 0. None: 1 for all.
     hessian_floor : float, default 1e-16

@@ -53,7 +53,7 @@ class HypersimplexLoss(Loss):
     Parameters
     ----------
     k : None, int, float in (0, 1), or a mapping, default None
-        How many positives the projection hands out. None: as many as there are (Σ w y), in each group and class. int: a
+        How many positives the projection assigns. None: as many as there are (Σ w y), in each group and class. int: a
         count, in units of weight (all rows where there are fewer). float: a share of the total weight. A mapping gives
         each group, or each class 0 … C-1, a budget of its own (with both, classes map to groups).
     temperature : float, default 1.0
@@ -67,8 +67,8 @@ class HypersimplexLoss(Loss):
         ``"sum"``: ½ Σ w (ŷ - y)². ``"mean"``: Σ w (ŷ - y)² / Σ w, as in the paper's code (no ½).
     hessian_floor : float, default 1e-3
         Least curvature of a row, as a share of what an active row has: max(1 - w / Σ_A w, hessian_floor) on A and
-        hessian_floor off A, so that no leaf divides by nothing. Larger values make leaves with few active rows move
-        less. Rows of zero weight keep zero curvature: they are not there.
+        hessian_floor off A, so that no leaf divides by zero. Larger values reduce the steps of leaves with few active
+        rows. Rows of weight 0 have curvature 0, as if they were absent.
 
     Raises
     ------
@@ -127,7 +127,7 @@ class HypersimplexLoss(Loss):
         return self.temperature if self.hessian == "exact" else 1.0
 
     def in_units(self, unit: float) -> tuple[Loss, float]:
-        """With ``hessian="exact"`` the same loss at temperature / unit."""
+        """With ``hessian="exact"`` the loss at temperature / unit; with ``"unit"`` this loss and factor ``unit``."""
         if self.hessian == "unit":
             return self, unit
         other = copy(self)
@@ -226,12 +226,12 @@ class HypersimplexLoss(Loss):
 
         With ``hessian="exact"`` both are multiplied by temperature² (and by Σ w / 2 when ``reduction="mean"``), and the
         curvature of an active row is its weight: diag(w), which bounds the Hessian diag(w) - w wᵀ / Σ_A w of the
-        active block. A tree adds curvature up over a leaf's rows; with diag(w) a row of weight 2 adds what two rows
-        add, which the diagonal alone, w (1 - w / Σ_A w), does not.
+        active block. A tree adds up curvature over a leaf's rows; with diag(w) a row of weight 2 adds as much as two
+        rows, which the diagonal alone, w (1 - w / Σ_A w), does not.
 
-        Fresh memory costs more than the pass that fills it, as the operating system clears every page first:
-        ``gradient_out`` and ``hessian_out`` are arrays to write into, such as this method returned for the last round
-        of as many rows, once nobody needs them any more.
+        ``gradient_out`` and ``hessian_out`` are arrays to write into, such as those that this method returned for an
+        earlier round of the same shape and that are not needed any more. New arrays cost more than the pass that
+        fills them, because the operating system zeroes every page first.
         """
         x, w, segments = self._inputs(raw_prediction, sample_weight, groups)
         return _rounds.step(self, x, y_true, w, segments, state, gradient_out, hessian_out)
@@ -247,10 +247,10 @@ class HypersimplexLoss(Loss):
         gradient_out: np.ndarray | None = None,
         hessian_out: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, Any]:
-        """:meth:`boosting_step` for rows that are spread over workers: called by all of them, rows or not.
+        """:meth:`boosting_step` for distributed rows: every worker calls it, even one without rows.
 
-        ``y_true`` gives this worker's labels, ``groups`` its groups where there are groups. What is wrong with the
-        rows of one worker is raised on all.
+        ``y_true`` returns this worker's labels, ``groups`` its groups where there are groups. An error in the rows of
+        one worker is raised on all.
         """
 
         def inputs() -> tuple[FloatArray, FloatArray | None, Segments | None]:
@@ -298,7 +298,7 @@ class HypersimplexLoss(Loss):
         return users_numbers(solved.where, len(solved.mass) > 1, groups is not None)[1]
 
     def step_slope(self, total: float) -> float | None:
-        """With ``hessian="unit"`` the temperature is a step size: what a unit of weight adds for each unit of ŷ - y."""
+        """Gradient per unit of weight and of ŷ - y with ``hessian="unit"``, where the temperature is a step size."""
         return self._slope(total) if self.hessian == "unit" else None
 
     def _slope(self, total: float) -> float:
@@ -312,7 +312,7 @@ class HypersimplexLoss(Loss):
         return Slopes(slope, bend=slope / self.temperature, floor=self.hessian_floor, own=1.0)
 
     def boosting_slopes(self, total: float) -> Slopes:
-        """Scales of what boosters get."""
+        """Scales of the derivatives that boosters get."""
         if self.hessian == "unit":
             return self._slopes(total)
         return Slopes(self.temperature, bend=1.0, floor=self.hessian_floor)

@@ -13,10 +13,10 @@ DEFAULT_FLOOR = 1.0
 
 
 class HypersimplexFYLoss(HypersimplexLoss):
-    """A convex loss for the top k: no row is ever without a gradient, however wrong it is.
+    """A convex loss for the top k: every wrong row has a gradient, however wrong it is.
 
-    The HyperSimplex loss forgets rows that are confidently wrong. This one keeps pulling at them: with z the scores
-    over the temperature, centred to mean 0, and ŷ = Π(z) their projection onto { y in [0,1]^n : Σ w y = k }, it is
+    The HyperSimplex loss has no gradient at rows that are confidently wrong; this one has. With z the scores over the
+    temperature, centred to mean 0, and ŷ = Π(z) their projection onto { y in [0,1]^n : Σ w y = k }, it is
 
         L = Σ w [ z (ŷ - y) + ½ (y² - ŷ²) ],    ∂L/∂x = (w / temperature) (ŷ - y - (k - Σ w y) / Σ w).
 
@@ -28,8 +28,8 @@ class HypersimplexFYLoss(HypersimplexLoss):
     Parameters
     ----------
     k, temperature
-        As for :class:`hsboost.HypersimplexLoss`. The temperature is the unit in which margins are asked for; with
-        curvature for boosters it only sets the scores' unit.
+        As for :class:`hsboost.HypersimplexLoss`. The temperature is the unit of the margin; in boosting it only sets
+        the unit of the scores.
     hessian : {"exact", "unit"}, default "exact"
         Curvature of :meth:`gradient_hessian`. ``"exact"``: (w / temperature²) (1 - w / Σ_A w) on the active set,
         floored. ``"unit"``: w for every row.
@@ -70,5 +70,5 @@ class HypersimplexFYLoss(HypersimplexLoss):
         return super()._slopes(total)._replace(convex=True)
 
     def boosting_slopes(self, total: float) -> Slopes:
-        """As for :class:`hsboost.HypersimplexLoss`, with gradients off the active set, too."""
+        """As for :class:`hsboost.HypersimplexLoss`, with gradients off the active set as well."""
         return super().boosting_slopes(total)._replace(convex=True)

@@ -29,7 +29,7 @@ class _MarginLoss(RowLoss):
 class SquaredLoss(_MarginLoss):
     """Least squares on the labels 0 and 1: ½ (s - y)², Σ_c ½ (θ_c - [y = c])² for C classes.
 
-    Its best scores are the classes' probabilities, unbounded ones: a right row may be punished for being far right.
+    Its minimisers are the classes' probabilities, but scores are unbounded: a row far on the right side has a loss.
     Gradient s - y, curvature 1, both exact.
 
     References
@@ -60,8 +60,8 @@ class SquaredLoss(_MarginLoss):
 class HingeLoss(_MarginLoss):
     """The support vector machine's loss: [1 - m]_+ with the margin m = s for class 1 and -s for class 0.
 
-    Convex, blind to how far right a row is once m >= 1, and linear in how far wrong. Its best scores are ±1, the
-    likelier class: it learns the decision, not the probability.
+    Convex, zero from m = 1 on, and linear below. Its minimiser is ±1, the more probable class: it learns the decision,
+    not the probability.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class HingeLoss(_MarginLoss):
 class SquaredHingeLoss(_MarginLoss):
     """The smooth hinge: [1 - m]_+² with the margin m = s for class 1 and -s for class 0.
 
-    Convex, zero from m = 1 on, and quadratic in how far wrong: outliers pull hard. Its best score is 2 P(class 1) - 1.
+    Convex, zero from m = 1 on, and quadratic below, so sensitive to outliers. Its minimiser is 2 P(class 1) - 1.
 
     Parameters
     ----------

@@ -14,19 +14,19 @@ from hsboost.losses._base import LEAST_CURVATURE
 from hsboost.losses._separable import Rows
 from hsboost.losses.simplex import SoftmaxLoss
 
-#: Neighbouring rows that share their sampled classes: drawing costs more than using.
+#: Neighbouring rows that share their sampled classes: drawing a class costs more than evaluating it.
 ROWS_PER_PICK = 16
 
 
 class SampledSoftmaxLoss(SoftmaxLoss):
-    """Log loss over thousands of classes whose gradient looks at a sample of them, and is right on average.
+    """Log loss over thousands of classes, with an unbiased gradient from a sample of the classes.
 
     Each row estimates its softmax from the true class and ``samples`` classes drawn from a proposal q, weighted by
-    1 / q (importance sampling). That alone is biased, because it divides by an estimate. So a share ``exact_share``
-    of the rows, drawn by coin, also computes its exact gradient and adds (exact - estimate) / exact_share: on
-    average over the coin every row has its exact gradient, whatever was sampled. A row costs
+    1 / q (importance sampling). That alone is biased, because it divides by an estimate. So each row is drawn with
+    probability ``exact_share`` to compute its exact gradient too, and adds (exact - estimate) / exact_share: in
+    expectation over that draw every row has its exact gradient, whatever was sampled. A row costs
     samples + exact_share · C exponentials in place of C. :meth:`loss`, :meth:`probabilities` and :meth:`intercept`
-    are exact. With one score per row (two classes) so is everything else.
+    are exact. With one score per row (two classes) everything is exact.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ class SampledSoftmaxLoss(SoftmaxLoss):
         Share of the rows that correct the rest; 1 is the exact gradient.
     proposal : {"prior", "uniform"}, default "prior"
         ``"prior"``: by weight of the classes in y_true, each at least as if it had one average row: near the
-        softmax of a model that starts from :meth:`intercept`. ``"uniform"``: every class alike.
+        softmax of a model that starts from :meth:`intercept`. ``"uniform"``: the same for every class.
     seed : int, default 0
-        Of the draws; each boosting round draws anew, :meth:`gradient_hessian` always as round 0.
+        Seed of the draws; each boosting round draws other samples, :meth:`gradient_hessian` always those of round 0.
     hessian_floor : float, default 1e-16
         Least curvature of a row of weight 1; entries that were not sampled keep it.
 

@@ -19,14 +19,14 @@ Curvature = Literal["exact", "bound", "constant", "friedman"]
 #: Between 1 and this, 1 / (α - 1) is too large a power for float64 to keep its digits.
 LEAST_ALPHA = 1.001
 
-#: Shares of classes that a start takes as possible, as LightGBM does: log 0 is no score.
+#: Least share of a class in `intercept`, as in LightGBM: log 0 is not a score.
 LEAST_SHARE = 1e-15
 
 _BINARY_RULES = {"exact": kernels.EXACT, "friedman": kernels.EXACT, "bound": kernels.BOUND}
 
 
 class EntmaxLoss(RowLoss):
-    """Learn class probabilities that may be exactly 0: log loss at α = 1, sparsemax at α = 2, and what lies between.
+    """Learn class probabilities that may be exactly 0: log loss at α = 1, sparsemax at α = 2, entmax between them.
 
     With ŷ(θ) = argmax { ⟨θ, p⟩ - Ω(p) : p a probability vector } and Ω(p) = (Σ p^α - 1) / (α (α - 1)) (Shannon's
     negative entropy at α = 1) the loss of a row is ⟨θ, ŷ⟩ - Ω(ŷ) - θ_y: convex, at least 0, and for α > 1 exactly 0
@@ -36,12 +36,12 @@ class EntmaxLoss(RowLoss):
     Parameters
     ----------
     alpha : float, default 1.5
-        1, or between 1.001 and 2 (beyond 2, ŷ is no Lipschitz function of the scores and no curvature bounds it).
+        1, or between 1.001 and 2 (beyond 2, ŷ is not a Lipschitz function of the scores, and no curvature bounds it).
     curvature : {"exact", "bound", "constant", "friedman"}, optional
-        What :meth:`gradient_hessian` and boosters get. With s = ŷ^(2-α) on the support of ŷ:
+        The curvature that :meth:`gradient_hessian` and boosters get. With s = ŷ^(2-α) on the support of ŷ:
 
         ``"exact"``: the diagonal of the Hessian, s (1 - s / Σ s); one score: 1 / (ŷ₁^(α-2) + ŷ₀^(α-2)).
-        ``"bound"``: never below the loss's bend. Classes: twice the diagonal, a bound because the Hessian
+        ``"bound"``: an upper bound of the Hessian. Classes: twice the diagonal, a bound because the Hessian
         diag(s) - s sᵀ/Σ s has rows that sum to 0 and no positive entry off the diagonal; it is local, so 0 where ŷ
         is a vertex. One score: (ŷ₁ - ½) / s, whose parabola lies above the loss everywhere.
         ``"constant"``: 1 for classes (½ at α = 1) and 2^(α-3) for one score: parabolas above the loss everywhere.
@@ -57,7 +57,7 @@ class EntmaxLoss(RowLoss):
     ------
     ValueError
         From the constructor for parameters out of range; from the methods for scores that are not finite, labels that
-        are no classes, lengths that differ, or bad weights.
+        are not classes, lengths that differ, or bad weights.
 
     References
     ----------
@@ -91,7 +91,7 @@ class EntmaxLoss(RowLoss):
         )
 
     def probabilities(self, raw_prediction: ArrayLike) -> np.ndarray:
-        """ŷ of each row: at α = 1 calibrated as far as the model fits; for α > 1 sparse, and sharper than odds are.
+        """ŷ of each row: at α = 1 calibrated as far as the model fits; for α > 1 sparse and overconfident.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class EntmaxLoss(RowLoss):
     ) -> np.ndarray:
         """The constant scores whose ŷ are the shares of the classes: (share^(α-1) - 1) / (α - 1), log share at α = 1.
 
-        Two classes: class 1's less class 0's. Classes that do not occur count as 1e-15 of the weight at α = 1.
+        Two classes: class 1's score minus class 0's. At α = 1 absent classes count as 1e-15 of the weight.
         """
         shares = class_shares(y_true, sample_weight, n_classes)
         if self.alpha == 1.0:

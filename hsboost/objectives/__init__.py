@@ -1,4 +1,4 @@
-"""Losses as custom objectives of XGBoost and LightGBM: one callable for four ways in."""
+"""Losses as custom objectives of XGBoost and LightGBM: one callable for four interfaces."""
 
 from hsboost.objectives._hypersimplex import HypersimplexObjective, objective_of
 from hsboost.objectives._loss import LossObjective

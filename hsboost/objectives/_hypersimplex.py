@@ -60,9 +60,9 @@ class HypersimplexObjective(LossObjective):
 
     With ``hessian="exact"`` gradient and curvature are both multiplied by temperature², so that an active row's
     curvature is its weight. The temperature then only sets the unit of the raw scores, as far as the booster's
-    arithmetic allows: LightGBM grows the trees of temperature 1 from 1e-20 to 1e20, XGBoost from 1 to 1e9. Below 1
-    XGBoost, which drops splits that gain less than 1e-6 in whatever unit, drops those that would gain less than
-    1e-6 / temperature² at 1; below 0.01 these matter. Beyond 1e-20 to 1e20, for XGBoost 0.01 to 1e9, training is
+    arithmetic allows: LightGBM grows the trees of temperature 1 from 1e-20 to 1e20, XGBoost from 1 to 1e9. XGBoost
+    drops splits that gain less than 1e-6 in any unit, so below 1 it drops those that would gain less than
+    1e-6 / temperature² at 1; below 0.01 these matter. Outside 1e-20 to 1e20, for XGBoost 0.01 to 1e9, training is
     refused. ``HSClassifier`` has no such limits: it grows trees in units of the temperature.
     With ``hessian="unit"`` the temperature acts as a step size.
 
@@ -98,7 +98,7 @@ class HypersimplexObjective(LossObjective):
 
     @classmethod
     def of(cls, loss: Any, groups: Any = None, device: str = "auto") -> HypersimplexObjective:
-        """The objective of a loss that is there already, its convex sibling for example; the rest as above."""
+        """The objective of an existing loss, for example of its convex sibling; other parameters as for the class."""
         objective = cls(device=device)
         objective.loss = loss
         objective._set_groups(groups)
@@ -143,7 +143,7 @@ class HypersimplexObjective(LossObjective):
         return done or loss.boosting_step(y_true, raw, sample_weight, state, segments, **outputs)
 
     def _segments_of(self, dataset: Any, raw: Any) -> Segments | None:
-        """The groups of these rows, by whichever way they come."""
+        """The groups of these rows, from whichever source ``groups`` names."""
         if self.groups_in_rows:
             return self._groups_of(dataset)
         if isinstance(self.groups, str):
@@ -152,7 +152,7 @@ class HypersimplexObjective(LossObjective):
 
     @property
     def device(self) -> str:
-        """Where gradient and curvature are computed, as it was asked for."""
+        """The requested device for gradient and curvature."""
         return self._accelerator.device
 
     def _distributed_step(

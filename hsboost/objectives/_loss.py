@@ -1,4 +1,4 @@
-"""Any loss as a custom objective of XGBoost and LightGBM: one callable for four ways in."""
+"""Any loss as a custom objective of XGBoost and LightGBM: one callable for four interfaces."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class LossObjective:
     weights in all four. It may be shared, pickled and deep-copied (a deep copy is the object itself, because
     LightGBM copies its parameters).
 
-    What one round learns for the next (a starting point of the search: speed, never the result) is kept per data
-    set, so that the interleaved folds of ``xgb.cv`` and ``lgb.cv`` do not disturb each other, and is dropped with
+    Each round keeps the starting point of the next search, which affects speed but never the result. It is kept per
+    data set, so that the interleaved folds of ``xgb.cv`` and ``lgb.cv`` do not affect each other, and is released with
     the data set.
 
     Parameters
@@ -39,20 +39,20 @@ class LossObjective:
     Notes
     -----
     * Early stopping, ``eval_metric`` and the rest of the booster work as with any custom objective.
-    * XGBoost starts from ``base_score=0.5`` in a custom objective unless told otherwise; losses that do not see a
-      shift of all scores (the HyperSimplex loss) do not care.
-    * ``XGBClassifier.predict`` and ``LGBMClassifier.predict`` do not know where this loss cuts. Compare raw scores
-      with :meth:`HypersimplexObjective.fit_threshold`, or use ``HSClassifier``, which does.
+    * XGBoost starts from ``base_score=0.5`` with a custom objective unless you set another value. Losses that are
+      invariant to a shift of all scores (the HyperSimplex loss) are not affected.
+    * ``XGBClassifier.predict`` and ``LGBMClassifier.predict`` do not use this loss's threshold. Compare raw scores
+      with :meth:`HypersimplexObjective.fit_threshold`, or use ``HSClassifier``, which does so.
     """
 
     def __init__(self, loss: Loss) -> None:
         self.loss = loss
-        #: Added to the raw scores before the loss sees them: a starting point that boosters do not give.
+        #: Added to the raw scores before the loss: the intercept, which boosters do not fit for custom objectives.
         self.offset: Any = None
         #: Raw scores of the loss are this times the booster's scores, plus the offset (`HSClassifier` grows trees in
         #: units of the temperature).
         self.unit: float = 1.0
-        #: Write each round over what the last one returned for the same data set, if nobody else keeps that.
+        #: Overwrite the arrays that the last round of the same data set returned; the caller must not keep them.
         self.reuse_outputs = False
         #: Called with the state after each round; not copied, not pickled.
         self.on_round: Callable[[Any], object] | None = None
@@ -82,13 +82,13 @@ class LossObjective:
             For scores, labels or weights the loss refuses, and for a temperature (a ``sigma``) with which the booster
             would grow other trees than with 1, or none; for weights whose sum is beyond what the booster can square.
         RuntimeError
-            In distributed LightGBM training, where this callable sees only the rows of one machine and nothing adds
-            up over all, if the loss needs all of them (as the hypersimplex losses do; sums over rows do not).
+            In distributed LightGBM training, where this callable sees the rows of one machine only and cannot add up
+            over all, if the loss needs all rows (as the hypersimplex losses do; sums over rows do not).
 
         Notes
         -----
         In distributed XGBoost training (``xgboost.dask``, Ray Train, a ``RabitTracker``) thresholds and budgets are
-        those of all workers' rows. Every worker calls this at the same time; what one of them raises, all raise.
+        those of all workers' rows. Every worker calls this in the same round; an error on one is raised on all.
         """
         dataset: Any = None
         if hasattr(y_pred, "get_label"):
@@ -97,7 +97,7 @@ class LossObjective:
         else:
             raw = y_pred
         if len(raw) and (y_true is None or len(y_true) == 0):
-            y_true = None  # said where an error reaches every worker
+            y_true = None  # the error is raised later, where it reaches every worker
         together = workers()
         booster = "XGBoost" if together is not None or _is_xgboost(dataset, raw) else "LightGBM"
         loss, factor = self._in_units()
@@ -106,7 +106,7 @@ class LossObjective:
             raw = np.asarray(raw, dtype=np.float64) * factor
         if self.offset is not None and len(raw):
             raw = np.asarray(raw) + self.offset / self.cut_unit
-        # Taken out while in use: a second thread on the same data set starts afresh instead of sharing them.
+        # Removed while in use: a second thread on the same data set starts without them instead of sharing them.
         state, outputs = self._take(dataset, len(raw), together)
         if together is not None:
             labels = _labels_of(y_true)
@@ -119,7 +119,7 @@ class LossObjective:
                 refuse_lightgbm_workers(dataset)
             gradient, hessian, state = self._step(loss, y_true, raw, sample_weight, state, dataset, outputs)
         self._keep(dataset, len(raw), state, gradient, hessian)
-        total = getattr(state, "weight", None)  # losses derived from ours may keep a state of their own
+        total = getattr(state, "weight", None)  # users' subclasses may return a state of their own
         if total is None and sample_weight is not None:
             total = float(np.sum(sample_weight, dtype=np.float64))
         if total is not None:
@@ -128,17 +128,17 @@ class LossObjective:
         return gradient if factor == 1.0 else gradient / np.float32(factor), hessian
 
     def check_weights(self, total: float, booster: str, name: str) -> None:
-        """Refuse weights of that sum before training, if they are beyond what the booster (its name) can add up."""
+        """Refuse weights with the sum ``total`` before training, if they overflow in the booster of that name."""
         loss, factor = self._in_units()
         step_size.check_weights(loss, factor, total, booster, name)
 
     def _in_units(self) -> tuple[Loss, float]:
-        """The loss for the booster's scores, and what these have yet to be multiplied with."""
+        """The loss for the booster's scores, and the factor to multiply these with."""
         return (self.loss, 1.0) if self.unit == 1.0 else self.loss.in_units(self.unit)
 
     @property
     def cut_unit(self) -> float:
-        """What the soft threshold of a round's state is multiplied with to be a raw score."""
+        """The factor that turns the soft threshold of a round's state into a raw score."""
         return self.unit / self._in_units()[1]
 
     def _step(
@@ -165,11 +165,11 @@ class LossObjective:
         together: Workers,
         outputs: dict[str, np.ndarray],
     ) -> tuple[Any, Any, Any]:
-        """One round on the rows of one worker of several; all of them are here, those without rows too."""
+        """One round on this worker's rows; every worker must call it, even one without rows."""
         return loss.distributed_step(labels, raw, sample_weight, state, None, together, **outputs)
 
     def _take(self, dataset: Any, n: int, together: Workers | None) -> tuple[Any, dict[str, np.ndarray]]:
-        """How the last round of these rows ended, and the arrays to write into as arguments of the loss's step."""
+        """The state of the last round of these rows, and the arrays to write into as arguments of the loss's step."""
         with self._lock:
             if dataset is not None:
                 state, both = self._states.pop(dataset, None), self._outputs.pop(dataset, None)
@@ -178,14 +178,14 @@ class LossObjective:
         return state, {} if both is None else {"gradient_out": both[0], "hessian_out": both[1]}
 
     def _keep(self, dataset: Any, n: int, state: Any, gradient: np.ndarray, hessian: np.ndarray) -> None:
-        """Remember how the round ended, and let others see it."""
+        """Store the state of the round, and pass it to the observer."""
         with self._lock:
             if dataset is not None:
                 self._states[dataset] = state
                 if self.reuse_outputs and "gradient_out" in _parameters(type(self.loss)):
                     self._outputs[dataset] = gradient, hessian
             else:
-                self._state_of_size = {n: state}  # nothing says when these rows are done with
+                self._state_of_size = {n: state}  # only the latest: the end of use cannot be detected
             self._last = state
         if self.on_round is not None:
             self.on_round(state)
@@ -211,7 +211,7 @@ class LossObjective:
 
 @cache
 def _parameters(loss: type[Loss]) -> frozenset[str]:
-    """Names of the arguments of the loss's step: one derived from ours need not take arrays to write into."""
+    """Names of the arguments of the loss's step: a user's subclass need not accept arrays to write into."""
     return frozenset(inspect.signature(loss.boosting_step).parameters)
 
 
@@ -221,7 +221,7 @@ def _is_xgboost(dataset: Any, raw: Any) -> bool:
 
 
 def _labels_of(y_true: Any) -> Callable[[], Any]:
-    """The labels, or the error for a data set without them: for workers, to raise it on all."""
+    """A callable that returns the labels or raises the error for missing ones, so that workers can raise it on all."""
 
     def labels() -> Any:
         if y_true is None:

@@ -1,6 +1,6 @@
-"""Pictures of a ranking and its budget: scikit-learn style displays. They need ``pip install hsboost[plot]``.
+"""Plots of a ranking and its budget: scikit-learn style displays. They need ``pip install hsboost[plot]``.
 
-Importing this package needs no matplotlib; the ``plot`` methods do.
+Importing this package does not need matplotlib; the ``plot`` methods do.
 """
 
 from __future__ import annotations

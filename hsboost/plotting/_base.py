@@ -1,4 +1,4 @@
-"""What the displays share: the axes they draw on and remember, and curves against the budget."""
+"""Base classes of the displays: the axes they draw on and store, and curves against the budget."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Display:
-    """A picture that remembers its numbers and where it was drawn.
+    """A plot that stores its numbers and its axes.
 
-    ``from_predictions`` measures and draws, ``from_estimator`` scores the rows first, ``plot`` draws what was measured.
-    Each returns the display.
+    ``from_predictions`` computes the numbers and draws them, ``from_estimator`` scores the rows first, ``plot`` draws
+    the stored numbers. Each returns the display.
     """
 
     name: str | None
@@ -30,16 +30,16 @@ class Display:
     def _scores_of(
         estimator: Any, X: Any, pos_label: Any, response_method: str, name: str | None, groups: Any = None
     ) -> tuple[FloatArray, Any, str]:
-        """(scores of one class, that class's label, the model's name): what ``from_estimator`` adds to predictions.
+        """(scores of one class, that class's label, the model's name) for ``from_estimator``.
 
-        With ``groups`` scores are measured from each group's own threshold.
+        With ``groups`` scores are relative to each group's threshold.
         """
         more = {} if groups is None else {"groups": groups}
         scores, label = _inputs.response(estimator, X, pos_label, response_method, **more)
         return scores, label, type(estimator).__name__ if name is None else name
 
     def _panels(self, ax: Axes | None, size: tuple[float, float], *heights: float) -> list[Axes]:
-        """The axes given, or those of a new figure; in their place two panels where there are ``heights``, shares."""
+        """The given axes, or those of a new figure; with ``heights``, as shares, panels in place of the axes."""
         plt = _style.pyplot()
         if ax is None:
             _, ax = plt.subplots(figsize=size, layout="constrained")
@@ -56,7 +56,7 @@ class Display:
 
 
 class View(NamedTuple):
-    """The budgets drawn, where on the x axis, how many rows (or weight) make 1 on it, and what kind of axis it is."""
+    """The budgets drawn, their positions on the x axis, the rows (or weight) per unit on it, and the kind of axis."""
 
     shown: np.ndarray
     at: FloatArray
@@ -76,14 +76,14 @@ class BudgetDisplay(Display):
         self.rows, self.weighted, self.name = rows, weighted, name
 
     def _view(self, x: str, log: bool, start: float | None) -> View:
-        """What to draw, checked before there is a figure."""
+        """The view for these arguments, checked before a figure is created."""
         share = check.check_choice(x, "x", ("count", "share")) == "share"
         shown = _curves.from_start(self.budget, start, self.rows, self.total)
         unit = self.total if share else 1.0
         return View(shown, self.budget[shown] / unit, unit, share, log)
 
     def _budget_panels(self, view: View, ax: Axes | None, size: tuple[float, float], *heights: float) -> list[Axes]:
-        """As :meth:`_panels`, with the budget as x axis."""
+        """Same as :meth:`_panels`, with the budget as x axis."""
         panels = self._panels(ax, size, *heights)
         for panel in panels:
             _style.budget_axis(panel, view.share, view.log, float(view.at[0]), float(view.at[-1]), self.weighted)
@@ -92,7 +92,7 @@ class BudgetDisplay(Display):
         return panels
 
     def _curve(self, ax: Axes, which: str, view: View, style: dict[str, Any], label: str) -> None:
-        """The attribute ``which`` and, if there is one, its band."""
+        """Draw the attribute ``which`` and, if there is one, its band."""
         ax.plot(view.at, getattr(self, which)[view.shown], **{"label": label, **style})
         low, high = (getattr(self, f"{which}_{end}", None) for end in ("low", "high"))
         if low is not None and high is not None:
@@ -100,5 +100,5 @@ class BudgetDisplay(Display):
             ax.fill_between(view.at, low[view.shown], high[view.shown], **band)
 
     def _label(self, text: str | None) -> str:
-        """What the legend says of a curve: the name, what there is to say, or both."""
+        """A curve's label in the legend: its name, its description, or both."""
         return _style.SAYS.join(part for part in (self.name, text) if part) or "_"

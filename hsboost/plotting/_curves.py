@@ -1,4 +1,4 @@
-"""What the top k of a ranking hold, at every k: one sort, then sums. The same numbers as ``precision_at_k``."""
+"""Positives among the top k of a ranking, for every k: one sort, then sums. The same numbers as ``precision_at_k``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hsboost.plotting import _inputs
 
 
 class Ranking:
-    """Labelled rows sorted once by score, ready to be asked what the top k hold, for any k.
+    """Labelled rows sorted once by score, to count the positives among the top k for any k.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _hits(
 
 
 def _thin(n: int, limit: int) -> np.ndarray:
-    """At most about ``limit`` of 0 … n - 1: the first ones all, then even steps on a log axis and on a linear one."""
+    """About ``limit`` of 0 … n - 1: all of the first, then even steps on a log axis and on a linear one."""
     if n <= limit:
         return np.arange(n)
     first = max(limit // 4, 1)
@@ -94,13 +94,13 @@ class Measured:
     marked : float
         The mass that ``k`` means.
     at : int
-        Where ``marked`` is in ``budget``.
+        Index of ``marked`` in ``budget``.
     hits : list of ndarray of shape (m,)
         Weight of the positives among the top, for the scores and, if there is one, the baseline.
     share : ndarray of shape (m,)
         ``budget`` as shares of the total weight.
     common : dict
-        What every display of curves against the budget is made from.
+        Arguments for the constructor of every display of curves against the budget.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Measured:
         }
 
     def resampled(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """As :func:`resample`, at the budgets to draw."""
+        """:func:`resample` at the budgets to draw."""
         return resample(self._rankings, self.share, self.n_bootstrap, self._seed)
 
     def interval(self, draws: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -173,7 +173,7 @@ def resample(
 
 
 def check_resampling(n_bootstrap: int, confidence_level: float, random_state: int) -> None:
-    """One clear error each for the arguments of a bootstrap."""
+    """Check the arguments of a bootstrap."""
     check_whole(n_bootstrap, "n_bootstrap", 0)
     check_whole(random_state, "random_state", 0)
     if n_bootstrap == 1:
@@ -183,7 +183,7 @@ def check_resampling(n_bootstrap: int, confidence_level: float, random_state: in
 
 
 def check_whole(value: int, name: str, least: int) -> int:
-    """A whole number of at least ``least``."""
+    """An integer of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name} must be an int >= {least}, got {value!r}")
     return int(value)

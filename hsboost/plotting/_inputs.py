@@ -37,7 +37,7 @@ def check_rows(
     pos_label: Any,
     name: str = "y_score",
 ) -> Rows:
-    """Checked arrays, with one clear error for each thing that can be wrong with them."""
+    """Check the arrays, with one clear error for each kind of bad input."""
     score = check_one_column(y_score, name)
     labels = np.asarray(y_true)
     check.check_same_length(labels, "y_true", score.size, name)

@@ -1,4 +1,4 @@
-"""One look for all displays: colours told apart with every kind of colour vision, a light grid, one legend."""
+"""One style for all displays: colours distinct for every kind of colour vision, a light grid, one legend."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-#: Okabe and Ito's palette, in an order that keeps contrast on white. Line styles repeat the difference and, like the
-#: markers, tell curves of one colour apart.
+#: Okabe and Ito's palette, in an order that keeps contrast on white. Line styles repeat the distinction and, like the
+#: markers, distinguish curves of the same colour.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#E69F00", "#555555")
 DASHES = ("-", (0, (6, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (1.5, 1.2)), (0, (8, 1.5, 1, 1.5, 1, 1.5)))
 MARKERS = ("", "s", "^", "D")
 INK, QUIET, GRID, BAND = "#222222", "#6b6b6b", "#e4e4e4", "#f6e7b4"
 POSITIVE, NEGATIVE = PALETTE[1], PALETTE[0]
-#: Lines to compare a curve with.
+#: Style of reference lines.
 REFERENCE: dict[str, Any] = {"color": "#9a9a9a", "linewidth": 1.0, "zorder": 1}
 DOTTED: dict[str, Any] = {**REFERENCE, "linestyle": (0, (1, 2))}
 TITLE: dict[str, Any] = {"loc": "left", "fontsize": 11, "color": INK}
 SMALL, TINY = 9.0, 7.0
 CURVE, ONCE = "hsboost:curve", "hsboost:once"
 BASELINE: dict[str, Any] = {"color": PALETTE[-1], "linestyle": DASHES[1], "linewidth": 1.6, "zorder": 2.5, "gid": CURVE}
-#: Between a curve's name and what there is to say of it. A legend of many curves lists their names alone.
+#: Separator of a curve's name and its description. A legend of many curves lists the names only.
 SAYS = ":\u2002"
 MOST_INSIDE = 10
-#: matplotlib's places for a legend, in its order.
+#: matplotlib's locations for a legend, in its order.
 PLACES: tuple[Any, ...] = (
     *("upper right", "upper left", "lower left", "lower right", "center left", "center right"),
     *("lower center", "upper center", "center"),
@@ -57,22 +57,22 @@ def tidy(ax: Axes) -> None:
 
 
 def percent(axis: Any) -> None:
-    """Shares as "40 %"."""
+    """Format shares as "40 %"."""
     axis.set_major_formatter(lambda share, _: f"{round(100 * share, 6):g} %")
 
 
 def thousands(axis: Any) -> None:
-    """Counts as "12,000"."""
+    """Format counts as "12,000"."""
     axis.set_major_formatter(lambda value, _: number(value))
 
 
 def number(value: float) -> str:
-    """A count, or a weight that is not whole, for reading."""
+    """A count or a fractional weight, formatted for reading."""
     return f"{value:,.0f}" if abs(value - round(value)) < 1e-9 or abs(value) >= 1000 else f"{value:,.3g}"
 
 
 def budget_axis(ax: Axes, share: bool, log: bool, first: float, last: float, weighted: bool) -> None:
-    """The x axis of everything drawn against the budget."""
+    """Set up the x axis of a plot against the budget."""
     if log and last > first:
         from matplotlib.ticker import LogLocator, NullLocator
 
@@ -90,7 +90,7 @@ def budget_axis(ax: Axes, share: bool, log: bool, first: float, last: float, wei
 
 
 def fill(text: str, width: int) -> str:
-    """The text in lines of at most so many characters; signs and units stay with their numbers."""
+    """The text in lines of at most ``width`` characters; signs and units stay with their numbers."""
     glued = re.sub(r" (?=[%×…])|(?<=…) |(?<=%:) ", "\u00a0", text)
     return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in glued.split("\n"))
 
@@ -106,7 +106,7 @@ def curves(ax: Axes) -> list[Line2D]:
 
 
 def curve_style(ax: Axes, color: Any, line_kw: dict[str, Any]) -> dict[str, Any]:
-    """Look of the next curve on these axes; what the user gave comes first, also by matplotlib's short names."""
+    """Style of the next curve on these axes; the user's arguments take precedence, also under short names."""
     place = len(curves(ax))
     turn = place // len(PALETTE)  # shifts the line styles against the colours: 30 pairs, then markers
     own = {
@@ -134,10 +134,10 @@ def point(ax: Axes, x: float, y: float, color: Any, label: str = "_") -> None:
 
 
 def legend(ax: Axes, *above: Axes) -> None:
-    """Say what is drawn, curves first: inside the axes at a place of matplotlib's that hides no curve, else outside.
+    """Draw a legend, curves first: inside the axes at a location that hides no curve, otherwise outside.
 
-    "best" would not do: it looks neither at ``above``, axes that lie over ``ax`` and whose artists are listed, too, nor
-    at what a line means, and it chooses again, and differently, at another resolution.
+    matplotlib's "best" is not enough: it ignores the axes ``above``, which lie over ``ax`` and whose artists are listed
+    too, it treats reference lines like curves, and it may choose another location at another resolution.
     """
     layers = ax, *above
     handles: list[Any] = [handle for layer in layers for handle in layer.get_legend_handles_labels()[0]]
@@ -150,20 +150,20 @@ def legend(ax: Axes, *above: Axes) -> None:
     if len(handles) <= MOST_INSIDE:
         inside = ax.legend(handles, [fill(name, _characters(ax, SMALL) // 2) for name in names], **look)
         inside.set_in_layout(False)
-        figure.canvas.figure.draw_without_rendering()  # settles the layout, on which the places depend
+        figure.canvas.figure.draw_without_rendering()  # fixes the layout, on which the locations depend
         hidden: dict[str, tuple[int, int]] = {}
         for place in PLACES:
             inside.set_loc(place)
             box = inside.get_window_extent()
             met = [(layer, artist) for layer in layers for artist in layer.get_children() if _meets(artist, box)]
-            # A curve of axes above would run through the names: worse than to lie behind them.
+            # A curve of the axes above would be drawn over the names, which is worse than behind them.
             curves_met = sum(1 + (layer is not ax) for layer, artist in met if artist.get_gid() == CURVE)
             hidden[place] = curves_met, len(met)
         best = min(PLACES, key=hidden.__getitem__)
         inside.set_loc(best)
         frame = ax.get_window_extent()
         fits = box.width <= frame.width and box.height <= frame.height and hidden[best][0] == 0
-        if fits or figure.get_layout_engine() is None:  # without an engine, nothing makes room outside
+        if fits or figure.get_layout_engine() is None:  # without an engine, the legend gets no space outside
             return
     else:
         names = [name.partition(SAYS)[0] for name in names]
@@ -174,7 +174,7 @@ def legend(ax: Axes, *above: Axes) -> None:
     usual = float(np.quantile(lengths, 0.9))  # a column is as wide as its own names; ten more for a line and gaps
     columns = max(int((width + usual - max(lengths)) / (usual + 10)), 1)
     look |= {"ncols": columns, "columnspacing": 1.0, "labelspacing": 0.25, "borderpad": 0.1}
-    if ax.get_xlabel():  # leave the room above to a title
+    if ax.get_xlabel():  # leave the space above for a title
         from matplotlib.transforms import ScaledTranslation
 
         below = ax.transAxes + ScaledTranslation(0.0, -36.0 / 72.0, figure.dpi_scale_trans)
@@ -195,6 +195,6 @@ def _meets(artist: Any, box: Any) -> bool:
 
 
 def _characters(ax: Axes, size: float) -> int:
-    """About how many characters of this size, in points, stand side by side in the axes; 24 at least."""
+    """Approximate number of characters of this size, in points, that fit in a line of the axes; at least 24."""
     figure: Any = ax.figure
     return max(int(ax.get_window_extent().width * 72.0 / figure.dpi / (0.55 * size)), 24)

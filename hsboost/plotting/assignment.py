@@ -1,4 +1,4 @@
-"""HypersimplexDisplay: scores against their soft assignment, and what training did round by round."""
+"""HypersimplexDisplay: scores against their soft assignment, and the course of training round by round."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class HypersimplexDisplay(Display):
-    """See where the budget cuts through the scores: soft assignment, threshold, active band, both classes.
+    """Show where the budget cuts the scores: soft assignment, threshold, active band, both classes.
 
-    Rows in the active band are the only ones with a gradient: the picture shows what training can still change.
-    :meth:`plot` draws the scores, :meth:`plot_rounds` how threshold and active share came about.
+    Only rows in the active band have a gradient: the plot shows what training can still change. :meth:`plot` draws the
+    scores, :meth:`plot_rounds` threshold and active share over the rounds of training.
 
     Attributes
     ----------
@@ -110,8 +110,8 @@ class HypersimplexDisplay(Display):
         Parameters
         ----------
         estimator : fitted classifier
-            An HSClassifier (also in a Pipeline or a search) brings its ``k``, ``temperature`` and
-            ``training_history_``. Others are shown with the arguments given here.
+            An HSClassifier (also in a Pipeline or a search) supplies its ``k``, ``temperature`` and
+            ``training_history_``. Other classifiers are shown with the arguments given here.
         X, y : the rows and their labels.
         k : None, int or float in (0, 1), default None
             None: the estimator's own k. A count is a count of *these* rows.
@@ -213,18 +213,18 @@ class HypersimplexDisplay(Display):
         name: str | None = None,
         **line_kw: Any,
     ) -> HypersimplexDisplay:
-        """Draw the soft assignment above, and below it where positives (up) and negatives (down) lie.
+        """Draw the soft assignment and, below it, histograms of the positives (up) and negatives (down).
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Its place is taken by the two panels. Default: a new figure.
+            The two panels replace it. Default: a new figure.
         kind : {"scores", "rounds"}, default "scores"
             "rounds": :meth:`plot_rounds` instead.
         bins : int, default None
-            Of the histograms; None: up to 60, fewer for few rows. Each class is shown as shares of its own rows.
+            Bins of the histograms; None: up to 60, fewer for few rows. Each class is shown as shares of its own rows.
         name : str, optional
-            Of the title.
+            Name in the title.
         **line_kw
             Passed to ``Axes.plot`` for the assignment.
 
@@ -270,14 +270,14 @@ class HypersimplexDisplay(Display):
         return self
 
     def _limits(self) -> tuple[float, float]:
-        """All scores and, where that does not squeeze them, the whole band."""
+        """Axis limits: all scores and, unless that compresses them too much, the entire band."""
         low, high = float(self.score.min()), float(self.score.max())
         spread = (high - low) or self.temperature
         low, high = max(min(low, self.band[0]), low - 0.5 * spread), min(max(high, self.band[1]), high + 0.5 * spread)
         return low - 0.03 * (high - low), high + 0.03 * (high - low)
 
     def _rows(self, ax: Axes) -> None:
-        """Few rows are shown one by one on the curve."""
+        """Draw individual rows on the curve if they are few."""
         if self.score.size > 300:
             return
         for rows, color in ((~self.positive, _style.NEGATIVE), (self.positive, _style.POSITIVE)):
@@ -308,7 +308,7 @@ class HypersimplexDisplay(Display):
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Its place is taken by the panels. Default: a new figure.
+            The panels replace it. Default: a new figure.
         color, **line_kw
             Passed to ``Axes.plot``.
 
@@ -360,7 +360,7 @@ class HypersimplexDisplay(Display):
 
 
 def _check_history(history: Mapping[str, Any], column: int | None = None) -> dict[str, np.ndarray]:
-    """Per-round arrays of one length; a row of numbers where a round has several. ``column``: only that class's."""
+    """Check that all arrays have one entry per round, a number or a row of numbers. ``column``: that class's only."""
     needed = ("iteration", "soft_threshold", "active_share")
     missing = [key for key in needed if key not in history]
     if missing:

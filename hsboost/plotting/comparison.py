@@ -1,4 +1,4 @@
-"""LossComparisonDisplay: what each loss gains over log loss, with its interval."""
+"""LossComparisonDisplay: the gain of each loss over log loss, with its interval."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CALLED = {"precision": "precision among the top k", "recall": "recall among the
 
 
 class LossComparisonDisplay(Display):
-    """See what each loss gains over log loss: a point and an interval per loss, on the same trees and splits.
+    """Show the gain of each loss over log loss: a point and an interval per loss, on the same trees and splits.
 
     Filled points differ from log loss after the correction for the number of losses, hollow ones do not. Only precision
     is tested; recall and AUC are drawn hollow.
@@ -92,16 +92,16 @@ class LossComparisonDisplay(Display):
         return display.plot(ax, **style)
 
     def plot(self, ax: Axes | None = None, *, color: Any = None, name: str | None = None) -> LossComparisonDisplay:
-        """Draw onto ``ax``.
+        """Draw on ``ax``.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
             Default: a new figure.
         color : optional
-            Of points and intervals.
+            Colour of points and intervals.
         name : str, optional
-            Of the comparison, as title.
+            Name of the comparison, used as the title.
 
         Returns
         -------

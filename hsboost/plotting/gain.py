@@ -1,4 +1,4 @@
-"""BudgetGainDisplay: what a ranking gains over random order and over another model, at every budget."""
+"""BudgetGainDisplay: the gain of a ranking over random order and over another model, at every budget."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Kind = Literal["auto", "both", "lift", "difference"]
 class AtBudget(NamedTuple):
     """The numbers at the budget of interest; ``k``, ``hits`` and ``difference`` in rows (or weight).
 
-    ``hits`` are the positives among the top k, ``lift`` is their share over the prevalence. ``difference`` is hits less
-    those of the baseline, ``low`` to ``high`` its bootstrap interval of confidence ``level``; each None where it was
-    not asked for.
+    ``hits`` are the positives among the top k, ``lift`` is their share over the prevalence. ``difference`` is hits
+    minus those of the baseline, ``low`` to ``high`` its bootstrap interval of confidence ``level``; each is None if it
+    was not requested.
     """
 
     k: float
@@ -45,7 +45,7 @@ class AtBudget(NamedTuple):
 
 
 class BudgetGainDisplay(BudgetDisplay):
-    """See what a ranking gains: lift over random order, and positives found beyond a baseline model's, per budget.
+    """Show the gain of a ranking: lift over random order, and additional positives over a baseline model, per budget.
 
     Attributes
     ----------
@@ -56,12 +56,12 @@ class BudgetGainDisplay(BudgetDisplay):
     ceiling : ndarray of shape (m,)
         Lift of a perfect ranking.
     baseline_lift, difference : ndarray of shape (m,) or None
-        The baseline's lift, and positives found beyond the baseline's among the top k, in rows (or weight).
+        The baseline's lift, and the positives among the top k minus the baseline's, in rows (or weight).
     difference_low, difference_high : ndarray of shape (m,) or None
         Paired bootstrap band: the same resampled rows are ranked by both models.
     prevalence, positives, total : float
     at_budget : AtBudget or None
-        The numbers at the budget of interest; ``str`` of it is the sentence in the picture.
+        The numbers at the budget of interest; its ``str`` is the sentence in the plot.
     confidence_level : float
     name, baseline_name : str or None
     ax_, axes_, figure_
@@ -128,8 +128,8 @@ class BudgetGainDisplay(BudgetDisplay):
         baseline : fitted classifier or array-like of shape (n,), optional
             The model to compare with, or its scores.
         pos_label, groups, response_method
-            As for :meth:`PrecisionAtKDisplay.from_estimator`; they hold for both estimators (groups for a baseline that
-            was trained with them).
+            As for :meth:`PrecisionAtKDisplay.from_estimator`; they apply to both estimators (groups only to a baseline
+            that was trained with them).
         name, baseline_name : str, optional
             Default: the estimators' classes.
         **options
@@ -187,7 +187,7 @@ class BudgetGainDisplay(BudgetDisplay):
         n_bootstrap : int, default 300
             Resamples of the rows for the band of the difference; 0: no band.
         confidence_level : float, default 0.95
-            Of the band, at each budget by itself.
+            Confidence level of the band, pointwise for each budget.
         random_state : int, default 0
             Seed of the resampling.
         max_points : int, default 500
@@ -242,19 +242,19 @@ class BudgetGainDisplay(BudgetDisplay):
         color: Any = None,
         **line_kw: Any,
     ) -> BudgetGainDisplay:
-        """Draw onto ``ax``.
+        """Draw on ``ax``.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Default: a new figure. With two panels they take its place.
+            Default: a new figure. If there are two panels, they replace it.
         kind : {"auto", "both", "lift", "difference"}, default "auto"
             One panel or both; "auto": both if there is a baseline. For several displays on one axes: "lift" or
             "difference".
         x, log, start
             As for :meth:`PrecisionAtKDisplay.plot`.
         name, color, **line_kw
-            Of the curve; ``line_kw`` goes to ``Axes.plot``.
+            Label and style of the curve; ``line_kw`` goes to ``Axes.plot``.
 
         Returns
         -------
@@ -316,7 +316,7 @@ class BudgetGainDisplay(BudgetDisplay):
     def _marked_curve(
         self, ax: Axes, which: str, view: View, style: dict[str, Any], label: str, point: AtBudget | None
     ) -> None:
-        """A curve and, on it, the budget of interest."""
+        """Draw a curve and mark the budget of interest on it."""
         self._curve(ax, which, view, style, label)
         if point is not None:
             ax.axvline(point.k / view.unit, **_style.DOTTED)
@@ -328,5 +328,5 @@ def _signed(value: float) -> str:
 
 
 def _rounded(value: float) -> float:
-    """Ends of an interval are not known to a fraction of a row."""
+    """Round to whole rows where values are large: an interval's ends are not accurate to a fraction of a row."""
     return float(round(value)) if abs(value) >= 1.0 else round(value, 2)

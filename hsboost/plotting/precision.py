@@ -20,17 +20,17 @@ Metric = Literal["both", "precision", "recall"]
 
 
 class PrecisionAtKDisplay(BudgetDisplay):
-    """See what a ranking is worth at every budget: precision and recall of the k highest scores, for all k.
+    """Show the quality of a ranking at every budget: precision and recall of the k highest scores, for all k.
 
-    Make one with :meth:`from_estimator`, :meth:`from_predictions` or, for several models at once, :meth:`compare`.
+    Create one with :meth:`from_estimator`, :meth:`from_predictions` or, for several models at once, :meth:`compare`.
 
     Attributes
     ----------
     budget : ndarray of shape (m,)
-        The k drawn, in rows or, with weights, in weight: every k for up to ``max_points`` rows, else all small ones
-        and a thinned rest.
+        The k drawn, in rows or, with weights, in weight: every k for up to ``max_points`` rows, otherwise all small
+        ones and a subset of the others.
     precision, recall : ndarray of shape (m,)
-        What :func:`hsboost.precision_at_k` and :func:`hsboost.recall_at_k` give at these k, ties shared evenly.
+        :func:`hsboost.precision_at_k` and :func:`hsboost.recall_at_k` at these k, ties shared evenly.
     ceiling, recall_ceiling : ndarray of shape (m,)
         The same for a perfect ranking.
     prevalence : float
@@ -112,8 +112,8 @@ class PrecisionAtKDisplay(BudgetDisplay):
             The class to be found. None: the estimator's own ``pos_label_``, else ``classes_[1]``. For more than two
             classes it must be given, and picks that class's column of the scores.
         groups : array-like of shape (n,), optional
-            Group of each row, for an HSClassifier trained with groups: scores are measured from each group's own
-            threshold, so that rows of different groups compare.
+            Group of each row, for an HSClassifier trained with groups: scores are relative to each group's threshold,
+            so that rows of different groups can be compared.
         response_method : {"auto", "decision_function", "predict_proba"}, default "auto"
         name : str, optional
             Default: the estimator's class.
@@ -167,14 +167,14 @@ class PrecisionAtKDisplay(BudgetDisplay):
         pos_label : default None
             The label to be found; needed unless labels are 0/1, -1/1 or booleans. All others are the rest.
         n_bootstrap : int, default 0
-            So many resamples of the rows give a band; 0: none.
+            Number of resamples of the rows for a bootstrap band; 0: no band.
         confidence_level : float, default 0.95
         random_state : int, default 0
             Seed of the resampling.
         max_points : int, default 1000
             Longer curves are thinned to about this many points; small budgets are all kept.
         name : str, optional
-            Written beside the curve.
+            The curve's label.
         ax : matplotlib Axes, optional
             Default: a new figure.
         **plot_kw
@@ -252,7 +252,7 @@ class PrecisionAtKDisplay(BudgetDisplay):
         color: Any = None,
         **line_kw: Any,
     ) -> PrecisionAtKDisplay:
-        """Draw onto ``ax``. Further displays drawn onto the same axes get the next colour.
+        """Draw on ``ax``. Further displays on the same axes get the next colour.
 
         Parameters
         ----------
@@ -265,12 +265,12 @@ class PrecisionAtKDisplay(BudgetDisplay):
         log : bool, default False
             Logarithmic budgets, to see the small ones.
         start : float, default None
-            Smallest budget drawn, in rows (or weight). None: 10 of 500 rows or more, else the first; precision at
-            the very first ones moves in jumps of 1/k. The attributes hold all of them.
+            Smallest budget drawn, in rows (or weight). None: 10 for 500 rows or more, otherwise the first, because
+            precision at the smallest budgets changes in jumps of 1/k. The attributes hold all budgets.
         reference : bool, default True
             Draw the prevalence (the floor), the perfect ranking (the ceiling) and the break-even point.
         name, color, **line_kw
-            Of the curve; ``line_kw`` goes to ``Axes.plot``.
+            Label and style of the curve; ``line_kw`` goes to ``Axes.plot``.
 
         Returns
         -------
@@ -317,10 +317,10 @@ class PrecisionAtKDisplay(BudgetDisplay):
         return second
 
     def _reference(self, ax: Axes, metric: Metric, view: View, color: Any) -> None:
-        """The break-even point of each curve; once, what a perfect and a random ranking get."""
+        """Draw the curve's break-even point and, once per axes, the curves of a perfect and a random ranking."""
         even = self.positives / view.unit
         if even >= view.at[0]:
-            new = self.name is None or metric == "both"  # else the curve's own label says it
+            new = self.name is None or metric == "both"  # otherwise the curve's label contains it
             label = f"break-even {100 * self.break_even:.1f} %" if new else "_"
             _style.point(ax, even, self.break_even, color, label)
         gid = f"{_style.ONCE}:reference"

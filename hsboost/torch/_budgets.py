@@ -1,4 +1,4 @@
-"""k as the loss reads it: a rule that turns a batch's indicators into one budget per column."""
+"""The rules for k that turn a batch's indicators into one budget per column."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RULES = ("count", "half", "running")
 def check_budget(k: Any) -> str | float | tuple[float, ...]:
     """A rule's name, a count (int), a share (float in (0, 1)), or one count or share per column.
 
-    Counts stay ints. Raises ValueError naming what k may be.
+    Counts stay ints. Raises a ValueError that lists the accepted forms.
     """
     if isinstance(k, str):
         if k not in RULES:

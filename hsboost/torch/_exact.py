@@ -30,14 +30,14 @@ class ExactLoss(nn.Module):
     sigma : float, "learned" or "parameter", default 1.0
         Standard deviation of the scores, in units of the scores. ``"learned"``: the network has one more output, the
         last, which is log σ(x). ``"parameter"``: one σ for all rows, a parameter of this module (give
-        ``loss.parameters()`` to the optimiser), which starts at 1. Alone among the choices that scale with the
-        scores, a σ that may shrink lets the loss approach the zero-one loss.
+        ``loss.parameters()`` to the optimiser), which starts at 1. Only a σ that can shrink relative to the scores
+        lets the loss approach the zero-one loss.
     log : bool, default False
         The loss of a row: -log P instead of 1 - P.
     margin : float, optional
-        Leads μ_y - μ_i count as at most so much.
+        Upper limit of the leads μ_y - μ_i.
     reduction : {"mean", "sum", "none"}, default "mean"
-        Over the rows. ``"sum"`` is what `hsboost.losses.ExactLoss` gives.
+        Reduction over the rows. ``"sum"`` is the value of `hsboost.losses.ExactLoss`.
     sigma_bounds : (float, float), default (0.05, 20.0)
         Least and greatest σ, where it is learned. Beyond them σ stays at the bound, and only a gradient that leads
         back is kept.
@@ -45,18 +45,18 @@ class ExactLoss(nn.Module):
     Attributes
     ----------
     log_sigma : nn.Parameter
-        Of ``sigma="parameter"`` only, shape ().
+        Only with ``sigma="parameter"``; shape ().
 
     Shapes
     ------
     input (B, C) with target (B,) of class indices, or (B,) or (B, 1) with 0/1 targets: the one score is μ₁ - μ₀. With
-    ``sigma="learned"`` one more column. Half precision is raised to float32, in which the loss comes back. Memory is
-    about 3 · 8 bytes · B · (C - 1) · nodes, more when compiled.
+    ``sigma="learned"`` one more column. Half precision is converted to float32, also for the result. Memory is about
+    3 · 8 bytes · B · (C - 1) · nodes, more when compiled.
 
     Raises
     ------
     ValueError
-        For shapes that do not fit and targets out of range (looked at on the CPU only).
+        For shapes that do not match, and targets out of range (checked on the CPU only).
 
     References
     ----------
@@ -152,7 +152,7 @@ class ExactLoss(nn.Module):
 
 
 class _Bounded(Function):
-    """clamp whose gradient survives beyond the bounds where descent on it leads back."""
+    """clamp that keeps the gradient beyond the bounds where a descent step leads back to them."""
 
     generate_vmap_rule = True
 

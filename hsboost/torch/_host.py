@@ -1,4 +1,4 @@
-"""The bridge to the compiled core for tensors in this machine's memory: a batch of problems in one call."""
+"""The bridge to the compiled core for tensors in host memory: a batch of problems in one call."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hsboost._solver.problems import Problems
 from hsboost._solver.search import scale_of
 from hsboost._solver.segments import Segments, find_multipliers
 
-#: Columns are copied in groups of about so many scores: the copy stays in the cache, and fresh memory is slow.
+#: Columns are copied in groups of about this many scores: the copy stays in the cache, and new memory is slow.
 FEW_SCORES = 1 << 20
 
 
 def project(x: Tensor, k: Tensor, temperature: float, method: str) -> Tensor:
     """Projections of the rows of ``x`` (problems, n), float32 or float64; ``k`` (problems,) float64.
 
-    Rows that lie in memory as the columns of a matrix are read, and written, in that order.
+    Rows that are stored as the columns of a matrix are read and written in that order.
     Raises ValueError for scores that are not finite and for k out of range.
     """
     n = x.shape[1]
@@ -124,7 +124,7 @@ write_derivative = Kernel(_derivative)
 
 
 def _column_values(a: Any, anchor: Any, scale: Any, nu: Any, margin: Any, out: Any) -> None:
-    """`hsboost._kernels.gradient.block_values` of every column's threshold, row by row."""
+    """`hsboost._kernels.gradient.block_values` for every column's multiplier, row by row."""
     n, columns = a.shape
     for b in prange((n + TILE - 1) // TILE):
         for i in range(b * TILE, min(n, (b + 1) * TILE)):

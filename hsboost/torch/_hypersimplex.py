@@ -15,7 +15,7 @@ from hsboost.torch._targets import check_binary, check_classes, check_logits, ch
 
 
 class HypersimplexLoss(nn.Module):
-    """Train a network on a differentiable zero-one loss over its batch: the k best rows of a column should be its own.
+    """Train a network on a differentiable zero-one loss over its batch: a class's column should rank its rows highest.
 
     Each column of scores is projected over the rows of the batch, ŷ = soft_binary_argmax(scores, k), and compared with
     its 0/1 indicators y. At hard assignments ‖ŷ - y‖² counts mistakes, k + P - 2 TP@k with P positives. The same
@@ -35,7 +35,7 @@ class HypersimplexLoss(nn.Module):
         ``"mean"``: Σ (ŷ - y)² / B, added up over classes (no ½, as in the paper's code). ``"sum"``: ½ Σ (ŷ - y)².
         ``"none"``: the ½ (ŷ - y)² themselves.
     num_classes : int, optional
-        Columns (1 for one score per row). Needed for ``k="running"`` alone.
+        Columns (1 for one score per row). Needed only for ``k="running"``.
     momentum : float in (0, 1] or None, default 0.1
         Weight of the newest batch in the running frequencies; the first batches count equally until their number
         reaches 1 / momentum. None: all batches ever seen count equally. Updated in training mode only.
@@ -48,19 +48,19 @@ class HypersimplexLoss(nn.Module):
     Shapes
     ------
     input (B, C) with target (B,) of class indices: multiclass. Input (B,) or (B, 1) with 0/1 targets of the same shape
-    or (B,): binary. Input (B, C) with target (B, C) of 0/1: multilabel. Half precision is raised to float32, in which
-    the loss comes back.
+    or (B,): binary. Input (B, C) with target (B, C) of 0/1: multilabel. Half precision is converted to float32, also
+    for the result.
 
     Notes
     -----
     Scores are compared within a column only: adding a constant to a column changes nothing. Subtract
     :meth:`soft_threshold` before taking the best column of a row. Rows compete within the batch: with gradient
-    accumulation or several devices each part is a batch of its own.
+    accumulation or several devices each part is a separate batch.
 
     Raises
     ------
     ValueError
-        For shapes that do not fit, targets out of range (looked at on the CPU only).
+        For shapes that do not match, and targets out of range (checked on the CPU only).
 
     References
     ----------
@@ -131,8 +131,8 @@ class HypersimplexLoss(nn.Module):
     def soft_threshold(self, input: Tensor, target: Tensor) -> Tensor:
         """The score that gets ŷ = 1/2 in each column: subtract it before comparing columns by ``argmax``.
 
-        The loss leaves each column free to move as a whole, so scores of different columns have no common zero.
-        Take the cuts from (unaugmented) training rows, in evaluation mode, as many as fit at once.
+        The loss does not change when a constant is added to a column, so the columns have no common zero. Compute the
+        cuts from (unaugmented) training rows, in evaluation mode, with as many rows as fit into memory.
 
         Parameters
         ----------

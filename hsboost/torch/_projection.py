@@ -40,17 +40,17 @@ def soft_binary_argmax(
     x : Tensor, float16, bfloat16, float32 or float64
         Raw scores, finite, any shape. Half precision is solved in float32 (sums in float64) and rounded at the end.
     k : float or Tensor that broadcasts to the shape of x without ``dim``
-        Sum of each slice, whole or fractional, 0 <= k <= n. A constant: no gradient.
+        Sum of each slice, integer or fractional, 0 <= k <= n. A constant: no gradient.
     temperature : float, default 1.0
         Softness, in units of x. Towards 0 the result is the indicator of the k largest scores.
     dim : int, default -1
         The dimension along which scores compete.
     method : {"threshold", "pav"}, default "threshold"
         ``"threshold"``: search for ν, O(n), no sort. ``"pav"``: the paper's sort and pool-adjacent-violators, for
-        comparison: on the CPU, float32 and float64 alike through one thread and one problem at a time.
+        comparison: on the CPU, one thread, one problem at a time, for float32 and float64.
     validate : bool, default False
-        Check the values of ``x`` and ``k`` on a GPU too, which makes the host wait for it. On the CPU they are always
-        checked; without the check, and in compiled code, a slice with bad values gets NaN.
+        Check the values of ``x`` and ``k`` on a GPU too, which makes the host wait for the GPU. On the CPU they are
+        always checked; without the check, and in compiled code, a slice with bad values gets NaN.
 
     Returns
     -------
@@ -59,8 +59,8 @@ def soft_binary_argmax(
     Raises
     ------
     ValueError
-        For an ``x`` that is empty along ``dim`` or not of floats, k out of range or of a shape that does not fit,
-        scores that are not finite, and a temperature that is not positive.
+        For an ``x`` that is empty along ``dim`` or not of floats, k out of range or of a shape that does not
+        broadcast, scores that are not finite, and a temperature that is not positive.
 
     References
     ----------

@@ -15,7 +15,7 @@ from torch.autograd import Function
 
 from hsboost._kernels.exact import DIGITS, FAR
 
-#: Newton steps to the maximum of the integrand, and steps down its left flank; more change nothing (see the tests).
+#: Newton steps to the maximum of the integrand, and steps down its left flank; more do not change the result.
 MODE_STEPS = 10
 FLANK_STEPS = 26
 
@@ -24,7 +24,7 @@ _ROOT_HALF = math.sqrt(0.5)
 
 
 def node_count(others: int) -> tuple[int, int]:
-    """Nodes to the left and to the right of the maximum, for the worst rows with so many other classes."""
+    """Nodes to the left and to the right of the maximum, for the worst rows with this many other classes."""
     doublings = math.log2(others + 1)
     return math.ceil(12 + 3.5 * doublings), math.ceil(14 + 8.5 * doublings)
 
@@ -39,7 +39,7 @@ def log_probability(a: Tensor) -> Tensor:
     place = torch.arange(-left, right + 1, dtype=a.dtype, device=a.device)
     # Far rows: Laplace's method, one node at the maximum.
     t = mode.unsqueeze(-1) + torch.where(far, 0.0, step).unsqueeze(-1) * place
-    # Relative to the maximum: t²/2 itself would round off what the logarithms of Φ leave of it.
+    # Relative to the maximum: t²/2 nearly cancels with the logarithms of Φ, and would lose the digits of the rest.
     top = 0.5 * mode * mode
     log_g = log_cdf(t.unsqueeze(-1) + a.unsqueeze(-2)).sum(-1) + (top.unsqueeze(-1) - 0.5 * t * t)
     total = torch.logsumexp(log_g, -1) - top + torch.log(step) - _HALF_LOG_2PI
@@ -82,7 +82,7 @@ def log_cdf(x: Tensor) -> Tensor:
     """log Φ(x). The derivative of torch's own log_ndtr loses digits far to the left, as a difference of squares."""
     if not torch.compiler.is_compiling():
         return _LogCdf.apply(x)
-    # What compilers trace: the same function from pieces whose derivatives are right, each kept where it is finite.
+    # For compilers: the same function from pieces with correct derivatives, each used where it is finite.
     left = torch.where(x < 0.0, -_ROOT_HALF * x, 0.0)
     right = torch.where(x < 0.0, 0.0, _ROOT_HALF * x)
     below = torch.log(0.5 * torch.special.erfcx(left)) - left * left
@@ -90,7 +90,7 @@ def log_cdf(x: Tensor) -> Tensor:
 
 
 class _LogCdf(Function):
-    """log Φ with λ as its derivative; keeps its argument alone."""
+    """log Φ with λ as its derivative; stores only its argument."""
 
     generate_vmap_rule = True
 

@@ -1,11 +1,11 @@
-"""The threshold search in tensor operations: for CUDA, and for what torch.compile traces on any device.
+"""The multiplier search in tensor operations: for CUDA, and for code that torch.compile traces on any device.
 
 Two stages, both free of sorts and of values read by the host. *Selection* finds the pivot, the score of rank ⌈k⌉, bit
 by bit: counting the scores above a few trial values fixes the next bits of the pivot's floating-point pattern, whatever
-the range of the scores. Measured from the pivot, in units of the temperature, the threshold nu is in [-1, 0]. *Search*
-finds it there: sixteenfold division of the bracket for problems that are cheap to evaluate, or are being compiled (a
-fixed number of steps, all trial values in one operation), Newton's method for large ones. Division ends with one Newton
-step from the active set, which is exact because F is piecewise linear.
+the range of the scores. Relative to the pivot, in units of the temperature, the multiplier nu is in [-1, 0]. *Search*
+finds it there: sixteenfold division of the bracket for problems that are cheap to evaluate or being compiled (a fixed
+number of steps, all trial values in one operation), Newton's method for large ones. Division ends with one Newton step
+from the active set, which is exact because F is piecewise linear.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ MARGIN = 64 * 2.220446049250313e-16
 #: Trial values per step are 2**BITS - 1 where all of them are evaluated at once.
 BITS = 4
 
-#: From so many scores on, trial values are evaluated one by one, and the host looks every few steps whether the search
-#: is over: a look costs less than a step there. Below, and when compiling, nothing is read by the host.
+#: From this many scores on, trial values are evaluated one by one, and the host checks every few steps whether the
+#: search is done: there, a check costs less than a step. Below, and when compiling, the host reads no values.
 LARGE = 1 << 20
 LOOK_EVERY = 4
 
 #: Newton's method ends by itself; bisection every third step bounds the number of steps by this.
 MOST_STEPS = 180
 
-#: A last step further than this from the bracket has been led astray by a kink of F.
+#: A last step that ends further than this from the bracket is wrong: a kink of F was in between.
 ASTRAY = 2.0**-20
 
 
@@ -55,15 +55,15 @@ def select(x: Tensor, rank: Tensor, bits: int) -> Tensor:
     """The score of that rank, best first, in each problem: ``x`` (…, n), ``rank`` (…) from 1 to n."""
     wide = x.dtype == torch.float64
     width = 64 if wide else 32
-    # Read as whole numbers, with the negative ones turned round, floats sort as the numbers do.
+    # As integers, with the negative ones inverted, floats keep their order.
     pattern = x.contiguous().view(torch.int64 if wide else torch.int32)
     turn = (1 << (width - 1)) - 1
     key = torch.where(pattern < 0, pattern ^ turn, pattern)
     found = torch.zeros_like(rank, dtype=key.dtype)
     for shift in range(width - bits, -1, -bits):
-        # The highest digit counts from the most negative pattern up.
+        # The highest digit starts at the most negative pattern.
         first = -(1 << (bits - 1)) if shift == width - bits else 0
-        # Shifted, not multiplied: torch 2.13's compiler for CPUs multiplies such large whole numbers wrongly.
+        # Shifted, not multiplied: torch 2.13's compiler for CPUs multiplies such large integers wrongly.
         trials = torch.arange(first + 1, first + (1 << bits), dtype=key.dtype, device=x.device) << shift
         trials = found.unsqueeze(-1) + trials
         enough = (key.unsqueeze(-2) >= trials.unsqueeze(-1)).sum(-1) >= rank.unsqueeze(-1)
@@ -89,7 +89,7 @@ def divide(z: Tensor, k: Tensor, steps: int) -> Tensor:
 
 
 def newton(z: Tensor, k: Tensor) -> Tensor:
-    """nu in [-1, 0] by Newton's method inside a bracket; the host looks every `LOOK_EVERY` steps whether it is over."""
+    """nu in [-1, 0] by Newton's method inside a bracket; the host checks every `LOOK_EVERY` steps for the end."""
     low, high, nu = torch.full_like(k, -1.0), torch.zeros_like(k), torch.full_like(k, -0.5)
     for step in range(MOST_STEPS):
         excess, active = excess_at(z, k, nu)
@@ -106,7 +106,7 @@ def newton(z: Tensor, k: Tensor) -> Tensor:
 
 
 def excess_at(z: Tensor, k: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
-    """F(nu) and minus its slope, the number of active scores. Ones are counted apart: their sum loses no digit."""
+    """F(nu) and minus its slope, the number of active scores. Ones are counted separately, which is exact."""
     v = z - nu.unsqueeze(-1)
     inside = (v > 0.0) & (v < 1.0)
     ones = (v >= 1.0).sum(-1).to(k.dtype)

@@ -1,4 +1,4 @@
-"""What both losses ask of their input: scores and targets of matching shapes, and the reduction."""
+"""Checks of both losses' input: scores and targets of matching shapes, and the reduction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 def check_reduction(reduction: str) -> str:
-    """One of the three."""
+    """One of "mean", "sum" and "none"."""
     return check.check_choice(reduction, "reduction", REDUCTIONS)
 
 
@@ -48,7 +48,7 @@ def check_binary(target: Tensor, shape: torch.Size) -> Tensor:
 
 
 def readable(t: Tensor) -> bool:
-    """Whether values can be looked at for nothing: in this machine's memory, outside of transforms and compilers."""
+    """Whether reading values is free: in host memory, outside of transforms and compilers."""
     if torch.compiler.is_compiling() or t.device.type != "cpu":
         return False
     try:
@@ -58,5 +58,5 @@ def readable(t: Tensor) -> bool:
 
 
 def indicators(target: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
-    """(B, classes) of 0 and 1; unlike one_hot it makes no GPU wait."""
+    """(B, classes) of 0 and 1; unlike one_hot it does not synchronise with a GPU."""
     return (target.unsqueeze(-1) == torch.arange(classes, device=target.device)).to(dtype)

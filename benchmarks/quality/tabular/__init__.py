@@ -1,6 +1,7 @@
-"""Losses on tables, under one of four protocols; the paper's table among them, made honestly.
+"""Losses on tables, under one of four protocols, one of them the paper's recipe.
 
-``adapters``, ``rivals`` and ``published`` say what a loss is to each booster, ``boosters`` train it on one of the
-``splits``; ``evaluate`` and ``resample`` measure on test, ``tuning`` searches. ``protocols`` and ``plan`` say which
-runs, ``run`` makes them; ``statistics`` (with the tests of ``compare``) are what ``report`` and ``plots`` show.
+``adapters``, ``losses`` and ``published`` define a loss for each booster, ``boosters`` trains it on one of the
+``splits``; ``evaluate`` and ``resample`` compute test metrics, ``tuning`` searches parameters. ``plan`` lists the runs,
+``run`` carries them out; ``report``, ``paper``, ``notes`` and ``plots`` show the ``statistics`` (with the tests of
+``compare``).
 """

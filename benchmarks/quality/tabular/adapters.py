@@ -1,4 +1,4 @@
-"""What a loss is to this benchmark, and the boosters' own losses and hsboost's in those terms."""
+"""The interface of a loss in this benchmark, and adapters for the boosters' own losses and hsboost's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IntArray = NDArray[np.int64]
 
 
 def identity(values: FloatArray) -> FloatArray:
-    """Return the raw scores that a booster hands to its metric unchanged."""
+    """Return the values unchanged, for a booster that passes raw scores to its metric."""
     return np.asarray(values, dtype=np.float64)
 
 
@@ -31,11 +31,11 @@ def from_probability(values: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class Objective:
-    """What one booster needs to train one loss.
+    """The inputs of one booster to train one loss.
 
-    ``params`` are added to the trees' settings; ``function`` is the custom objective, or None for a built-in
-    one; ``to_raw`` turns what the booster passes to a metric during training into raw scores; ``query_rows`` asks
-    for training rows in random queries of so many rows (None: no queries).
+    ``params`` are added to the trees' settings; ``function`` is the custom objective, or None for a built-in one;
+    ``to_raw`` converts the values that the booster passes to a metric during training into raw scores; ``query_rows``
+    is the size of random queries into which training rows are split (None: no queries).
     """
 
     params: dict[str, Any]
@@ -46,7 +46,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Range:
-    """Where a parameter is searched, and its default; ``log``: on a logarithmic scale, ``whole``: in integers."""
+    """A parameter's search range and default; ``log``: on a logarithmic scale, ``whole``: in integers."""
 
     low: float
     high: float
@@ -58,7 +58,7 @@ class Range:
 class Loss(ABC):
     """One rival: a name for the command line, a label for the report and an objective for each booster.
 
-    ``space`` are the parameters of its own that the tuned protocol searches besides the trees'.
+    ``space`` are the loss's own parameters that the tuned protocol searches in addition to the trees'.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Loss(ABC):
         """Return a fresh XGBoost objective."""
 
     def on(self, y_train: IntArray) -> Loss:
-        """Return the loss fitted to a training split's labels; most need nothing of them and return themselves."""
+        """Return the loss fitted to a training split's labels; most losses do not depend on them."""
         return self
 
     def tuned(self, **own: float) -> Loss:
@@ -90,12 +90,12 @@ class Loss(ABC):
         return None
 
     def describe(self) -> dict[str, Any]:
-        """List what of this loss decides its figures, for the settings' fingerprint and the report."""
+        """List the loss's settings that affect its figures, for the settings' fingerprint and the report."""
         return {"lightgbm": self.lightgbm().params, "xgboost": self.xgboost().params}
 
 
 class SquaredError(Loss):
-    """Regression on the 0/1 label: what the paper's published "cross entropy" scripts really train."""
+    """Regression on the 0/1 label, which the paper's published "cross entropy" scripts train."""
 
     name = "l2"
     label = "L2 (the paper's script)"
@@ -124,7 +124,7 @@ class LogLoss(Loss):
 
 
 class Custom(Loss):
-    """A loss that is trained through an objective of hsboost's."""
+    """A loss that is trained through an objective of hsboost."""
 
     @abstractmethod
     def objective(self) -> Callable[..., Any]:
@@ -134,9 +134,9 @@ class Custom(Loss):
         return Objective({}, self.objective())
 
     def xgboost(self) -> Objective:
-        # The nominal objective decides what predict returns: squared error has the identity link, so raw scores. A
-        # custom objective gets no fitted intercept, and the loss needs none: its gradients sum to zero, or it starts
-        # from its best constant.
+        # The nominal objective sets what predict returns: squared error has the identity link, so raw scores. A
+        # custom objective gets no fitted intercept, and the loss does not need one: its gradients sum to zero, or it
+        # starts from its best constant.
         return Objective({"objective": "reg:squarederror", "base_score": 0.0}, self.objective())
 
     def describe(self) -> dict[str, Any]:
@@ -155,7 +155,7 @@ SIBLINGS = {
 class Hypersimplex(Custom):
     """hsboost's loss, or a sibling, with the library's defaults unless told: k is the training prevalence.
 
-    ``budget`` multiplies the odds of that prevalence; ``k`` is then the share of rows that comes of it.
+    ``budget`` multiplies the odds of that prevalence; ``k`` is then the resulting share of rows.
     """
 
     name = "hypersimplex"
@@ -190,7 +190,7 @@ class Hypersimplex(Custom):
 
 
 class Registered(Custom):
-    """A loss of hsboost's registry, through the one objective adapter, with the library's defaults unless told."""
+    """A loss of hsboost's registry, through the objective adapter, by default with the library's defaults."""
 
     def __init__(
         self,
@@ -217,8 +217,8 @@ class Registered(Custom):
 class FromIntercept:
     """A loss's objective whose scores start from the loss's best constant, as the built-in objectives do.
 
-    The constant is found at the first call and added to the booster's scores before the loss sees them; it moves
-    neither ranks nor cuts, so the booster's own scores are evaluated.
+    The constant is computed in the first call and added to the booster's scores before the loss. It changes neither
+    ranks nor cuts, so the booster's own scores are evaluated.
     """
 
     def __init__(self, loss: Any) -> None:

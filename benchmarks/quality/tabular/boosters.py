@@ -16,14 +16,14 @@ from benchmarks.quality.tabular.published import recipe
 from benchmarks.quality.tabular.settings import Settings
 
 METRIC = "selection"
-#: Points kept of a course over rounds: enough for a curve, few enough to store.
+#: Points kept of a learning curve: enough to draw it, few enough to store.
 POINTS = 200
 Score = Callable[[FloatArray], float]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model, reduced to what the report needs.
+    """A trained model, reduced to the values that the report needs.
 
     ``raw_valid`` and ``raw_test`` are raw scores at the selected round; ``rounds`` is that round's number
     (from 1), ``rounds_trained`` counts the rounds boosted before early stopping ended training; ``seconds``
@@ -43,7 +43,7 @@ class Trained:
 
 @dataclass
 class _Stopwatch:
-    """The selection metric on raw scores, with the time that it took (which is not the loss's time), and its course."""
+    """The selection metric on raw scores, its time (which is not the loss's time), and its learning curve."""
 
     score: Score
     to_raw: Callable[[FloatArray], FloatArray]
@@ -75,14 +75,14 @@ class _Stopwatch:
 
 
 def thinned(values: list[float]) -> list[tuple[int, float]]:
-    """Keep at most about POINTS of a course, as (round from 1, value with six digits), the last one always."""
+    """At most about POINTS points of a learning curve, as (round from 1, value with six digits), with the last."""
     step = max(1, -(-len(values) // POINTS))
     rounds = [*range(step, len(values), step), len(values)] if values else []
     return [(number, float(f"{values[number - 1]:.6g}")) for number in rounds]
 
 
 class Prepared(ABC):
-    """One split (``train``, ``valid``, ``test`` with .X and .y) in a booster's own format, that serves every loss.
+    """One split (``train``, ``valid``, ``test`` with .X and .y) in a booster's own format, used for every loss.
 
     ``params`` are the trees' settings; ``patience`` are rounds without a better validation metric before training ends.
     """
@@ -94,9 +94,9 @@ class Prepared(ABC):
         self.rows, self.valid, self.test = self.convert()
 
     def train(self, loss: Loss, score: Score, rounds: int, trees: Mapping[str, Any] | None = None) -> Trained:
-        """Boost at most ``rounds`` rounds, stop early by ``score`` on validation (higher is better).
+        """Boost at most ``rounds`` rounds, with early stopping by ``score`` on validation (higher is better).
 
-        ``loss`` is one that was fitted to these training labels; ``trees`` are settings that replace the usual ones.
+        ``loss`` must be fitted to these training labels; ``trees`` are settings that replace the usual ones.
         """
         objective = self.objective_of(loss)
         watch = _Stopwatch.of(objective, score)
@@ -122,7 +122,7 @@ class Prepared(ABC):
 
     @abstractmethod
     def in_queries(self, order: Any, sizes: Any) -> tuple[Any, Any]:
-        """The training rows in queries, in the bins of the plain ones, and validation rows that go with them."""
+        """The training rows in queries, in the bins of the plain ones, and matching validation rows."""
 
     @abstractmethod
     def objective_of(self, loss: Loss) -> Objective:
@@ -148,11 +148,11 @@ class Booster(ABC):
 
     @abstractmethod
     def params(self, settings: Settings, dataset: str) -> dict[str, Any]:
-        """Return the trees' settings, the same for every loss; what is not named is the booster's default."""
+        """Return the trees' settings, the same for every loss; all others are the booster's defaults."""
 
     @abstractmethod
     def space(self) -> dict[str, Range]:
-        """Return what the tuned protocol searches: settings of the trees, the same for every loss."""
+        """Return the settings of the trees that the tuned protocol searches, the same for every loss."""
 
     def prepare(self, train: Any, valid: Any, test: Any, settings: Settings, seed: int) -> Prepared:
         """Convert the three splits; ``seed`` drives the booster's own sampling."""
@@ -212,7 +212,7 @@ class LightGBM(Booster):
         return {
             **(recipe(dataset).params if settings.protocol == "paper" else usual),
             "num_threads": settings.threads,
-            # Without these two, LightGBM picks its histogram layout by a stopwatch, and reruns may differ.
+            # Without these two, LightGBM chooses its histogram layout by timing it, and reruns may differ.
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,

@@ -1,4 +1,4 @@
-"""Is a difference more than noise? Paired tests that know how seeds and test rows overlap, and Holm's correction."""
+"""Paired tests that account for the overlap of seeds and test rows, and Holm's correction."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def standard_error(
 ) -> tuple[float, float]:
     """Standard error of the mean of paired differences over seeds, and its degrees of freedom.
 
-    Seeds with splits of their own draw overlapping rows from one table: their spread is widened as Nadeau and Bengio
-    do, s² (1/S + test rows / training rows), with S - 1 degrees of freedom. Where every seed has the same test rows,
-    the seeds' spread knows nothing of other rows: s²/S + the variance of the mean difference over bootstrap samples of
-    the test rows (Welch and Satterthwaite's degrees of freedom). One seed: the bootstrap alone.
+    Seeds with separate splits draw overlapping rows from one table: their variance is increased as by Nadeau and
+    Bengio, s² (1/S + test rows / training rows), with S - 1 degrees of freedom. If every seed has the same test rows,
+    the variance over seeds does not include the choice of rows: s²/S + the variance of the mean difference over
+    bootstrap samples of the test rows (Welch and Satterthwaite's degrees of freedom). One seed: the bootstrap alone.
     """
     values = np.asarray(gaps, dtype=np.float64)
     seeds = len(values)
@@ -39,7 +39,7 @@ def standard_error(
 
 
 def p_value(mean: float, error: float, freedom: float) -> float:
-    """Two-sided p of a difference; with no spread to judge by, 1."""
+    """Two-sided p of a difference; 1 if the standard error is 0."""
     return 1.0 if error <= 1e-12 * (1.0 + abs(mean)) else float(2.0 * t.sf(abs(mean) / error, freedom))
 
 
@@ -49,7 +49,7 @@ def half_width(error: float, freedom: float) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values: below α for the differences that stand when all are tested together at α."""
+    """Holm's adjusted p-values: below α for the differences that are significant when all are tested together at α."""
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     adjusted = np.empty(len(values))

@@ -1,4 +1,4 @@
-"""Metrics on raw scores: one definition for every loss, selection on validation, figures on test."""
+"""Metrics of raw scores: one definition for every loss, selection on validation, figures on test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.suite.options import OptionError
 
 @dataclass(frozen=True)
 class Metric:
-    """A column of the report: its key in a record, its headings (``brief`` for terminals), its good side."""
+    """A column of the report: its key in a record, its headings (``brief`` for terminals), its better direction."""
 
     key: str
     label: str
@@ -32,13 +32,13 @@ METRICS = (
     Metric("log_loss", "log loss", "logl.", higher_is_better=False),
 )
 ECE = Metric("calibration_error", "ECE", "ECE", higher_is_better=False)
-#: Bins of the expected calibration error, of as many rows each as can be.
+#: Bins of the expected calibration error, with numbers of rows as equal as possible.
 ECE_BINS = 15
 SHARES = {"precision_1%": 0.01, "precision_5%": 0.05, "precision_10%": 0.1}
 # The budgets of the curve: shares of the test rows, 0.1 % to all of them, evenly spaced on a logarithmic
 # axis.
 BUDGETS = tuple(float(share) for share in np.geomspace(0.001, 1.0, 31).round(6))
-# Below so many rows a precision moves in steps of more than 10 % and a curve shows only noise.
+# With fewer rows a precision changes in steps of more than 10 % and a curve shows only noise.
 FEWEST_ROWS = 10
 
 
@@ -114,9 +114,9 @@ def accuracy_cut(y_true: IntArray, raw: FloatArray) -> float:
 def calibrated(y_valid: IntArray, raw_valid: FloatArray, raw_test: FloatArray) -> FloatArray:
     """Turn test scores into probabilities by isotonic regression on validation, for every loss alike.
 
-    Isotonic regression sees only the order of the scores, so no loss gains by the shape of its scores.
-    Probabilities are clipped to [1/(n+2), (n+1)/(n+2)]: n validation rows cannot vouch for more certainty
-    (Laplace's rule).
+    Isotonic regression depends only on the order of the scores, so no loss gains by the shape of its scores.
+    Probabilities are clipped to [1/(n+2), (n+1)/(n+2)]: n validation rows do not support more certainty (Laplace's
+    rule).
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -126,13 +126,13 @@ def calibrated(y_valid: IntArray, raw_valid: FloatArray, raw_test: FloatArray) -
 
 
 def calibration_bins(probabilities: FloatArray) -> IntArray:
-    """Bin probabilities (n,) into ECE_BINS of equal counts, or fewer; equal probabilities share a bin."""
+    """Bin probabilities (n,) into at most ECE_BINS bins of equal counts; equal probabilities share a bin."""
     edges = np.unique(np.quantile(probabilities, np.linspace(0.0, 1.0, ECE_BINS + 1)[1:-1]))
     return np.searchsorted(edges, probabilities, side="right")
 
 
 def calibration_error(y_true: IntArray, probabilities: FloatArray) -> float:
-    """Expected calibration error: how far probabilities lie from frequencies, averaged over bins by their rows."""
+    """Expected calibration error: distance of probabilities and frequencies, averaged over bins by their rows."""
     gaps = np.bincount(calibration_bins(probabilities), probabilities - y_true)
     return float(np.abs(gaps).sum() / len(y_true))
 
@@ -140,7 +140,7 @@ def calibration_error(y_true: IntArray, probabilities: FloatArray) -> float:
 def evaluate(
     loss: Loss, y_valid: IntArray, raw_valid: FloatArray, y_test: IntArray, raw_test: FloatArray
 ) -> dict[str, Any]:
-    """Compute every figure of one run on test; validation serves only to choose the cut and to calibrate.
+    """Compute every figure of one run on test; validation is used only to choose the cut and to calibrate.
 
     Returns the keys of METRICS and ECE, ``own_log_loss`` (of the loss's own probabilities, None where it has none)
     and ``curve``, the precision at each of BUDGETS.

@@ -1,4 +1,4 @@
-"""Which losses there are, under which names; among them the strongest easy rivals for the top of the list."""
+"""The losses by name, among them the strongest simple rivals for the top of a ranking."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from benchmarks.quality.tabular.adapters import (
 )
 from benchmarks.quality.tabular.published import PublishedHypersimplex
 
-#: Rows of a training query. One query of the whole table is out of reach: LightGBM takes 10,000 rows at most, and
-#: the pairs grow with its square. Random queries of some hundred rows mirror the table, so that the top of a query is
-#: the top of the table, and both boosters rank far better so than with one long query truncated to as many pairs.
+#: Rows of a training query. A single query of all rows is not possible: LightGBM takes 10,000 rows at most, and the
+#: pairs grow with the square. Random queries of some hundred rows resemble the table, so that the top of a query is the
+#: top of the table, and both boosters rank far better than with one long query truncated to as many pairs.
 QUERY_ROWS = 250
 
 
 class ClassWeighted(Loss):
-    """Log loss in which positives weigh (negatives / positives) ** ``power``; 1 makes both classes weigh the same."""
+    """Log loss in which positives weigh (negatives / positives) ** ``power``; 1 gives both classes equal weight."""
 
     name = "weighted-log-loss"
     label = "log loss, classes balanced"
@@ -91,14 +91,14 @@ class Ranking(Loss):
 
 
 def queries(rows: int, query_rows: int, seed: int) -> tuple[IntArray, IntArray]:
-    """Deal rows out to queries: a random order of the rows, and the sizes of the queries along it (±1 alike)."""
+    """Assign rows to queries: a random order of the rows, and the sizes of the queries along it (equal up to 1)."""
     order = np.random.default_rng(seed).permutation(rows)
     count = max(1, round(rows / query_rows))
     return order, np.full(count, rows // count) + (np.arange(count) < rows % count)
 
 
-#: Losses that ``--losses`` may name. Not among them, because with two classes they are others: softmax and sampled
-#: softmax (log loss), squared (L2).
+#: Losses that ``--losses`` accepts. Softmax and sampled softmax are log loss with two classes, and squared is L2, so
+#: they are not in the list.
 LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
@@ -119,7 +119,7 @@ LOSSES: dict[str, Loss] = {
         Registered("squared-hinge", "squared hinge"),
     )
 }
-#: With those of one protocol only.
+#: These, and the losses of a single protocol.
 EVERY_LOSS: dict[str, Loss] = LOSSES | {PublishedHypersimplex.name: PublishedHypersimplex()}
 DEFAULT_LOSSES = (SquaredError.name, LogLoss.name, Hypersimplex.name)
 BASELINE = LogLoss.name

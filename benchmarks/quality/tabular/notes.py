@@ -1,4 +1,4 @@
-"""The report's prose: how the figures were made, how to read them, and on which data."""
+"""The report's text: how the figures were computed, how to read them, and on which data."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ SECONDS = (
 
 
 def heading(statistics: Statistics, dataset: str) -> Cell:
-    """Name a data set as a table does: a published one with the rows that were used, as these are seldom all."""
+    """Name a data set for a table: a published one with the number of rows used, which are rarely all."""
     data = statistics.data(dataset)
     used = sum(data["rows"].values())
     return Cell(f"{dataset} ({used:,} rows)", brief=dataset) if data.get("here") else Cell(dataset)
 
 
 def notes(statistics: Statistics, settings: Record, protocol: Protocol) -> list[str]:
-    """Say in plain sentences how the figures were made and how to read them, the caveats included."""
+    """Explain how the figures were computed and how to read them, with the caveats."""
     seeds = sorted({run["seed"] for run in statistics.runs})
     cap = "all rows" if settings["rows"] is None else f"at most {settings['rows']:,} rows of each split"
     source = "" if settings["data_dir"] is None else " (published rows, where a data folder has them)"
@@ -102,7 +102,7 @@ def notes(statistics: Statistics, settings: Record, protocol: Protocol) -> list[
 
 
 def _training(settings: Record, protocol: Protocol) -> str:
-    """Say how the models were trained and chosen."""
+    """Explain how the models were trained and selected."""
     if protocol is PAPER:
         rounds = "the script's rounds" if settings["rounds"] is None else f"at most {settings['rounds']} rounds"
         return (
@@ -132,7 +132,7 @@ def _training(settings: Record, protocol: Protocol) -> str:
 
 
 def data_lines(statistics: Statistics) -> Iterable[str]:
-    """Describe each data set in a line: title, rows of the splits, columns, prevalence, licence, what the copy is."""
+    """Describe each data set in a line: title, rows of the splits, columns, prevalence, licence, kind of copy."""
     for dataset in statistics.datasets:
         data = statistics.data(dataset)
         rows = data["rows"]

@@ -1,4 +1,4 @@
-"""The paper's table beside the same recipe run here, and what that recipe does to the projection."""
+"""The paper's table next to our run of the same recipe, and the recipe's effect on the projection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.quality.tabular.statistics import Statistics
 from benchmarks.suite.store import Record
 from benchmarks.suite.tables import Cell, Column, Table, table_of
 
-#: Our loss beside each of the paper's columns: what its scripts really train.
+#: Our loss for each of the paper's columns: the loss that its scripts train.
 COLUMNS = {"l2": "cross_entropy", PublishedHypersimplex.name: "hypersimplex"}
 #: A loss's name in these tables, and in brief.
 NAMES = {

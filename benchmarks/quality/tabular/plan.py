@@ -1,4 +1,4 @@
-"""What is trained under each protocol, and from the options typed to a checked plan."""
+"""The runs of each protocol: from the command's options to a checked plan."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from benchmarks.suite.store import Record
 
 @dataclass(frozen=True)
 class Protocol:
-    """A protocol's name, its title in reports, and what it takes where the command line says nothing.
+    """A protocol's name, its title in reports, and its defaults for options.
 
-    ``rows`` None is all rows; ``rounds`` None is the published script's number. ``corrected`` asks for tests that know
-    how the seeds' splits overlap, with Holm's correction; ``trials`` is the default number of tuning trials.
+    ``rows`` None is all rows; ``rounds`` None is the published script's number. ``corrected`` selects tests that
+    account for the overlap of the seeds' splits, with Holm's correction; ``trials`` is the default number of trials.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Protocol:
     tune_seconds: float = 0.0
 
 
-#: Log loss, what the paper's scripts train in its place, this package's two, and the strongest easy rivals.
+#: Log loss, L2 (which the paper's scripts train instead), this package's two losses, and the strongest simple rivals.
 CONTENDERS = (*DEFAULT_LOSSES, "hypersimplex-fy", "weighted-log-loss", "focal", "lambdarank")
 
 QUICK = Protocol("quick", "a quick look", DEFAULT_LOSSES, seeds=5)
@@ -74,13 +74,13 @@ def losses_of(protocol: Protocol) -> list[str]:
 
 
 ALL = "all"
-#: Sources of which a change changes figures.
+#: Sources whose changes may change figures.
 MODULES = ("adapters", "boosters", "evaluate", "losses", "published", "resample", "tuning")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: every combination of data set, seed, booster and loss, under one set of settings."""
+    """The runs: every combination of data set, seed, booster and loss, with the same settings."""
 
     datasets: list[str]
     boosters: list[str]
@@ -89,7 +89,7 @@ class Plan:
     settings: Settings
 
     def keys(self) -> list[Key]:
-        """List the runs in order: the losses innermost, so that the times compared are taken side by side."""
+        """List the runs in order: losses innermost, so that times to be compared are measured close together."""
         return [
             (dataset, booster, loss, seed)
             for dataset in self.datasets
@@ -133,7 +133,7 @@ def make_plan(request: TabularRequest) -> Plan:
 
 
 def _budget(request: TabularRequest, protocol: Protocol) -> tuple[int, float]:
-    """Read the tuning budget: trials, and the seconds after which none is begun."""
+    """Read the tuning budget: trials, and the seconds after which no trial starts."""
     for option, value in (("--trials", request.trials), ("--tune-seconds", request.tune_seconds)):
         if value is not None and not protocol.trials:
             raise OptionError(f"{option}: belongs to --protocol tuned, got --protocol {protocol.name}")
@@ -142,27 +142,27 @@ def _budget(request: TabularRequest, protocol: Protocol) -> tuple[int, float]:
     return request.trials or protocol.trials, request.tune_seconds or protocol.tune_seconds
 
 
-def _datasets(text: str | None, protocol: Protocol, at_hand: list[str]) -> list[str]:
-    """Read --datasets. Without it: the shipped sets, never one that was fetched or lies in a folder."""
+def _datasets(text: str | None, protocol: Protocol, available: list[str]) -> list[str]:
+    """Read --datasets. The default is the shipped sets, never one that was fetched or is in a folder."""
     from datasets.registry import registry
 
-    elsewhere = [name for name, info in registry().items() if info.published and name not in at_hand]
+    elsewhere = [name for name, info in registry().items() if info.published and name not in available]
     if protocol is PAPER:
-        in_paper = [name for name in paper_sets() if name in at_hand]
+        in_paper = [name for name in paper_sets() if name in available]
         if text is None:
             here = f"at hand: {','.join(in_paper)}" if in_paper else "none is at hand; see docs/datasets.md"
             raise OptionError(f"--datasets: --protocol paper needs data sets of the paper's table ({here})")
-        at_hand = in_paper or paper_sets()
+        available = in_paper or paper_sets()
     elif text is None:
-        return [name for name, info in registry().items() if not info.published and name in at_hand]
-    here = ", ".join(name for name in at_hand if name not in elsewhere) or "none"
+        return [name for name, info in registry().items() if not info.published and name in available]
+    here = ", ".join(name for name in available if name not in elsewhere) or "none"
     for name in (one.strip() for one in text.split(",")):
         if name in elsewhere and (protocol is not PAPER or name in paper_sets()):
             raise OptionError(
                 f"--datasets: {name!r} is not at hand; fetch it, python -m datasets fetch {name}, or pass the folder "
                 f"that holds it, --data-dir (at hand: {here})"
             )
-    return choose("--datasets", "data set", text, at_hand)
+    return choose("--datasets", "data set", text, available)
 
 
 def _boosters(text: str | None, protocol: Protocol) -> list[str]:
@@ -178,7 +178,7 @@ def _losses(text: str | None, protocol: Protocol) -> list[str]:
 
 
 def shared_facts(settings: Settings) -> Record:
-    """Gather what decides figures and is the same for every run: the first line of runs.jsonl."""
+    """Gather the facts that affect figures and are the same for every run: the first line of runs.jsonl."""
     if settings.protocol == PAPER.name:
         trees = {"lightgbm": EXPERIMENTS, "lightgbm for kdd12": KDD12, "temperature": TEMPERATURE}
     else:
@@ -186,6 +186,6 @@ def shared_facts(settings: Settings) -> Record:
     sources = (f"quality/tabular/{name}.py" for name in MODULES)
     losses = {name: EVERY_LOSS[name].describe() for name in losses_of(PROTOCOLS[settings.protocol])}
     facts = environment.shared_facts(settings, sources, boosters=trees, losses=losses, **environment.waiting())
-    # The folder's name alone: reports are shown around, and where it lies is private.
+    # Only the folder's name: reports are published, and the path may be private.
     facts["settings"]["data_dir"] = settings.data_dir and Path(settings.data_dir).name
     return facts

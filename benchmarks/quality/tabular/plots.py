@@ -1,4 +1,4 @@
-"""The pictures of a report: precision against budget, differences to log loss, courses, wins, the paper's table."""
+"""The plots of a report: precision against budget, differences to log loss, learning curves, wins, paper's table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.quality.tabular.statistics import Case, Statistics
 from benchmarks.suite.plots import BLUE, DARK, GREEN, INK, ORANGE, PINK, RED, SKY, headline, legend_below, save, tidy
 
 BROWN = "#8A6D00"
-#: Of losses: the marker and the line style repeat the colour.
+#: Styles of losses: marker and line style repeat the distinction by colour.
 STYLES = {
     "l2": (ORANGE, "s", "--"),
     "log-loss": (DARK, "o", ":"),
@@ -31,12 +31,12 @@ SPARE_STYLES = (
     *((GREEN, "^", "-."), (PINK, "v", "-."), (RED, "P", "-."), (SKY, "X", "--")),
     *((BROWN, "<", "-"), (GREEN, ">", ":"), (PINK, "h", "-"), (RED, "p", ":")),
 )
-#: Of data sets.
+#: Styles of data sets.
 COLOURS = (BLUE, RED, GREEN, PINK, ORANGE, SKY, BROWN, DARK)
 
 
 def style(statistics: Statistics, loss: str) -> tuple[str, str, str]:
-    """Return a loss's colour, marker and line style; losses without their own take spare ones in turn."""
+    """Return a loss's colour, marker and line style; losses without their own get spare ones in turn."""
     others = [name for name in statistics.losses if name not in STYLES]
     return STYLES[loss] if loss in STYLES else SPARE_STYLES[others.index(loss) % len(SPARE_STYLES)]
 
@@ -168,12 +168,12 @@ def share_axes(axes: Axes) -> None:
     axes.set_xlabel("boosting rounds", fontsize=9, color=INK)
 
 
-#: Height of a case in the plot of differences: room for each rival's interval.
+#: Height of a case in the plot of differences, enough for each rival's interval.
 CASE_HEIGHT, RIVAL_HEIGHT = 0.42, 0.14
 
 
 def draw(statistics: Statistics, protocol: Protocol, out: Path) -> list[str]:
-    """Write every plot into ``out`` as PNG and return the files' names."""
+    """Write every plot into ``out`` as PNG and return the file names."""
     figures = [(f"precision_at_k_{name}.png", precision_curves(statistics, name)) for name in statistics.datasets]
     if statistics.rivals and BASELINE in statistics.losses:
         figures.append(("differences.png", differences(statistics)))
@@ -220,7 +220,7 @@ def _curve(axes: Axes, statistics: Statistics, case: Case, loss: str) -> None:
     runs = statistics.runs_of(case, loss)
     if not runs:
         return
-    curves = np.array([run["curve"] for run in runs], dtype=np.float64)  # None becomes NaN: too few rows to show
+    curves = np.array([run["curve"] for run in runs], dtype=np.float64)  # None (too few rows) becomes NaN
     shown = np.isfinite(curves).all(axis=0)
     budgets, curves = np.asarray(BUDGETS)[shown], curves[:, shown]
     color, _, line = style(statistics, loss)
@@ -235,7 +235,7 @@ def _curve(axes: Axes, statistics: Statistics, case: Case, loss: str) -> None:
 def differences(statistics: Statistics) -> Figure:
     """Draw paired differences to log loss with 95 % intervals: a row per data set, a column per metric.
 
-    Every panel has its own scale: a small data set's wide intervals must not hide a large one's narrow ones.
+    Every panel has its own scale, so that a small data set's wide intervals do not hide a large one's narrow ones.
     """
     names = statistics.datasets
     cases = {name: [case for case in statistics.cases if case[0] == name] for name in names}

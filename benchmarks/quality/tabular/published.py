@@ -1,6 +1,6 @@
-"""The paper's recipe as its published scripts run it: their trees, their HyperSimplex gradient, their numbers.
+"""The paper's recipe in its published scripts: their trees, their HyperSimplex gradient, their numbers.
 
-Read from github.com/camilog04/Differentiable-Zero-One-Loss-via-Hypersimplex-Projections, folder supplementary.
+Taken from github.com/camilog04/Differentiable-Zero-One-Loss-via-Hypersimplex-Projections, folder supplementary.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from benchmarks.quality.tabular.adapters import FloatArray, IntArray, Loss, Obje
 TEMPERATURE = 0.001
 #: Scripts that multiply the gradient by the temperature; those of Higgs and KDD10 do not.
 RESCALED = ("flight", "kdd12", "criteo", "avazu", "kkbox", "movielens")
-#: Isotonic blocks closer than this are one block in the scripts' backward pass.
+#: Isotonic blocks closer than this are a single block in the scripts' backward pass.
 SAME_BLOCK = 1e-9
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a script sets: LightGBM parameters, most rounds, and the factor on the HyperSimplex gradient."""
+    """A script's settings: LightGBM parameters, number of rounds, and the factor on the HyperSimplex gradient."""
 
     params: dict[str, Any]
     rounds: int
@@ -35,10 +35,10 @@ class Recipe:
         return float(self.params["learning_rate"])
 
     def step(self, rows: int) -> float:
-        """The learning rate of L2 boosting that this recipe amounts to while every row is in the band.
+        """The learning rate of L2 boosting that is equivalent to this recipe while every row is in the band.
 
         There the gradient of a row is scale · 2 / (rows · temperature) times its residual, the Hessian is 1, and ŷ
-        moves by a leaf's value over the temperature: learning rate · scale · 2 / (rows · temperature²).
+        changes by a leaf's value over the temperature: learning rate · scale · 2 / (rows · temperature²).
         """
         return self.learning_rate * self.scale * 2.0 / (rows * TEMPERATURE**2)
 
@@ -80,7 +80,7 @@ def paper_sets() -> list[str]:
 
 
 class PublishedHypersimplex(Loss):
-    """HyperSimplex as the scripts train it; `PublishedGradient` says how."""
+    """HyperSimplex as the scripts train it; see `PublishedGradient`."""
 
     name = "hypersimplex-published"
     label = "HyperSimplex (as published)"
@@ -100,7 +100,7 @@ class PublishedHypersimplex(Loss):
 
 @dataclass(frozen=True)
 class Band:
-    """What a round tells its observer: the share of rows with 0 < ŷ < 1."""
+    """A round's state for its observer: the share of rows with 0 < ŷ < 1."""
 
     active_share: float
 
@@ -109,9 +109,9 @@ class PublishedGradient:
     """The scripts' objective: gradient of the mean squared error behind the projection, and a Hessian of ones.
 
     k = int(n · p) with p = P / n as a float, which is P or, by rounding, P - 1. The temperature is 0.001. The backward
-    pass takes the isotonic solution apart into blocks of neighbours closer than 1e-9 and subtracts each block's mean:
-    the rows of the band are one block, as in the Jacobian; but rows outside the band that tie are a block as well, and
-    where their labels differ they get a gradient that the Jacobian does not give them.
+    pass splits the isotonic solution into blocks of neighbours closer than 1e-9 and subtracts each block's mean. The
+    rows of the band are one block, as in the Jacobian; but tied rows outside the band also form a block and, if their
+    labels differ, get a gradient that is 0 in the Jacobian.
     """
 
     def __init__(self, scale: float = 1.0) -> None:

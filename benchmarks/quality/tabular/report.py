@@ -21,7 +21,7 @@ from benchmarks.suite.store import Record
 from benchmarks.suite.tables import NONE, Cell, Column, Table, table_of
 
 MARKS = {"better": " ▲", "worse": " ▼", "within noise": "", "one seed": ""}
-#: What a run's record holds many numbers of.
+#: Entries of a record with many numbers.
 LONG = ("bootstrap", "course", "active", "curve")
 #: A case with a loss: a line of most tables.
 Line = tuple[Case, str]
@@ -29,7 +29,7 @@ Columns = list[Column[Line]]
 
 
 class TabularReport(Report):
-    """What each loss gives on each data set with each booster."""
+    """The figures of each loss on each data set with each booster."""
 
     facts = ("settings", "boosters", "losses", "versions")
 
@@ -47,7 +47,7 @@ class TabularReport(Report):
             "seeds": sorted({run["seed"] for run in statistics.runs}),
             **statistics.to_json(),
             **({"paper": paper.to_json(statistics)} if self.protocol is PAPER else {}),
-            # Without bootstrap samples and the points of curves, which runs.jsonl has: they are most of its size.
+            # Without bootstrap samples and the points of curves, which are most of the size; runs.jsonl has them.
             "runs": [{k: v for k, v in run.items() if k not in LONG} for run in statistics.runs],
         }
 
@@ -61,18 +61,19 @@ class TabularReport(Report):
         return made_with(self.shared, self.place, f" (waiting: {self.shared['openmp_wait_policy'] or 'default'})")
 
     def spoken(self, brief: bool) -> list[str]:
-        """All notes; a narrow terminal got means without deviations and intervals."""
+        """All notes; a narrow terminal shows means without deviations and intervals."""
         left_out = f"Deviations and intervals: table.md, or a terminal of at least {WIDE} columns."
         return self.notes() + ([left_out] if brief else [])
 
     def draw(self, out: Path) -> list[str]:
-        """Curves, differences, and the protocol's own pictures."""
+        """Curves, differences, and the protocol's own plots."""
         return plots.draw(self.statistics, self.protocol, out)
 
     def tables(self) -> list[Table]:
         """AUC over the data sets, each data set in full, differences, tally.
 
-        The paper's protocol begins with its own, a corrected one ends with pairwise wins and the tests over data sets.
+        The paper's protocol starts with its own tables; a corrected one ends with pairwise wins and tests over data
+        sets.
         """
         statistics = self.statistics
         compared = bool(statistics.rivals) and BASELINE in statistics.losses
@@ -90,7 +91,7 @@ class TabularReport(Report):
 
 
 def _chosen(request: TabularRequest, runs: list[Record]) -> list[Record]:
-    """The finished runs of the data sets, boosters and losses that ``--report-only`` was asked for."""
+    """The finished runs of the data sets, boosters and losses requested with ``--report-only``."""
     every = [key_of(run) for run in runs]
     for position, (option, what, text) in enumerate(
         (

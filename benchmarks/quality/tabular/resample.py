@@ -1,4 +1,4 @@
-"""What other test rows could have said: every metric on bootstrap samples of test, the same for every loss."""
+"""Bootstrap of the test rows: every metric on resamples of test, the same resamples for every loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.quality.tabular.adapters import FloatArray, IntArray
 
 #: Bootstrap samples of the test rows; their spread is known to about 1 / sqrt(2 · 200) = 5 %.
 SAMPLES = 200
-#: Samples weighed at a time: at 50,000 rows about 20 MB.
+#: Samples processed at a time: at 50,000 rows about 20 MB.
 BLOCK = 50
 
 
@@ -18,9 +18,9 @@ def replicates(
 ) -> dict[str, list[float]]:
     """Compute the metrics of METRICS and ECE on SAMPLES resamplings of the test rows.
 
-    ``name`` (say, the digest of the test rows) decides the samples: the same rows are drawn the same way for every
-    loss and seed, so that differences between them are paired. Cut, calibration and bins stay those of the whole
-    split. Returns five significant digits of each.
+    ``name`` (for example the digest of the test rows) seeds the samples: the same rows are drawn for every loss and
+    seed, so that differences between them are paired. Cut, calibration and bins stay those of the full split. Returns
+    five significant digits of each.
     """
     generator = np.random.default_rng([ord(letter) for letter in name])
     n = len(y_test)
@@ -39,7 +39,7 @@ def replicates(
     for _ in range(SAMPLES // BLOCK):
         drawn = np.stack([np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(BLOCK)])
         w = drawn[:, order].astype(np.float64)
-        # By tied rows, which share their places.
+        # Tied rows are grouped: they share their places.
         positive, negative = (np.add.reduceat(part, starts, axis=1) for part in (w * y, w * (1.0 - y)))
         hits, total = np.cumsum(positive, axis=1), np.cumsum(positive + negative, axis=1)
         values = {
@@ -64,7 +64,7 @@ def _auc(positive: FloatArray, negative: FloatArray) -> FloatArray:
 
 def _precision(hits: FloatArray, total: FloatArray, mass: FloatArray) -> FloatArray:
     """Share of positives among the first ``mass`` (B,) of weight along sorted scores; ties at the end count in part."""
-    # Sums of whole numbers are exact; the last entry is all the weight, which no budget exceeds.
+    # Sums of integers are exact; the last entry is the total weight, which no budget exceeds.
     last = np.array([np.searchsorted(row, m) for row, m in zip(total, mass, strict=True)])
     rows = np.arange(len(mass))
     before = np.where(last > 0, total[rows, last - 1], 0.0)

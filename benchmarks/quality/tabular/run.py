@@ -1,4 +1,4 @@
-"""``python -m benchmarks tabular``: train every loss on every split, measure it on test, keep each finished run."""
+"""``python -m benchmarks tabular``: train every loss on every split, evaluate it on test, keep each finished run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.quality.tabular.published import PublishedHypersimplex, publishe
 from benchmarks.quality.tabular.report import TabularReport
 from benchmarks.quality.tabular.settings import Key, Settings, key_of
 from benchmarks.quality.tabular.splits import Splits
-from benchmarks.suite.run import Benchmark, Telling, Work
+from benchmarks.suite.run import Benchmark, StatusLine, Work
 from benchmarks.suite.store import Record, RunStore
 
 WARM_UP_ROUNDS = 2
@@ -52,7 +52,7 @@ def _pin_threads(threads: int) -> None:
 
 
 class Runs:
-    """Makes runs; the splits of the last one, and what boosters made of them, serve the next of the same split."""
+    """Carries out runs; the next run of the same split reuses the splits of the last, converted for the boosters."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -60,27 +60,27 @@ class Runs:
         self.prepared: dict[str, Prepared] = {}
         self.warmed: set[tuple[str, str, str]] = set()
 
-    def __call__(self, key: Key, store: RunStore[Key], tell: Telling) -> Record:
+    def __call__(self, key: Key, store: RunStore[Key], status: StatusLine) -> Record:
         dataset, name, _, seed = key
         if self.splits is None or (self.splits.dataset, self.splits.seed) != (dataset, seed):
-            tell(f"{dataset}, seed {seed}: loading")
+            status(f"{dataset}, seed {seed}: loading")
             self.prepared = {}
             self.splits = Splits(dataset, seed, self.settings)
             self.splits.check_same_data(store)
         splits, booster, loss = self.splits, BOOSTERS[name], loss_for(key, self.splits)
-        tell(f"{dataset}, seed {seed}: {booster.label}, {loss.label}")
+        status(f"{dataset}, seed {seed}: {booster.label}, {loss.label}")
         if name not in self.prepared:
             self.prepared[name] = splits.prepare(booster)
         score = evaluate.selection_score(self.settings.selection, splits.valid.y)
         if key[:3] not in self.warmed:
-            # Compilation and first touches must not count as any loss's training time.
+            # Compilation and first memory accesses must not count towards any loss's training time.
             self.prepared[name].train(loss, score, min(WARM_UP_ROUNDS, rounds_for(self.settings, dataset)))
             self.warmed.add(key[:3])
         return run_once(key, splits, self.prepared[name], loss, score, self.settings, store.path.parent)
 
 
 def loss_for(key: Key, splits: Splits) -> Loss:
-    """Return the run's loss, as it is before tuning."""
+    """Return the run's loss before tuning."""
     dataset, _, name, _ = key
     loss = PublishedHypersimplex(recipe(dataset).scale) if name == PublishedHypersimplex.name else EVERY_LOSS[name]
     return loss.on(splits.train.y)
@@ -100,7 +100,7 @@ def run_once(
     settings: Settings,
     out: Path,
 ) -> Record:
-    """Train one loss on one split, tuned first where the protocol says so, and return its record for the store."""
+    """Train one loss on one split, after tuning if the protocol has it, and return its record for the store."""
     dataset, booster, name, seed = key
     rounds, trees = rounds_for(settings, dataset), None
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What names a run, and what decides its figures apart from that."""
+"""The key of a run, and the settings that all runs share."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def key_of(record: Record) -> Key:
 
 @dataclass(frozen=True)
 class Settings:
-    """The protocol shared by every run of one table.
+    """The settings shared by every run of one table.
 
-    ``rows`` caps each split (None: all rows); ``rounds`` caps boosting (None: as the data set's published script);
-    training ends after ``patience`` rounds without a better ``selection`` metric on validation; ``data_dir`` is
-    where local data are looked for (None: what is shipped); ``encoding`` is the loaders' treatment of categories;
-    ``threads`` is given to the boosters; ``trials`` and ``tune_seconds`` are each loss's budget for tuning (0: none).
+    ``rows`` limits each split (None: all rows); ``rounds`` limits boosting (None: as in the data set's published
+    script); training ends after ``patience`` rounds without a better ``selection`` metric on validation; ``data_dir``
+    is the folder with local data (None: shipped data); ``encoding`` is the loaders' treatment of categories;
+    ``threads`` is passed to the boosters; ``trials`` and ``tune_seconds`` are each loss's budget for tuning (0: none).
     """
 
     rows: int | None

@@ -57,7 +57,7 @@ class Splits:
             part if sparse.issparse(part.X) else replace(part, X=neutral(part.X)) for part in parts.values()
         )
         if sparse.issparse(self.train.X):
-            # No tree can split on a column that is empty in training, and boosters take memory for each of millions.
+            # No tree can split on a column that is empty in training, and boosters need memory for each of millions.
             seen = np.unique(self.train.X.indices)
             self.train, self.valid, self.test = (
                 replace(part, X=columns_of(part.X, seen)) for part in (self.train, self.valid, self.test)
@@ -68,7 +68,7 @@ class Splits:
         return booster.prepare(self.train, self.valid, self.test, self._settings, self.seed)
 
     def check_same_data(self, store: RunStore[Key]) -> None:
-        """Refuse to add to runs that were made on other rows under the same name and seed."""
+        """Refuse to add to runs on other rows with the same name and seed."""
         for record in store.runs.values():
             same = (record["dataset"], record["seed"]) == (self.dataset, self.seed)
             if same and record["data"]["digest"] != self.facts["digest"]:
@@ -80,7 +80,7 @@ class Splits:
 
 
 def neutral(X: pd.DataFrame) -> pd.DataFrame:
-    """Name columns by their places (f0, f1, ...) and the levels of categories by theirs (0, 1, ...).
+    """Name columns by their positions (f0, f1, ...) and the levels of categories by theirs (0, 1, ...).
 
     Such names mean the same to both boosters, and levels of any type (texts, dates, numbers, none at all) are the
     same categories.
@@ -96,7 +96,7 @@ def neutral(X: pd.DataFrame) -> pd.DataFrame:
 
 
 def columns_of(X: Any, columns: NDArray[Any]) -> sparse.csr_matrix:
-    """Keep sorted ``columns`` of a CSR matrix, in time that grows with its entries, not with its width."""
+    """Select sorted ``columns`` of a CSR matrix, in time proportional to its entries, not its width."""
     place = np.searchsorted(columns, X.indices)
     kept = columns[np.minimum(place, len(columns) - 1)] == X.indices
     before = np.concatenate([[0], np.cumsum(kept)])
@@ -107,7 +107,7 @@ def columns_of(X: Any, columns: NDArray[Any]) -> sparse.csr_matrix:
 def _digest(part: Any) -> str:
     digest = hashlib.sha256()
     if isinstance(part.X, sparse.csr_matrix):
-        # The width of an index is scipy's choice, not the data's.
+        # scipy chooses the integer type of indices; it must not affect the digest.
         for array in (part.X.indptr.astype(np.int64), part.X.indices.astype(np.int64), part.X.data):
             digest.update(array.tobytes())
     else:

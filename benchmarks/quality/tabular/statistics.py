@@ -34,8 +34,8 @@ class Estimate:
 class Difference:
     """A metric minus log loss's, paired by seed: mean, 95 % t-interval (None for one seed), verdict.
 
-    ``p`` and ``p_holm``, where a protocol asks for corrected tests: before and after Holm's correction over all
-    differences of the metric (data sets, boosters and losses); the verdict is then that of ``p_holm``.
+    ``p`` and ``p_holm``, if the protocol has corrected tests: before and after Holm's correction over all differences
+    of the metric (data sets, boosters and losses); the verdict is then that of ``p_holm``.
     """
 
     mean: float
@@ -62,8 +62,8 @@ def difference(ours: Sequence[float], baseline: Sequence[float], higher_is_bette
     if n < 2:
         return Difference(mean, None, None, "one seed")
     if np.ptp(gaps) < 1e-12 * (1.0 + abs(mean)):
-        # Equal gaps in a handful of seeds come from coarse counts (precision among few rows): no spread to
-        # judge by.
+        # Equal gaps over a few seeds come from coarse counts (precision among few rows): the spread is not
+        # meaningful.
         return Difference(mean, mean, mean, "within noise")
     half = float(t.ppf(0.5 + CONFIDENCE / 2, n - 1) * gaps.std(ddof=1) / np.sqrt(n))
     low, high = mean - half, mean + half
@@ -73,10 +73,10 @@ def difference(ours: Sequence[float], baseline: Sequence[float], higher_is_bette
 
 
 class Statistics:
-    """All that a report asks of a set of runs: cases, losses, seeds, estimates, differences, what is best.
+    """The statistics of a set of runs: cases, losses, seeds, estimates, differences, the best loss.
 
-    A *case* is a data set with a booster. Losses are compared to log loss on the seeds that both have: by the
-    t-interval over seeds, or, with ``corrected``, by the tests of `compare`. ``metrics`` are those reported.
+    A *case* is a data set with a booster. Losses are compared to log loss on their common seeds: by the t-interval
+    over seeds or, with ``corrected``, by the tests of `compare`. ``metrics`` are those reported.
     """
 
     def __init__(
@@ -107,16 +107,16 @@ class Statistics:
         return [loss for loss in self.losses if loss != BASELINE]
 
     def data(self, dataset: str) -> Record:
-        """The facts on a data set's splits, of its first run."""
+        """The facts about a data set's splits, from its first run."""
         found: Record = next(run["data"] for run in self.runs if run["dataset"] == dataset)
         return found
 
     def runs_of(self, case: Case, loss: str) -> list[Record]:
-        """The runs of one loss, by seed; empty where it was not trained."""
+        """The runs of one loss, by seed; empty if it was not trained."""
         return list(self._cells.runs(*case, loss).values())
 
     def estimate(self, case: Case, loss: str, key: str) -> Estimate | None:
-        """Mean and deviation of a figure; None where the loss has no runs or does not define the figure."""
+        """Mean and deviation of a figure; None if the loss has no runs or does not define the figure."""
         values = [run[key] for run in self.runs_of(case, loss) if run[key] is not None]
         return estimate(values) if values else None
 
@@ -160,7 +160,7 @@ class Statistics:
         return counts
 
     def fixed_splits(self) -> list[str]:
-        """The data sets whose test rows are the same for every seed, so that seeds vary the training only."""
+        """The data sets whose test rows are the same for every seed, so that seeds affect only the training."""
         fixed = []
         for dataset in self.datasets:
             digests = {run["seed"]: run["data"]["digest"]["test"] for run in self.runs if run["dataset"] == dataset}
@@ -201,7 +201,7 @@ class Statistics:
         return counts
 
     def over_datasets(self, booster: str, loss: str, metric: Metric) -> tuple[float, float | None] | None:
-        """Mean over data sets of a loss's difference to log loss, and Wilcoxon's p; None where nothing is paired."""
+        """Mean over data sets of a loss's difference to log loss, and Wilcoxon's p; None without pairs."""
         gaps = [
             gap.mean
             for case in self.cases

@@ -1,4 +1,4 @@
-"""An equal budget of trials for every loss, kept in a database so that an interrupted search goes on."""
+"""An equal budget of trials for every loss, stored in a database so that an interrupted search can resume."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import optuna
 
 DATABASE = "trials.db"
-#: Random trials before the sampler learns from them; the defaults are the very first trial.
+#: Random trials before the sampler uses earlier results; the first trial takes the defaults.
 STARTUP_TRIALS = 5
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What the search found: settings of the trees, the loss's own, and what it took to find them."""
+    """The result of a search: settings of the trees, the loss's own, and the cost of the search."""
 
     trees: dict[str, Any]
     own: dict[str, float]
@@ -44,11 +44,11 @@ class Tuned:
 def tune(
     key: Key, splits: Splits, prepared: Prepared, score: Callable[[Any], float], settings: Settings, out: Path
 ) -> Tuned:
-    """Search one run's parameters for the best ``score`` on validation; the test rows are not looked at.
+    """Search one run's parameters for the best ``score`` on validation; test rows are not used.
 
     The first trial takes the defaults, so tuning never ends below them on validation. Every trial draws from a
-    sampler seeded by its number, so that a search that was interrupted goes on as if it had not been. No trial is
-    begun once the trials took ``settings.tune_seconds`` together. Raises OptionError without optuna.
+    sampler seeded by its number, so that an interrupted search resumes with the same trials. No trial starts once the
+    trials took ``settings.tune_seconds`` together. Raises OptionError without optuna.
     """
     try:
         import optuna
@@ -59,7 +59,7 @@ def tune(
     try:
         return _search(key, splits, prepared, score, settings, out)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        # An altered or damaged database; a full disk, too, is told by SQLite only.
+        # An altered or damaged database; SQLite also reports a full disk only by such an error.
         reason = str(error).splitlines()[0]
         raise OptionError(
             f"--out: {out / DATABASE} cannot be read or written ({reason}); free space if the disk is full, use "
@@ -86,7 +86,7 @@ def _search(
             break
         if not done and not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
             study.enqueue_trial({part: _typed(space, space.default) for part, space in (trees | own).items()})
-        # Seeded by the study and the number of finished trials: the numbers optuna counts include broken-off ones.
+        # Seeded by the study and the number of finished trials: optuna's own numbers include interrupted ones.
         study.sampler = optuna.samplers.TPESampler(
             seed=_seed(f"{'/'.join(map(str, key))}/{len(done)}"), n_startup_trials=STARTUP_TRIALS
         )
@@ -117,7 +117,7 @@ def _checksum(params: dict[str, Any], seconds: float, value: float | None) -> st
 
 
 def _check(trial: optuna.trial.FrozenTrial, out: Path) -> None:
-    """Raise OptionError for a finished trial that is not as it was written."""
+    """Raise OptionError for a finished trial that was changed after it was written."""
     attributes = trial.user_attrs
     expected = _checksum(trial.params, attributes.get("seconds", 0.0), trial.value)
     if attributes.get("checksum") != expected:
@@ -128,7 +128,7 @@ def _check(trial: optuna.trial.FrozenTrial, out: Path) -> None:
 
 
 def _study(key: Key, splits: Splits, settings: Settings, out: Path) -> optuna.Study:
-    """Open a run's study, and give up trials that a killed process left unfinished."""
+    """Open a run's study, and mark trials that a killed process left unfinished as failed."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

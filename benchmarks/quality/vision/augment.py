@@ -1,4 +1,4 @@
-"""Pictures on the device: random crops of mirrored edges, flips and scaling in tensor operations, batch by batch."""
+"""Augmentation on the device: random crops with mirrored edges, flips and scaling in tensor operations, by batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: Mean and standard deviation of the channels, as in the paper's code; other sets: those of the training pictures.
+#: Mean and standard deviation of the channels, as in the paper's code; other sets: those of the training images.
 KNOWN = {
     "cifar10": ((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261)),
     "fashion-mnist": ((0.2860,), (0.3530,)),

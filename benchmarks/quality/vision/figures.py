@@ -12,7 +12,7 @@ from benchmarks.quality.paired import Cells
 from benchmarks.quality.vision.plan import ALL_LOSSES
 from benchmarks.suite.store import Record
 
-#: Figure, and how it is read off a run's curve of test accuracy.
+#: Figure, and how it is computed from a run's curve of test accuracy.
 FIGURES = {
     "max": "maximum over epochs of test accuracy (chosen on the test set, as the paper's)",
     "final": "test accuracy after the last epoch",
@@ -25,7 +25,7 @@ CONFIDENCE = 0.95
 
 
 class Paired(NamedTuple):
-    """A loss minus a rival over common seeds: mean, p of the paired t-test and of Wilcoxon's (None: cannot be told)."""
+    """A loss minus a rival over common seeds: mean, p of the paired t-test and of Wilcoxon's (None: undefined)."""
 
     mean: float
     seeds: int
@@ -34,7 +34,7 @@ class Paired(NamedTuple):
 
 
 class Trend(NamedTuple):
-    """A loss minus cross entropy per doubling of the batch: least squares slope, 95 % interval, and what it says."""
+    """A loss minus cross entropy per doubling of the batch: least squares slope, 95 % interval, and verdict."""
 
     slope: float
     low: float | None
@@ -55,7 +55,7 @@ def figure_of(record: Record, figure: str) -> float | None:
 
 
 class Figures:
-    """All that a report asks of a set of runs."""
+    """The figures of a set of runs."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = list(records)
@@ -88,7 +88,7 @@ class Figures:
         return paired(gaps) if gaps else None
 
     def trend(self, dataset: str, loss: str, figure: str) -> Trend | None:
-        """How the gap to cross entropy moves with the batch; None for fewer than two batch sizes."""
+        """The trend of the gap to cross entropy over the batch size; None for fewer than two batch sizes."""
         points = [
             (math.log2(batch), gap)
             for batch in self.batches(dataset)
@@ -120,7 +120,7 @@ class Figures:
 
 
 def paired(gaps: Sequence[float]) -> Paired:
-    """Mean of differences and the two tests; equal differences (none, or one repeated) tell no test anything."""
+    """Mean of differences and the two tests; without variation (no or equal differences) the tests are undefined."""
     from scipy import stats
 
     data = np.asarray(gaps, dtype=np.float64)

@@ -14,7 +14,7 @@ from hsboost.torch._targets import indicators
 
 @dataclass(frozen=True)
 class Described:
-    """A loss's name in tables, and what it is in a sentence."""
+    """A loss's name in tables, and its description."""
 
     label: str
     meaning: str
@@ -50,7 +50,7 @@ class Hinge(nn.Module):
 
 
 class Hypersimplex(HypersimplexLoss):
-    """With the paper's scaling, the mean over rows and classes (Adam hardly sees the factor)."""
+    """HyperSimplex with the paper's scaling, the mean over rows and classes (Adam almost ignores the factor)."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of a batch."""
@@ -58,7 +58,7 @@ class Hypersimplex(HypersimplexLoss):
 
 
 def make_loss(name: str, settings: Settings) -> nn.Module:
-    """A loss by the name that the command line knows."""
+    """Create a loss from its name on the command line."""
     if name.startswith("hypersimplex"):
         return Hypersimplex("half" if name.endswith("half") else "count", settings.temperature)
     makers = {"ce": nn.CrossEntropyLoss, "mse": Probabilities, "hinge": Hinge, "exact": ExactLoss}

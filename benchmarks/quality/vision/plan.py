@@ -1,4 +1,4 @@
-"""From the options typed to a checked list of runs, and the facts that all of them share."""
+"""From the command's options to a checked list of runs, and the facts that all of them share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from datasets.vision import NAMES
 #: The paper's batch sizes.
 BATCHES = (128, 256, 512, 1024, 2048, 4096, 8192)
 LOSSES = ("ce", "hypersimplex-count", "hypersimplex-half", "mse", "hinge", "exact")
-#: "exact-log" is there to be asked for.
+#: "exact-log" is run only on request.
 ALL_LOSSES = (*LOSSES, "exact-log")
 PRECISIONS = ("float32", "tf32", "bfloat16")
 FEWEST_PICTURES = 20
@@ -25,7 +25,7 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides a run's figures beside its case. ``rows``: training pictures kept (0: all)."""
+    """The settings that affect a run's figures, other than its case. ``rows``: training images kept (0: all)."""
 
     epochs: int
     rows: int
@@ -56,14 +56,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs: seed by seed, so that an early look has every loss."""
+    """The runs: seed by seed, so that an early report has every loss."""
 
     cases: list[Case]
     settings: Settings
 
 
 def need_torch() -> None:
-    """Raise OptionError where torch is missing."""
+    """Raise OptionError without torch."""
     if importlib.util.find_spec("torch") is None:
         raise OptionError("this command needs PyTorch; install it with: pip install -e '.[torch]'")
 
@@ -117,7 +117,7 @@ def _device(name: str | None) -> str:
 
 
 def shared_facts(settings: Settings) -> Record:
-    """Gather what decides figures and is the same for every run: the first line of runs.jsonl."""
+    """Gather the facts that affect figures and are the same for every run: the first line of runs.jsonl."""
     import torch
 
     sources = (f"quality/vision/{name}.py" for name in ("augment", "losses", "network", "train"))

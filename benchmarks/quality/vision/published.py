@@ -1,4 +1,4 @@
-"""What the paper prints and what its stored curves say, to stand beside our figures and never to enter them."""
+"""The paper's printed figures and its stored curves, for comparison with our figures only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.quality.vision.plan import BATCHES
 
 SOURCE = "Gomez, Wang, Tang (arXiv 2602.23336), Table 1, 600 epochs, mean of 5 seeds; k = n/2, temperature 1.5"
-#: Settings of the published runs, with a name for readers.
+#: Settings of the published runs, with display names.
 SETTINGS = {
     "epochs": ("epochs", 600),
     "hidden": ("channels", 64),
@@ -43,13 +43,13 @@ _ROWS = {
 
 
 def published(dataset: str, loss: str, figure: str) -> dict[int, float]:
-    """Accuracy by batch size; empty where nothing is published."""
+    """Accuracy by batch size; empty if none is published."""
     row = _ROWS.get(dataset, {}).get(loss, {}).get(figure)
     return {} if row is None else dict(zip(BATCHES, row, strict=True))
 
 
 def differences(settings: dict[str, Any]) -> list[str]:
-    """What was set otherwise than in the published runs: "epochs 40 (600)"."""
+    """The settings that differ from the published runs: "epochs 40 (600)"."""
     found = []
     for name, (label, theirs) in SETTINGS.items():
         if settings[name] != theirs:

@@ -1,4 +1,4 @@
-"""The report of the image benchmark: accuracies, paired tests, the trend over batches, and their pictures."""
+"""The report of the image benchmark: accuracies, paired tests, the trend over batches, and plots."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STYLES = {
     "exact": (plots.GREEN, "P", "-."),
     "exact-log": (plots.PINK, "X", "-."),
 }
-#: Panels beside each other.
+#: Panels side by side.
 COLUMNS = 4
 
 
@@ -93,7 +93,7 @@ class VisionReport(Report):
         return lines
 
     def draw(self, out: Path) -> list[str]:
-        """Two pictures for each data set, published figures among them where the settings are the published ones."""
+        """Two plots for each data set, with the published figures if the settings are the published ones."""
         comparable, names = not differences(self.shared["settings"]), []
         for dataset in self.figures.datasets:
             names += plots.save(over_epochs(self.figures, dataset), out, f"{dataset}_epochs.png")

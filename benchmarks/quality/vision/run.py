@@ -13,7 +13,7 @@ from benchmarks.quality.requests import VisionRequest
 from benchmarks.quality.vision.plan import Case, Plan, Settings, make_plan, need_torch, shared_facts
 from benchmarks.suite.options import OptionError
 from benchmarks.suite.report import Report
-from benchmarks.suite.run import Benchmark, Telling, Work
+from benchmarks.suite.run import Benchmark, StatusLine, Work
 from benchmarks.suite.store import Record, RunStore
 from datasets import DatasetError
 from datasets.vision import Images, load_images
@@ -41,7 +41,7 @@ def prepare(request: VisionRequest) -> Work[str]:
 
 
 class Runs:
-    """Makes runs; the pictures of the last one serve the next, if they are the same."""
+    """Carries out runs; the next one reuses the images of the last if they are the same."""
 
     def __init__(self, plan: Plan, request: VisionRequest) -> None:
         from benchmarks.quality.vision.train import Resident
@@ -50,7 +50,7 @@ class Runs:
         self.images: Images | None = None
         self.resident: tuple[tuple[str, int], Resident] | None = None
 
-    def __call__(self, key: str, store: RunStore[str], tell: Telling) -> Record:
+    def __call__(self, key: str, store: RunStore[str], status: StatusLine) -> Record:
         from benchmarks.quality.vision.train import resident, run_case
 
         assert store.header is not None
@@ -58,14 +58,14 @@ class Runs:
         place = case.dataset, case.seed
         if self.resident is None or self.resident[0] != place:
             if self.images is None or self.images.name != case.dataset:
-                tell(f"{key}: pictures")
+                status(f"{key}: pictures")
                 self.images = self._load(case)
             self.resident = place, resident(self.images, self.settings, case.seed)
         data = self.resident[1]
-        return run_case(case, self.settings, data, store.header, kept, lambda doing: tell(f"{key}: {doing}"))
+        return run_case(case, self.settings, data, store.header, kept, lambda doing: status(f"{key}: {doing}"))
 
     def kept(self, key: str) -> None:
-        """A run's record is there: remove its state."""
+        """Remove the state of a run whose record is stored."""
         from benchmarks.quality.vision.train import forget
 
         forget(self.cases[key], self.request.folder / KEPT)
@@ -80,7 +80,7 @@ class Runs:
 
 @contextmanager
 def configured(settings: Settings) -> Iterator[None]:
-    """Threads and precision for the runs; put back afterwards."""
+    """Set threads and precision for the runs; restored afterwards."""
     import torch
 
     threads, matmul = torch.get_num_threads(), torch.get_float32_matmul_precision()

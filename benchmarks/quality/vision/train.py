@@ -26,9 +26,9 @@ from benchmarks.suite.store import Record
 from datasets.vision import DIGITS, Images
 from hsboost.torch import HypersimplexLoss
 
-#: Pictures that are scored at once.
+#: Images scored at once.
 SCORED = 2048
-#: Seconds between the states that are kept of a training.
+#: Seconds between saved states of a training.
 KEPT_EVERY = 30.0
 
 
@@ -90,7 +90,7 @@ class Training:
         return len(self.curves["test"])
 
     def run_epoch(self) -> None:
-        """Train over all rows once and take the accuracies; the host waits for the device twice."""
+        """Train over all rows once and compute the accuracies; the host waits for the device twice."""
         start = time.perf_counter()
         self.net.train()
         x, y = self.data.train
@@ -138,9 +138,9 @@ class Training:
         return torch.cat(found)
 
     def aligned(self) -> float:
-        """Test accuracy with each column of scores measured from its cut at the class's count of training rows.
+        """Test accuracy with each column of scores relative to its cut at the class's count of training rows.
 
-        A loss that leaves columns free to move as a whole is judged fairly only so; the rule is the same for all.
+        Losses that are invariant to a shift of a column need this for a fair comparison; the rule is the same for all.
         """
         x, y = self.data.train
         cuts = HypersimplexLoss("count", self.settings.temperature).soft_threshold(self.scores(x), y)
@@ -153,20 +153,20 @@ class Training:
         return contextlib.nullcontext()
 
     def keep(self, path: Path, facts: str) -> None:
-        """Write the state with its SHA-256 before it, whole or not at all."""
+        """Write the state, preceded by its SHA-256, atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside, packed = path.with_name(f"{path.name}.{os.getpid()}.part"), io.BytesIO()
+        partial, packed = path.with_name(f"{path.name}.{os.getpid()}.part"), io.BytesIO()
         state = {part: getattr(self, part).state_dict() for part in ("net", "loss", "optimizer")}
         torch.save(state | {"generator": self.generator.get_state(), "curves": self.curves, "facts": facts}, packed)
         content = packed.getvalue()
         try:
-            beside.write_bytes(hashlib.sha256(content).digest() + content)
-            beside.replace(path)
+            partial.write_bytes(hashlib.sha256(content).digest() + content)
+            partial.replace(path)
         finally:
-            beside.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
     def resume(self, path: Path, facts: str) -> None:
-        """Take up a state that was kept under the same facts; any other is left alone, a damaged one with a warning."""
+        """Load a state that was saved under the same facts; ignore any other, with a warning if it is damaged."""
         if not path.is_file():
             return
         content = path.read_bytes()
@@ -196,7 +196,7 @@ def run_case(
     kept: Path,
     say: Callable[[str], None] = lambda doing: None,
 ) -> Record:
-    """Train one case to the end, from the state in the folder ``kept`` where there is one; returns its record."""
+    """Train one case to the end, from the state in the folder ``kept`` if there is one; returns its record."""
     path = kept / f"{case.key.replace('/', '-')}.pt"
     facts = hashlib.sha256(json.dumps([shared, case.key, data.facts], sort_keys=True).encode()).hexdigest()
     training = Training(case, settings, data)
@@ -218,5 +218,5 @@ def run_case(
 
 
 def forget(case: Case, kept: Path) -> None:
-    """Remove a finished run's kept state."""
+    """Remove a finished run's saved state."""
     (kept / f"{case.key.replace('/', '-')}.pt").unlink(missing_ok=True)
