@@ -71,10 +71,8 @@ def _forms() -> Iterator[tuple[str, Callable[[], object]]]:
                 groups = Segments.by_size(np.arange(0, n + 1, 8 if n % 8 == 0 else n))
                 kind = f"{dtype.__name__}, {_kind_of(weight)} weights, {size}"
                 for regularization in REGULARIZATIONS:
-                    yield (
-                        f"{regularization} projection, {kind}",
-                        partial(project_hypersimplex, scores, 7, sample_weight=weight, regularization=regularization),
-                    )
+                    options: dict[str, Any] = {"sample_weight": weight, "regularization": regularization}
+                    yield f"{regularization} projection, {kind}", partial(project_hypersimplex, scores, 7, **options)
                 for name, loss in _LOSSES.items():
                     yield f"{name}gradient, {kind}", partial(loss().boosting_step, labels, scores, weight, None)
                     if dtype is np.float32 and _kind_of(weight) in ("no", "float32"):  # what XGBoost's workers have
@@ -96,8 +94,8 @@ def _grouped_round(
 ) -> None:
     shuffled = Segments(groups.labels, groups.offsets, np.arange(groups.n)[::-1].copy())
     loss.boosting_step(labels, scores, weight, None, shuffled)
-    kind = loss.passes.REGULARIZATION
-    project_hypersimplex(scores, 1.0, sample_weight=weight, groups=groups.codes, regularization=kind)
+    options: dict[str, Any] = {"sample_weight": weight, "regularization": loss.passes.REGULARIZATION}
+    project_hypersimplex(scores, 1.0, groups=groups.codes, **options)
 
 
 class _SingleProcess:

@@ -68,6 +68,7 @@ CASES: dict[str, tuple[int, tuple[str, ...], dict[str, Any]]] = {
     "share, weights": (2, ("sample_weight",), {"k": 0.1}),
     "count, class weights": (2, (), {"k": 40, "class_weight": {"yes": 2.0}}),
     "convex sibling, balanced": (2, (), {"k": 0.1, "loss": "hypersimplex-fy", "class_weight": "balanced"}),
+    "smooth, groups": (2, ("groups",), {"k": 0.1, "loss": "hypersimplex-smooth"}),
     "additive loss with a start": (2, ("sample_weight",), {"k": 0.1, "loss": "log-loss"}),
     "classes": (3, ("sample_weight",), {"k": {"ant": 0.1, "bee": None, "cat": 0.3}}),
     "groups": (2, ("groups",), {"k": {"north": 5, "south": 0.2, "west": None}}),
