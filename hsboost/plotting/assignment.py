@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class HypersimplexDisplay(Display):
-    """Show where the budget cuts the scores: soft assignment, threshold, active band, both classes.
+    """See where the budget cuts the scores: soft assignment, threshold, active band, both classes.
 
     Only rows in the active band have a gradient: the plot shows what training can still change. :meth:`plot` draws the
     scores, :meth:`plot_rounds` threshold and active share over the rounds of training.

@@ -19,7 +19,7 @@ _CALLED = {"precision": "precision among the top k", "recall": "recall among the
 
 
 class LossComparisonDisplay(Display):
-    """Show the gain of each loss over log loss: a point and an interval per loss, on the same trees and splits.
+    """See the gain of each loss over log loss: a point and an interval per loss, on the same trees and splits.
 
     Filled points differ from log loss after the correction for the number of losses, hollow ones do not. Only precision
     is tested; recall and AUC are drawn hollow.

@@ -45,7 +45,7 @@ class AtBudget(NamedTuple):
 
 
 class BudgetGainDisplay(BudgetDisplay):
-    """Show the gain of a ranking: lift over random order, and additional positives over a baseline model, per budget.
+    """See the gain of a ranking: lift over random order, and additional positives over a baseline model, per budget.
 
     Attributes
     ----------

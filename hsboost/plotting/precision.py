@@ -20,7 +20,7 @@ Metric = Literal["both", "precision", "recall"]
 
 
 class PrecisionAtKDisplay(BudgetDisplay):
-    """Show the quality of a ranking at every budget: precision and recall of the k highest scores, for all k.
+    """See the quality of a ranking at every budget: precision and recall of the k highest scores, for all k.
 
     Create one with :meth:`from_estimator`, :meth:`from_predictions` or, for several models at once, :meth:`compare`.
 
