@@ -23,8 +23,8 @@ class HypersimplexSmoothLoss(HypersimplexLoss):
         ∂L/∂x = (w / temperature) d (r - Σ w d r / S).
 
     Rows are drawn towards their labels by how close they are to the edge, not by whether they are in a band around it.
-    For a budget below the number of positives that is worth more than the corners (docs/losses.md). Groups and class
-    columns work as in :class:`hsboost.HypersimplexLoss`.
+    Whether that pays is to be tried (docs/losses.md): with budgets far below the prevalence its steps are long. Groups
+    and class columns work as in :class:`hsboost.HypersimplexLoss`.
 
     Parameters
     ----------
