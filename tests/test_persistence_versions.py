@@ -331,7 +331,7 @@ def test_a_condition_that_compares_with_nothing_is_a_number() -> None:
 def test_names_of_categories_need_a_version_that_knows_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import pandas as pd
 
-    if native._numbers(native.version("xgboost")) < [3, 1, 1]:
+    if native.numbers(native.version("xgboost")) < [3, 1, 1]:
         pytest.skip("XGBoost before 3.1.1 does not save names of categories")
     names = np.array(["a", "b", "c"])[np.arange(len(Y)) % 3]
     frame = pd.DataFrame({"x": X[:, 0], "c": pd.Categorical(names)})

@@ -314,13 +314,16 @@ def test_on_a_cluster(more: dict[str, Any], grouped: bool, client: Any) -> None:
     assert (found.pos_label_, found.classes_.tolist()) == ("fraud", ["fraud", "legit"])
     rows = spread(VALID.round(1))
     assert found.threshold_ == pytest.approx(right.threshold_, abs=1e-5)
-    mask = found.predict_top_k(rows, 20, return_mask=True).compute()
+    # A model of groups asks for them; one label for all rows ranks them together.
+    alike = np.zeros(len(VALID))
+    of_rows, of_local = ({"groups": da.from_array(alike, chunks=40)}, {"groups": alike}) if grouped else ({}, {})
+    mask = found.predict_top_k(rows, 20, return_mask=True, **of_rows).compute()
     assert mask.sum() == 20
-    assert (found.predict_top_k(rows, 20).compute() == np.where(mask, "fraud", "legit")).all()
+    assert (found.predict_top_k(rows, 20, **of_rows).compute() == np.where(mask, "fraud", "legit")).all()
     local = found.to_local()
-    np.testing.assert_array_equal(mask, local.predict_top_k(VALID.round(1), 20, return_mask=True))
+    np.testing.assert_array_equal(mask, local.predict_top_k(VALID.round(1), 20, return_mask=True, **of_local))
     np.testing.assert_array_equal(found.predict(rows).compute(), local.predict(VALID.round(1)))
     np.testing.assert_array_equal(found.decision_function(rows).compute(), local.decision_function(VALID.round(1)))
-    assert roc_auc_score(Y_VALID, local.rank(VALID.round(1)).scores) > 0.65
+    assert roc_auc_score(Y_VALID, local.rank(VALID.round(1), **of_local).scores) > 0.65
     if "calibration" in more:
         assert roc_auc_score(Y_VALID, found.predict_proba(rows).compute()[:, 0]) > 0.65

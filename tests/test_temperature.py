@@ -56,13 +56,14 @@ def fitted(booster: str, case: str, **settings: Any) -> HSClassifier:
 def test_no_temperature_changes_a_tree_a_ranking_or_a_decision(booster: str, case: str, loss: str) -> None:
     one = fitted(booster, case, loss=loss)
     grouped = {"groups": G} if "groups" in case else {}
+    together = {"groups": np.zeros(len(X))} if grouped else {}  # a model of groups asks for them: here all rows compete
     decided, history = one.decision_function(X, **grouped), np.array(one.training_history_["soft_threshold"])
     assert np.ptp(decided) > 0.1  # there are trees
     for t in TEMPERATURES:
         model = fitted(booster, case, loss=loss, temperature=t)
         assert trees(model) == trees(one)
         np.testing.assert_array_equal(model.predict(X, **grouped), one.predict(X, **grouped))
-        np.testing.assert_array_equal(model.predict_top_k(X, 20), one.predict_top_k(X, 20))
+        np.testing.assert_array_equal(model.predict_top_k(X, 20, **together), one.predict_top_k(X, 20, **together))
         # In the documented unit: temperature times those at 1.
         np.testing.assert_allclose(model.decision_function(X, **grouped) / t, decided, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(model.threshold_ / t, one.threshold_, rtol=1e-12, atol=1e-13)
