@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _models import BOOSTERS, binary, multi, small
+from _versions import older
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -94,8 +95,9 @@ def test_categories_are_read_where_there_are_any(booster: str, form: str, n_clas
     estimator: Any = {"name": booster, "none": None, "off": off}.get(form, small(booster))
     labels = Y if n_classes == 2 else multi(160)[1]
     model = HSClassifier(estimator, k=0.2).fit(FRAME, labels, eval_set=(FRAME[:80], labels[:80]))
-    changed = FRAME.assign(c=FRAME.c.cat.set_categories(["z", "y", "x"]))
-    np.testing.assert_array_equal(model.decision_function(changed), model.decision_function(FRAME))
+    if booster == "lightgbm" or not older("xgboost", "3.1.1"):  # which tells categories by their names
+        changed = FRAME.assign(c=FRAME.c.cat.set_categories(["z", "y", "x"]))
+        np.testing.assert_array_equal(model.decision_function(changed), model.decision_function(FRAME))
     np.testing.assert_allclose(
         model.contributions(FRAME).sum(axis=-1), model.decision_function(FRAME), atol=1e-4
     )  # fmt: skip
