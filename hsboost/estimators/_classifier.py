@@ -283,7 +283,7 @@ class HSClassifier(Predictor):
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
         offset = self._offset(loss, train_y, train_w, classes.size, init_model)
         competing = train_groups if loss.has_budget else None  # rows of other losses do not
-        objective = objective_of(loss, competing, offset, training_unit(loss, self.estimator, init_model), True)
+        objective = objective_of(loss, competing, offset, training_unit(loss, self.estimator, init_model))
         if train_w is not None and classes.size == 2 and loss.has_budget and loss.k is None:
             stored = train_w.astype(np.float32)  # as boosters keep it: the greatest numbers are refused below
             for c in (0, 1):

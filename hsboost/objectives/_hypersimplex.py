@@ -136,11 +136,10 @@ class HypersimplexObjective(LossObjective):
         sample_weight: Any,
         state: Any,
         dataset: Any,
-        outputs: dict[str, np.ndarray],
     ) -> tuple[Any, Any, Any]:
         segments = None if self.groups is None else self._segments_of(dataset, raw)
         done = self._accelerator.step(loss, y_true, raw, sample_weight, state, segments is not None, dataset)
-        return done or loss.boosting_step(y_true, raw, sample_weight, state, segments, **outputs)
+        return done or loss.boosting_step(y_true, raw, sample_weight, state, segments)
 
     def _segments_of(self, dataset: Any, raw: Any) -> Segments | None:
         """The groups of these rows, from whichever source ``groups`` names."""
@@ -164,7 +163,6 @@ class HypersimplexObjective(LossObjective):
         state: Any,
         dataset: Any,
         together: Workers,
-        outputs: dict[str, np.ndarray],
     ) -> tuple[Any, Any, Any]:
         self._accelerator.refuse_workers()
         if isinstance(self.groups, str) and self.groups == "dataset":
@@ -174,7 +172,7 @@ class HypersimplexObjective(LossObjective):
             return self._groups_of(dataset) if self.groups_in_rows else self._segments
 
         of_rows = None if self.groups is None else groups
-        return loss.distributed_step(labels, raw, sample_weight, state, of_rows, together, **outputs)
+        return loss.distributed_step(labels, raw, sample_weight, state, of_rows, together)
 
     @property
     def groups_in_rows(self) -> bool:
@@ -241,10 +239,8 @@ class HypersimplexObjective(LossObjective):
         return self.loss.threshold(y_true, raw_prediction, sample_weight, groups)
 
 
-def objective_of(
-    loss: Loss, groups: Any = None, offset: Any = None, unit: float = 1.0, reuse_outputs: bool = False
-) -> LossObjective:
+def objective_of(loss: Loss, groups: Any = None, offset: Any = None, unit: float = 1.0) -> LossObjective:
     """The objective of any loss; groups are those of a loss with budgets."""
     objective = HypersimplexObjective.of(loss, groups) if loss.has_budget else LossObjective(loss)
-    objective.offset, objective.unit, objective.reuse_outputs = offset, unit, reuse_outputs
+    objective.offset, objective.unit = offset, unit
     return objective

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 import weakref
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -52,13 +50,10 @@ class LossObjective:
         #: Raw scores of the loss are this times the booster's scores, plus the offset (`HSClassifier` grows trees in
         #: units of the temperature).
         self.unit: float = 1.0
-        #: Overwrite the arrays that the last round of the same data set returned; the caller must not keep them.
-        self.reuse_outputs = False
         #: Called with the state after each round; not copied, not pickled.
         self.on_round: Callable[[Any], object] | None = None
         self._lock = threading.Lock()
         self._states: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-        self._outputs: weakref.WeakKeyDictionary[Any, tuple[np.ndarray, np.ndarray]] = weakref.WeakKeyDictionary()
         self._state_of_size: dict[int, Any] = {}
         self._last: Any = None
 
@@ -107,18 +102,18 @@ class LossObjective:
         if self.offset is not None and len(raw):
             raw = np.asarray(raw) + self.offset / self.cut_unit
         # Removed while in use: a second thread on the same data set starts without them instead of sharing them.
-        state, outputs = self._take(dataset, len(raw), together)
+        state = self._take(dataset, len(raw), together)
         if together is not None:
             labels = _labels_of(y_true)
             gradient, hessian, state = self._distributed_step(
-                loss, labels, raw, sample_weight, state, dataset, together, outputs
+                loss, labels, raw, sample_weight, state, dataset, together
             )
         else:
             y_true = _labels_of(y_true)()
             if not loss.is_separable and booster == "LightGBM":
                 refuse_lightgbm_workers(dataset)
-            gradient, hessian, state = self._step(loss, y_true, raw, sample_weight, state, dataset, outputs)
-        self._keep(dataset, len(raw), state, gradient, hessian)
+            gradient, hessian, state = self._step(loss, y_true, raw, sample_weight, state, dataset)
+        self._keep(dataset, len(raw), state)
         total = getattr(state, "weight", None)  # users' subclasses may return a state of their own
         if total is None and sample_weight is not None:
             total = float(np.sum(sample_weight, dtype=np.float64))
@@ -149,10 +144,9 @@ class LossObjective:
         sample_weight: Any,
         state: Any,
         dataset: Any,
-        outputs: dict[str, np.ndarray],
     ) -> tuple[Any, Any, Any]:
         """One round on all rows; ``dataset`` is the DMatrix or Dataset where there is one."""
-        return loss.boosting_step(y_true, raw, sample_weight, state, **outputs)
+        return loss.boosting_step(y_true, raw, sample_weight, state)
 
     def _distributed_step(
         self,
@@ -163,29 +157,24 @@ class LossObjective:
         state: Any,
         dataset: Any,
         together: Workers,
-        outputs: dict[str, np.ndarray],
     ) -> tuple[Any, Any, Any]:
         """One round on this worker's rows; every worker must call it, even one without rows."""
-        return loss.distributed_step(labels, raw, sample_weight, state, None, together, **outputs)
+        return loss.distributed_step(labels, raw, sample_weight, state, None, together)
 
-    def _take(self, dataset: Any, n: int, together: Workers | None) -> tuple[Any, dict[str, np.ndarray]]:
-        """The state of the last round of these rows, and the arrays to write into as arguments of the loss's step."""
+    def _take(self, dataset: Any, n: int, together: Workers | None) -> Any:
+        """The state that the last round of these rows left; no other thread sees it until `_keep`."""
         with self._lock:
             if dataset is not None:
-                state, both = self._states.pop(dataset, None), self._outputs.pop(dataset, None)
-            else:
-                state, both = None if together else self._state_of_size.pop(n, None), None
-        return state, {} if both is None else {"gradient_out": both[0], "hessian_out": both[1]}
+                return self._states.pop(dataset, None)
+            return None if together else self._state_of_size.pop(n, None)
 
-    def _keep(self, dataset: Any, n: int, state: Any, gradient: np.ndarray, hessian: np.ndarray) -> None:
-        """Store the state of the round, and pass it to the observer."""
+    def _keep(self, dataset: Any, n: int, state: Any) -> None:
+        """Remember the state of a round, and report it."""
         with self._lock:
             if dataset is not None:
                 self._states[dataset] = state
-                if self.reuse_outputs and "gradient_out" in _parameters(type(self.loss)):
-                    self._outputs[dataset] = gradient, hessian
             else:
-                self._state_of_size = {n: state}  # only the latest: the end of use cannot be detected
+                self._state_of_size = {n: state}  # nothing says when these rows are done with
             self._last = state
         if self.on_round is not None:
             self.on_round(state)
@@ -200,19 +189,11 @@ class LossObjective:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("loss", "offset", "unit", "reuse_outputs")
-        return {name: getattr(self, name) for name in kept}
+        return {"loss": self.loss, "offset": self.offset, "unit": self.unit}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         LossObjective.__init__(self, state["loss"])
         self.offset, self.unit = state["offset"], state.get("unit", 1.0)
-        self.reuse_outputs = state.get("reuse_outputs", False)
-
-
-@cache
-def _parameters(loss: type[Loss]) -> frozenset[str]:
-    """Names of the arguments of the loss's step: a user's subclass need not accept arrays to write into."""
-    return frozenset(inspect.signature(loss.boosting_step).parameters)
 
 
 def _is_xgboost(dataset: Any, raw: Any) -> bool:
