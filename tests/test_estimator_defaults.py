@@ -90,7 +90,7 @@ def test_nested_settings_of_a_name_on_a_cluster() -> None:
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_categories_are_read_where_there_are_any(booster: str, form: str, n_classes: int, tmp_path: Any) -> None:
     if booster == "lightgbm" and form in ("none", "off"):
-        pytest.skip("XGBoost's")
+        pytest.skip("only XGBoost has enable_categorical")
     off = small("xgboost", enable_categorical=False)
     estimator: Any = {"name": booster, "none": None, "off": off}.get(form, small(booster))
     labels = Y if n_classes == 2 else multi(160)[1]

@@ -17,8 +17,9 @@ from hsboost._kernels import multiplier
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.entropic_segments import segment_multipliers
 from hsboost._kernels.guess import sample
+from hsboost._solver import segments as segments_module
 from hsboost._solver.search import Multiplier, scale_of
-from hsboost._solver.segments import Multipliers, Segments
+from hsboost._solver.segments import Multipliers, Search, Segments
 from hsboost._solver.top_k import last_score
 from hsboost._validation import FloatArray
 
@@ -235,31 +236,8 @@ def find_multipliers(
 
     Raises FloatingPointError when a score is NaN or infinite.
     """
-    scale = scale_of(temperature)
-    if start is None:
-        anchor = x[segments.offsets[:-1]].astype(np.float64)
-        nu = np.zeros(anchor.size)
-    else:
-        anchor, nu = start.anchor.copy(), start.nu.copy()
-    where = Multipliers(anchor, nu, np.zeros(anchor.size, np.bool_), scale, HALF)
-    status = np.zeros(anchor.size, np.int64)
-    unsolved = segments.large
-    if segments.small_rows:
-        segment_multipliers(
-            segments.small_rows, x, w, segments.offsets, segments.tasks, scale, mass, total, start is None,
-            anchor, nu, where.flat, status,
-        )  # fmt: skip
-        if (status == search.NOT_FINITE).any():
-            raise FloatingPointError
-        unsolved = [*unsolved, *np.flatnonzero(status != search.SOLVED).tolist()]
-    for g in unsolved:
-        rows = segments.slice(g)
-        first = None if start is None else (float(start.anchor[g]), float(start.nu[g]))
-        found = multiplier_of(
-            x[rows], None if w is None else w[rows], float(mass[g]), float(total[g]), temperature, first
-        )
-        anchor[g], nu[g], where.flat[g] = found.anchor, found.nu, found.flat
-    return where
+    search_of = Search(segment_multipliers, multiplier_of, 0.0, HALF)
+    return segments_module.find_multipliers(segments, x, w, mass, total, temperature, start, search_of)
 
 
 def values_at(x: FloatArray, where: Multiplier, out: FloatArray | None = None) -> FloatArray:

@@ -237,6 +237,21 @@ class Multipliers(NamedTuple):
         return Multiplier(float(self.anchor[g]), float(self.nu[g]), self.scale, bool(self.flat[g]), self.half)
 
 
+class Search(NamedTuple):
+    """The search of one projection: a kernel for many small groups, a function for one problem, where nu begins.
+
+    ``half`` is as in :class:`Multipliers`.
+    """
+
+    many: Any
+    one: Any
+    first_nu: float
+    half: float
+
+
+EUCLIDEAN = Search(kernels.segment_thresholds, multiplier_of, -0.5, 0.5)
+
+
 def find_multipliers(
     segments: Segments,
     x: FloatArray,
@@ -245,22 +260,24 @@ def find_multipliers(
     total: np.ndarray,
     temperature: float,
     start: Multipliers | None = None,
+    search: Search | None = None,
 ) -> Multipliers:
     """Solve every group's projection; ``x`` and ``w`` are sorted, ``mass`` and ``total`` are per group.
 
     Raises FloatingPointError when a score is NaN or infinite.
     """
+    search = search or EUCLIDEAN
     scale = scale_of(temperature)
     if start is None:
         anchor = x[segments.offsets[:-1]].astype(np.float64)
-        nu = np.full(anchor.size, -0.5)
+        nu = np.full(anchor.size, search.first_nu)
     else:
         anchor, nu = start.anchor.copy(), start.nu.copy()
-    where = Multipliers(anchor, nu, np.zeros(anchor.size, np.bool_), scale)
+    where = Multipliers(anchor, nu, np.zeros(anchor.size, np.bool_), scale, search.half)
     status = np.zeros(anchor.size, np.int64)
     unsolved = segments.large
     if segments.small_rows:
-        kernels.segment_thresholds(
+        search.many(
             segments.small_rows, x, w, segments.offsets, segments.tasks, scale, mass, total, start is None,
             anchor, nu, where.flat, status,
         )  # fmt: skip
@@ -270,8 +287,6 @@ def find_multipliers(
     for g in unsolved:
         rows = segments.slice(g)
         first = None if start is None else (float(start.anchor[g]), float(start.nu[g]))
-        found = multiplier_of(
-            x[rows], None if w is None else w[rows], float(mass[g]), float(total[g]), temperature, first
-        )
+        found = search.one(x[rows], None if w is None else w[rows], float(mass[g]), float(total[g]), temperature, first)
         anchor[g], nu[g], where.flat[g] = found.anchor, found.nu, found.flat
     return where
