@@ -202,7 +202,7 @@ VOUCHED = [
     (
         GUIDE,
         "LightGBM has the second form from 4.7 on and deprecates the first.",
-        "file: hsboost/estimators/_boosters.py | LightGBM 4.7 renamed eval_set",
+        "file: hsboost/estimators/_boosters/training.py | LightGBM 4.7 renamed eval_set",
     ),
     (GUIDE, "Every pair of XGBoost 2.1.4, 3.0.5, 3.1.3, 3.2.0 and 3.4.1, and of LightGBM 4.6.0 and 4.7.0,", _VERSIONS),
     (GUIDE, "(data frames, from 3.1 on) | versions before 3.1.1,", _VERSIONS),

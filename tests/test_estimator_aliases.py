@@ -12,7 +12,12 @@ from lightgbm import LGBMClassifier
 from xgboost import XGBClassifier
 
 from hsboost import HSClassifier
-from hsboost.estimators._aliases import _WITHOUT_EFFECT_ON_LIGHTGBM, _WITHOUT_EFFECT_ON_XGBOOST, lightgbm_names, settled
+from hsboost.estimators._boosters.aliases import (
+    _WITHOUT_EFFECT_ON_LIGHTGBM,
+    _WITHOUT_EFFECT_ON_XGBOOST,
+    lightgbm_names,
+    settled,
+)
 
 pytestmark = pytest.mark.truth
 

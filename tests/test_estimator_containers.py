@@ -21,8 +21,8 @@ from hsboost import (
     precision_at_k,
     project_hypersimplex,
 )
-from hsboost.estimators import _features
-from hsboost.estimators._features import readable
+from hsboost.estimators._inputs import features
+from hsboost.estimators._inputs.features import readable
 
 pytestmark = pytest.mark.truth
 
@@ -353,10 +353,10 @@ def test_types_of_columns_by_their_names(booster: str, dtype: str, refused_by: s
     """No frame is needed for that, and no booster."""
     columns = [("a", "double"), ("b", dtype)]
     if refused_by not in ("both", booster):
-        _features._check_types(columns, "X", booster)
+        features._check_types(columns, "X", booster)
         return
     with pytest.raises(ValueError, match=f"X: column 'b' {message}"):
-        _features._check_types(columns, "X", booster)
+        features._check_types(columns, "X", booster)
 
 
 MASKED = np.ma.masked_array(Y, np.arange(N) == 7)

@@ -11,7 +11,7 @@ from _models import BOOSTERS, binary, multi, small
 from test_estimator_fit_arguments import values
 
 from hsboost import HSClassifier, PrecisionAtK, RecallAtK, precision_at_k
-from hsboost.estimators import _eval_metric
+from hsboost.estimators._evaluation import eval_metric as _eval_metric
 
 pytestmark = pytest.mark.truth
 

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from test_estimator_fit_arguments import values
 
 from hsboost import HSClassifier, precision_at_k
-from hsboost.estimators import _labels
+from hsboost.estimators import _evaluation
 
 X, Y = binary(160)
 X3, Y3 = multi(160)
@@ -58,12 +58,12 @@ def test_forms_of_evaluation_sets(booster: str, form: Any, n_sets: int) -> None:
 def test_two_rows_are_not_two_sets(rows: int) -> None:
     """What looks like a tuple of two may be two rows."""
     for X_, y_ in ((VALID[:rows].tolist(), [0] * rows), (tuple(map(tuple, VALID[:rows])), (0,) * rows)):
-        assert _labels.evaluation_sets((X_, y_), None) == [(X_, y_)]
-        assert _labels.evaluation_sets([(X_, y_)], None) == [(X_, y_)]
-        assert _labels.evaluation_sets(((X_, y_),), None) == [(X_, y_)]
-        assert _labels.evaluation_sets(((X_, y_), (X_, y_)), None) == [(X_, y_), (X_, y_)]
+        assert _evaluation.evaluation_sets((X_, y_), None) == [(X_, y_)]
+        assert _evaluation.evaluation_sets([(X_, y_)], None) == [(X_, y_)]
+        assert _evaluation.evaluation_sets(((X_, y_),), None) == [(X_, y_)]
+        assert _evaluation.evaluation_sets(((X_, y_), (X_, y_)), None) == [(X_, y_), (X_, y_)]
     by_row = [VALID[i] for i in range(rows)]
-    (found,) = _labels.evaluation_sets((by_row, [0] * rows), None)
+    (found,) = _evaluation.evaluation_sets((by_row, [0] * rows), None)
     assert found[0] is by_row
 
 

@@ -21,7 +21,8 @@ from hsboost.comparison._splits import Splits
 from hsboost.comparison._state import State, described, digest
 from hsboost.comparison._training import Rows
 from hsboost.comparison._trials import Candidate, Trial, read_candidates
-from hsboost.estimators import _boosters, _inputs
+from hsboost.estimators import _boosters
+from hsboost.estimators._inputs.rows import check_inputs
 
 
 class ComparisonInterrupted(KeyboardInterrupt):
@@ -146,7 +147,7 @@ def compare_losses(
         raise ValueError(f"random_state must be a whole number, got {random_state!r}")
     k = check.check_budgets(k)
     X = _boosters.readable(estimator, X)
-    n, labels = _inputs.check_inputs(X, y)
+    n, labels = check_inputs(X, y)
     _boosters.check_names(estimator, X)
     booster = _training.booster_of(estimator, X)
     positive = _positive(labels, pos_label)

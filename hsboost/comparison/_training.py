@@ -16,7 +16,9 @@ from hsboost._validation import Budgets
 from hsboost.comparison._splits import Split
 from hsboost.comparison._statistics import auc
 from hsboost.comparison._trials import Trial, training_budget
-from hsboost.estimators import HSClassifier, _aliases, _boosters, _inputs
+from hsboost.estimators import HSClassifier, _boosters
+from hsboost.estimators._boosters import aliases
+from hsboost.estimators._inputs.rows import take_rows
 from hsboost.metrics import PrecisionAtK, precision_at_k, recall_at_k
 
 #: No training stops before its last round: every loss gets the same number of rounds to choose from.
@@ -94,8 +96,8 @@ def run(trial: Trial, estimator: Any, rows: Rows, split: Split) -> dict[str, Any
         if isinstance(k, Mapping) and groups is not None:
             k = {code: k[code] for code in np.unique(groups).tolist()}
     model = _Ranker(booster, loss=trial.loss, k=k, **dict(trial.settings))
-    X, y = _inputs.take_rows(rows.X, split.train), positive.astype(np.int32)
-    valid_X = _inputs.take_rows(rows.X, split.valid)
+    X, y = take_rows(rows.X, split.train), positive.astype(np.int32)
+    valid_X = take_rows(rows.X, split.valid)
     begin = perf_counter()
     model.fit(
         X,
@@ -108,7 +110,7 @@ def run(trial: Trial, estimator: Any, rows: Rows, split: Split) -> dict[str, Any
         **more,
     )
     seconds = perf_counter() - begin
-    score = model.decision_function(_inputs.take_rows(rows.X, split.test))
+    score = model.decision_function(take_rows(rows.X, split.test))
     valid_score = model.decision_function(valid_X)
     if not np.ptp(valid_score) and not np.ptp(score):
         average = 1.0 if weight is None else float(weight.mean())
@@ -140,7 +142,7 @@ def _choose_rounds(booster: Any, metric: PrecisionAtK) -> dict[str, Any]:
         return {}
     import lightgbm as lgb
 
-    names = _aliases.lightgbm_names()
+    names = aliases.lightgbm_names()
     given = {names.get(name, name) for name, value in booster.get_params().items() if value is not None}
     more: dict[str, Any] = {} if "metric" in given else {"eval_metric": metric}
     dart = str(booster.get_params().get("boosting_type")) == "dart"  # which LightGBM cannot cut off

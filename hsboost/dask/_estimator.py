@@ -15,9 +15,11 @@ from hsboost.dask import _levels, _rows, _training
 from hsboost.dask import _partitions as partitions
 from hsboost.dask._predicting import DaskPredictor, head, on_cluster
 from hsboost.dask._training import Training
-from hsboost.estimators import HSClassifier, _boosters, _calibration, _class_weight, _evaluation, _labels
-from hsboost.estimators import _categories as categories
+from hsboost.estimators import HSClassifier, _boosters, _calibration, _evaluation
 from hsboost.estimators._classifier import training_unit
+from hsboost.estimators._inputs import categories
+from hsboost.estimators._inputs import labels as _labels
+from hsboost.estimators._inputs.class_weight import weight_by_class
 from hsboost.losses import Loss
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import objective_of
@@ -144,7 +146,7 @@ class DaskHSClassifier(DaskPredictor):
         """
         k = check.check_budgets(self.k)
         local = self._blank()
-        pairs, called = _labels.one_form(eval_set, eval_X, eval_y)
+        pairs, called = _evaluation.one_form(eval_set, eval_X, eval_y)
         sets = _labels_of_sets(pairs, eval_groups, groups, self.calibration, called)
         if self.calibration is not None:
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
@@ -163,7 +165,7 @@ class DaskHSClassifier(DaskPredictor):
                 client,
                 training,
                 i,
-                _labels.set_name(i, len(sets), called),
+                _evaluation.set_name(i, len(sets), called),
                 *one,
                 eval_groups,
                 weights[i],
@@ -263,7 +265,7 @@ class DaskHSClassifier(DaskPredictor):
         given = client.compute(partitions.aligned(X, y, f"{place}'s y", f"{place}'s X"))
         sizes = client.compute(partitions.each(_rows.size, x))
         if not sum(partitions.collect(client, sizes)):
-            raise _labels.empty_set(place)
+            raise _evaluation.empty_set(place)
         own = [None] * len(x)
         if groups is not None:
             own = client.compute(partitions.aligned(X, groups, "eval_groups", f"{place}'s X"))
@@ -279,7 +281,7 @@ class DaskHSClassifier(DaskPredictor):
         if class_weight is not None:
             counts = partitions.Partitions(client, given).sum((n_classes,), _rows.class_counts, training.classes, place)
             product = where if weight is None else f"{where} times {name}"
-            by_class = _class_weight.by_class(class_weight, training.classes, counts, where, strict=True)
+            by_class = weight_by_class(class_weight, training.classes, counts, where, strict=True)
         shared = (training.classes, by_class, index, place, name, product)
         places = partitions.homes(client, X)
         rows = partitions.beside(client, places, _rows.evaluated, sizes, given, weights, own, shared=shared)
@@ -389,7 +391,7 @@ def _labels_of_sets(
 ) -> list[tuple[Any, Any]]:
     if eval_groups is not None and groups is None:
         raise ValueError("eval_groups goes with groups: a budget per group is trained for only with groups=")
-    sets = _labels.evaluation_sets(eval_set, None, called)
+    sets = _evaluation.evaluation_sets(eval_set, None, called)
     if eval_groups is not None and len(sets) != 1:
         raise ValueError(f"eval_groups goes with one eval_set, got {len(sets)}; pass a single pair (X, y)")
     if calibration is not None and not sets:

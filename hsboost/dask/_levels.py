@@ -13,7 +13,7 @@ import pandas as pd
 from dask.dataframe.utils import has_known_categories
 
 from hsboost.dask import _partitions as partitions
-from hsboost.estimators import _categories
+from hsboost.estimators._inputs import categories as _categories
 
 
 def unified(client: Any, X: Any) -> Any:

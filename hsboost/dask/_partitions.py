@@ -15,7 +15,7 @@ import pandas as pd
 from dask.highlevelgraph import HighLevelGraph
 from distributed import Client, futures_of, wait
 
-from hsboost.estimators._features import readable
+from hsboost.estimators._inputs.features import readable
 
 #: How many partial results one task adds up.
 FAN_IN = 16

@@ -20,7 +20,8 @@ from hsboost._validation import Budgets
 from hsboost._workers import radix
 from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows
-from hsboost.estimators import ExportResult, HSClassifier, _boosters, _nested, _top_k
+from hsboost.estimators import ExportResult, HSClassifier, _boosters, _top_k
+from hsboost.estimators._boosters import named
 
 
 def _has_probabilities(self: DaskPredictor) -> bool:
@@ -55,7 +56,7 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
         -------
         self
         """
-        return super().set_params(**_nested.with_booster(self.estimator, params))
+        return super().set_params(**named.with_booster(self.estimator, params))
 
     def decision_function(self, X: Any, groups: Any = None) -> Any:
         """Raw score minus the threshold, lazily: above 0 is ``classes_[1]``; of several classes the highest wins.

@@ -9,9 +9,11 @@ from sklearn.utils.validation import _num_samples, column_or_1d
 
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
+from hsboost._validation import native
 from hsboost._workers.radix import Rows
-from hsboost.estimators import _boosters, _evaluation, _labels, _scores
-from hsboost.estimators._features import native
+from hsboost.estimators import _boosters, _evaluation
+from hsboost.estimators._boosters import scores as _scores
+from hsboost.estimators._inputs import labels as _labels
 
 
 class Encoded(NamedTuple):
@@ -116,7 +118,7 @@ def evaluated(
 def known(n: int, y: Any, classes: np.ndarray, place: str) -> np.ndarray:
     """Class numbers of a partition of ``n`` rows of an evaluation set."""
     if n or np.size(y):
-        return _labels.encode_known(n, y, classes, place)
+        return _evaluation.encode_known(n, y, classes, place)
     return np.empty(0, np.int32)
 
 

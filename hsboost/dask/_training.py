@@ -16,8 +16,11 @@ from hsboost._validation import Budgets
 from hsboost._workers import radix
 from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows
-from hsboost.estimators import _boosters, _class_weight, _eval_metric, _labels, _stopping
+from hsboost.estimators import _boosters
 from hsboost.estimators._budgets import TrainingBudget
+from hsboost.estimators._evaluation import eval_metric, stopping
+from hsboost.estimators._inputs import labels as _labels
+from hsboost.estimators._inputs.class_weight import weight_by_class
 from hsboost.metrics import PrecisionAtK
 
 #: Group numbers travel as float32.
@@ -85,7 +88,7 @@ def read(
             raise ValueError(f"groups holds {len(labels)} labels; at most {MOST_GROUPS - 1} can travel with the rows")
     by_class = None
     if class_weight is not None:
-        by_class = _class_weight.by_class(class_weight, classes, counts, "class_weight", strict=False)
+        by_class = weight_by_class(class_weight, classes, counts, "class_weight", strict=False)
     index = None if labels is None else {label: g for g, label in enumerate(labels)}
     places = partitions.homes(client, X)
     rows = partitions.beside(client, places, _rows.encode, *given, shared=(classes, by_class, index))
@@ -146,7 +149,7 @@ def train(
     dtrain = matrix(client, estimator, training)
     evals = [(matrix(client, estimator, one, dtrain), f"validation_{i}") for i, one in enumerate(evaluation)]
     is_training = [one.is_training for one in evaluation]
-    with _boosters.explained(), _stopping.on_one_set("xgboost", estimator, {}, is_training):
+    with _boosters.explained(), stopping.on_one_set("xgboost", estimator, {}, is_training):
         return dict(
             xgboost_dask.train(
                 client,
@@ -166,7 +169,7 @@ def train(
 
 def _metrics(estimator: Any, params: dict[str, Any], metric: PrecisionAtK) -> Any:
     """The metric that is a function, if any; names go into ``params``. Unless the user chose, it is ``metric``."""
-    names, function = _eval_metric.of_xgboost(estimator.eval_metric)
+    names, function = eval_metric.of_xgboost(estimator.eval_metric)
     if not names and function is None:
         function = metric
     params.pop("eval_metric", None)

@@ -14,9 +14,13 @@ from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost._workers.communicator import workers
-from hsboost.estimators import _boosters, _calibration, _class_weight, _evaluation, _inputs, _labels
+from hsboost.estimators import _boosters, _calibration, _evaluation
 from hsboost.estimators._budgets import TrainingBudget
 from hsboost.estimators._history import History
+from hsboost.estimators._inputs import labels as _labels
+from hsboost.estimators._inputs.class_weight import weight_by_class
+from hsboost.estimators._inputs.features import column_names
+from hsboost.estimators._inputs.rows import check_inputs, take_rows
 from hsboost.estimators._predictor import Predictor
 from hsboost.losses import HypersimplexLoss, Loss
 from hsboost.metrics import PrecisionAtK
@@ -232,7 +236,7 @@ class HSClassifier(Predictor):
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
         history = History(self.verbose)
         given, X = X, _boosters.readable(self.estimator, X)
-        n_samples, labels = _inputs.check_inputs(X, y)
+        n_samples, labels = check_inputs(X, y)
         _boosters.check_names(self.estimator, X)
         known, encoded = _labels.encode(labels)
         classes = _labels.numbered(known, self.pos_label)  # of two the positive one is number 1
@@ -245,8 +249,8 @@ class HSClassifier(Predictor):
             check_is_fitted(init_model, "estimator_")
             _boosters.check_columns_of("init_model", init_model, X)
             X = _boosters.continued(init_model.estimator_, X)
-        pairs, called = _labels.one_form(eval_set, eval_X, eval_y)
-        sets = self._read_sets(_labels.evaluation_sets(pairs, eval_groups, called), given, X, called)
+        pairs, called = _evaluation.one_form(eval_set, eval_X, eval_y)
+        sets = self._read_sets(_evaluation.evaluation_sets(pairs, eval_groups, called), given, X, called)
         evaluation = _evaluation.read(
             sets, classes, (X, encoded), eval_sample_weight, sample_weight_eval_set, eval_class_weight, called
         )
@@ -271,10 +275,10 @@ class HSClassifier(Predictor):
             else:
                 kept, held = fitted._set_aside(encoded)
                 held_weight = None if own_weight is None else own_weight[held]
-                held_out = _inputs.take_rows(X, held), encoded[held], held_weight
+                held_out = take_rows(X, held), encoded[held], held_weight
             _calibration.check_rows(held_out[1], held_out[2], classes.size)
         whole = kept.size == n_samples
-        train_X = X if whole else _inputs.take_rows(X, kept)
+        train_X = X if whole else take_rows(X, kept)
         train_y, train_w = encoded[kept], None if weight is None else weight[kept]
         train_groups = segments if segments is None or whole else Segments.by_label(np.asarray(groups)[kept])
 
@@ -334,7 +338,7 @@ class HSClassifier(Predictor):
         """Evaluation sets as the booster reads them rightly, with X's columns; X itself (``given``) stays itself."""
         found = []
         for i, (rows, labels) in enumerate(sets):
-            name = f"{_labels.set_name(i, len(sets), called)}'s X"
+            name = f"{_evaluation.set_name(i, len(sets), called)}'s X"
             other = X if rows is given else _boosters.readable(self.estimator, rows, name)
             if other is not X:
                 other = _boosters.check_evaluation(self.estimator, X, other, name)
@@ -350,7 +354,7 @@ class HSClassifier(Predictor):
                 check.check_some_weight(float(weight.max()), "sample_weight")
             return weight
         classes, encoded, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        by_row = _class_weight.by_class(class_weight, classes, counts, "class_weight", strict=False)[encoded.ravel()]
+        by_row = weight_by_class(class_weight, classes, counts, "class_weight", strict=False)[encoded.ravel()]
         weight = check.checked_weight(by_row if weight is None else weight * by_row, self._weights_named())
         check.check_some_weight(float(weight.max()), self._weights_named())
         return weight
@@ -413,7 +417,7 @@ class HSClassifier(Predictor):
             }  # fmt: skip
 
     def _remember_columns(self, X: Any) -> None:
-        names = _boosters.column_names(X)
+        names = column_names(X)
         if names is not None:
             self.feature_names_in_ = names
 

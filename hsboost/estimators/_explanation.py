@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hsboost.estimators import _scores
+from hsboost.estimators._boosters import scores
 from hsboost.estimators._export import plan as plans
 from hsboost.estimators._export import rows
 from hsboost.estimators._export.plan import Plan
@@ -31,7 +31,7 @@ def explain(model: Any, X: Any, output: str) -> Any:
             "output='probability' of several calibrated classes is a sigmoid of each, scaled to sum to 1, over which "
             "contributions do not add up; pass output='decision'"
         )
-    found = _scores.contributions(model.estimator_, X, model.classes_.size)
+    found = scores.contributions(model.estimator_, X, model.classes_.size)
     n, several = len(found), model.classes_.size > 2
     # Axes: rows, features and the rest, outputs.
     shares = found[:, :, None] if not several else np.moveaxis(found, 1, 2)

@@ -15,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost.estimators import _boosters, _calibration, _explanation, _guarded, _history, _nested, _scores, _top_k
+from hsboost.estimators import _boosters, _calibration, _explanation, _guarded, _history, _top_k
+from hsboost.estimators._boosters import named
+from hsboost.estimators._boosters import scores as _scores
 from hsboost.estimators._export import export as _export
 from hsboost.estimators._export.result import ExportResult
 from hsboost.estimators._model_file import persistence
@@ -74,7 +76,7 @@ class Predictor(ClassifierMixin, BaseEstimator):
         -------
         self
         """
-        return super().set_params(**_nested.with_booster(self.estimator, params))
+        return super().set_params(**named.with_booster(self.estimator, params))
 
     def decision_function(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
         """Raw score minus the threshold: above 0 is ``classes_[1]``; of several classes the highest wins.

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost.estimators import _labels, _top_k
+from hsboost.estimators import _top_k
+from hsboost.estimators._inputs import labels
 from hsboost.estimators._responses import inner, method_of, response
 
 _REMEDY = "pass a classifier, a pipeline or a search that scores rows"
@@ -81,7 +82,7 @@ def top_k(
     else:
         chosen = inner(estimator, "pos_label_", None) if pos_label is None else pos_label
         if chosen is None:
-            classes = _labels.numbered(classes, None)
+            classes = labels.numbered(classes, None)
         scores, label = response(estimator, X, chosen, response_method, _REMEDY)
         classes = np.array([classes[classes != label][0], label], dtype=classes.dtype)
     segments = None if groups is None else Segments.by_label(groups, scores.shape[0], "X")

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hsboost.estimators import _boosters, _scores
+from hsboost.estimators import _boosters
+from hsboost.estimators._boosters import scores as _scores
 from hsboost.estimators._export import forest, lightgbm_file, onnx_file, rows, runtimes, treelite_file, xgboost_file
 from hsboost.estimators._export import plan as plans
 from hsboost.estimators._export.plan import Plan

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, issparse
 
-from hsboost.estimators import _boosters, _categories
-from hsboost.estimators._features import stored_name
+from hsboost.estimators import _boosters
+from hsboost.estimators._inputs import categories as _categories
+from hsboost.estimators._inputs.features import stored_name
 from hsboost.estimators._model_file.splits import Splits
 
 #: How many rows are drawn, and values where the model has many columns.

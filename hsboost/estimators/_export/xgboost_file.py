@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from hsboost.estimators._boosters import first_rounds
 from hsboost.estimators._export.plan import Plan
 from hsboost.estimators._model_file import native
 from hsboost.estimators._model_file.plain import FLOAT32
 from hsboost.estimators._model_file.xgboost_model import portable
-from hsboost.estimators._rounds import first_rounds
 
 #: Rounding of a base score that goes through the logistic link and back, in units of the margin.
 _BASE_ROUNDING = 2.0**-22

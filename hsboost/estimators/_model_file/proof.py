@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from hsboost.estimators import _scores
+from hsboost.estimators._boosters import scores
 from hsboost.estimators._model_file import plain
 from hsboost.estimators._model_file.splits import Splits
 
@@ -69,7 +69,7 @@ def scores_of(estimator: Any, rows: list[list[list[Any]]], n_features: int) -> n
     matrix = csr_array((np.array(missing, dtype=np.float64), columns, ends.astype(np.int32)), (len(rows), n_features))
     with warnings.catch_warnings():  # names of features: these rows have none
         warnings.simplefilter("ignore")
-        return _scores.raw_scores_by_code(estimator, matrix)
+        return scores.raw_scores_by_code(estimator, matrix)
 
 
 def check_rows(rows: Any, n_features: int) -> list[list[list[Any]]]:

@@ -1,9 +1,11 @@
-"""The first rounds of an XGBoost model, with the names of its categories, which XGBoost's own slices forget."""
+"""The rounds that a model predicts with, as a model: XGBoost's own slices forget the names of categories."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
+
+from hsboost.estimators._boosters.kinds import kind, native
 
 
 def first_rounds(booster: Any, rounds: int | None) -> dict[str, Any]:
@@ -28,12 +30,19 @@ def first_rounds(booster: Any, rounds: int | None) -> dict[str, Any]:
     return model
 
 
-def start(booster: Any, rounds: int | None) -> Any:
-    """A booster of its first rounds, to go on from; itself if it stopped nowhere."""
-    if rounds is None:
+def rounds(estimator: Any) -> int | None:
+    """How many of its rounds an XGBoost estimator predicts with; None for all."""
+    best = native(estimator).attr("best_iteration")
+    return None if best is None else int(best) + 1
+
+
+def start(estimator: Any) -> Any:
+    """The native model to go on from, of the rounds that ``estimator`` predicts with; its own if these are all."""
+    booster = native(estimator)
+    if kind(estimator) != "xgboost" or rounds(estimator) is None:
         return booster
     import xgboost as xgb
 
     made = xgb.Booster()
-    made.load_model(bytearray(json.dumps(first_rounds(booster, rounds)).encode()))
+    made.load_model(bytearray(json.dumps(first_rounds(booster, rounds(estimator))).encode()))
     return made

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 
-from hsboost.estimators._features import stored_name
+from hsboost.estimators._inputs.features import stored_name
 
 #: How XGBoost's models number the types of whole numbers.
 _WHOLE = {9: "i1", 10: "u1", 11: "i2", 12: "u2", 13: "i4", 14: "u4", 15: "i8", 16: "u8"}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from hsboost.estimators import _evaluation
+from hsboost.estimators._evaluation.deciding import deciding
 
 
 def on_one_set(
@@ -109,7 +109,7 @@ def _place(is_training: list[bool]) -> int | None:
             "early stopping needs rows that the trees are not trained on; pass eval_set=(X_valid, y_valid), or leave "
             "early stopping out"
         )
-    place = _evaluation.deciding(is_training)
+    place = deciding(is_training)
     if place is None:
         warnings.warn(
             "eval_set holds the training rows only, which say nothing about when to stop: early stopping is off and "

@@ -10,7 +10,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from hsboost import _validation as check
-from hsboost.estimators import _features, _labels
+from hsboost.estimators._inputs.labels import check_labels
 
 
 def check_inputs(X: Any, y: Any) -> tuple[int, np.ndarray]:
@@ -20,15 +20,15 @@ def check_inputs(X: Any, y: Any) -> tuple[int, np.ndarray]:
     rows = _num_samples(X)
     check_matrix(X)
     check.refuse_mask(y, "y")
-    labels = _features.native(np.asarray(y))
-    if rows == 0 or columns(X) == 0:
+    labels = check.native(np.asarray(y))
+    if rows == 0 or n_columns(X) == 0:
         raise ValueError(
-            f"Found array with {rows} sample(s) and {columns(X)} feature(s) (shape={np.shape(X)}) "
+            f"Found array with {rows} sample(s) and {n_columns(X)} feature(s) (shape={np.shape(X)}) "
             "while a minimum of 1 is required."
         )
     if labels.shape[:1] != (rows,):
         raise ValueError(f"y must have one label per row of X: expected {rows}, got {labels.shape}")
-    _labels.check_labels(labels)
+    check_labels(labels)
     return rows, labels
 
 
@@ -42,7 +42,7 @@ def check_matrix(X: Any, name: str = "X") -> None:
         )
 
 
-def columns(X: Any) -> int | None:
+def n_columns(X: Any) -> int | None:
     """The number of columns, where X says it."""
     shape = getattr(X, "shape", None)
     return None if shape is None else int(shape[1])

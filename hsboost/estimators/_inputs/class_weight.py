@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 
-def by_class(class_weight: Any, classes: np.ndarray, counts: np.ndarray, name: str, strict: bool) -> np.ndarray:
+def weight_by_class(class_weight: Any, classes: np.ndarray, counts: np.ndarray, name: str, strict: bool) -> np.ndarray:
     """The weight of each class, shape (C,) float64.
 
     ``class_weight`` is "balanced" (n / (C count), of the classes with rows) or a mapping from labels; classes that it

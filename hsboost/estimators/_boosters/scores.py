@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
-from hsboost.estimators import _boosters, _categories
+from hsboost.estimators._boosters.errors import explained
+from hsboost.estimators._boosters.kinds import kind, native
+from hsboost.estimators._inputs import categories
+from hsboost.estimators._inputs.features import column_names
 
 
 def raw_scores(estimator: Any, X: Any) -> np.ndarray:
     """Raw scores of the rounds that the booster predicts with (early stopping), float64, shape (n,) or (n, C)."""
     if _num_samples(X) == 0:  # which LightGBM refuses
         return np.empty((0,) if estimator.n_classes_ <= 2 else (0, estimator.n_classes_))
-    if _boosters.kind(estimator) == "xgboost":
-        with _boosters.explained():
+    if kind(estimator) == "xgboost":
+        with explained():
             raw = estimator.predict(aligned(estimator, X), output_margin=True)
     else:
         with _names_compared(estimator, X):
@@ -28,17 +31,17 @@ def raw_scores(estimator: Any, X: Any) -> np.ndarray:
 
 def aligned(estimator: Any, X: Any) -> Any:
     """Rows whose categories XGBoost takes for those of ``fit`` that they are."""
-    if _categories.of_frame(X, "xgboost"):
-        known = _categories.of_booster("xgboost", _boosters.native(estimator))
-        _categories.check(known, X, "X", "xgboost")
-        return _categories.aligned(known, X)
+    if categories.of_frame(X, "xgboost"):
+        known = categories.of_booster("xgboost", native(estimator))
+        categories.check(known, X, "X", "xgboost")
+        return categories.aligned(known, X)
     return X
 
 
 @contextmanager
 def _names_compared(estimator: Any, X: Any) -> Iterator[None]:
     """No second word on missing column names: LightGBM 4.6 takes the names it made up in ``fit`` for given ones."""
-    if _boosters.column_names(X) is not None or not hasattr(estimator, "feature_names_in_"):
+    if column_names(X) is not None or not hasattr(estimator, "feature_names_in_"):
         yield
         return
     with warnings.catch_warnings():
@@ -48,7 +51,7 @@ def _names_compared(estimator: Any, X: Any) -> Iterator[None]:
 
 def raw_scores_by_code(estimator: Any, X: Any) -> np.ndarray:
     """:func:`raw_scores` of a sparse matrix in which categories are codes, whatever X was in ``fit``."""
-    if _boosters.kind(estimator) == "lightgbm":
+    if kind(estimator) == "lightgbm":
         return raw_scores(estimator, X)
     import xgboost as xgb
 
@@ -64,7 +67,7 @@ def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
     if _num_samples(X) == 0:
         shape = (0,) if n_classes == 2 else (0, n_classes)
         return np.empty((*shape, int(estimator.n_features_in_) + 1))
-    if _boosters.kind(estimator) == "xgboost":
+    if kind(estimator) == "xgboost":
         import xgboost as xgb
 
         if estimator.multi_strategy == "multi_output_tree":
@@ -82,7 +85,7 @@ def contributions(estimator: Any, X: Any, n_classes: int) -> np.ndarray:
         )
         # As predict does: all rounds, or those up to the best one.
         rounds = estimator._get_iteration_range(None)
-        with _boosters.explained():
+        with explained():
             found: Any = estimator.get_booster().predict(matrix, pred_contribs=True, iteration_range=rounds)
         return np.asarray(found, dtype=np.float64)
     try:

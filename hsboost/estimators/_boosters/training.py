@@ -1,37 +1,27 @@
-"""What differs between XGBoost's and LightGBM's scikit-learn estimators, in one place."""
+"""A booster made ready for a loss of this package, and trained: what ``fit`` of either booster has to be told."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
-from hsboost.estimators import (
-    _aliases,
-    _categories,
-    _eval_metric,
-    _evaluation,
-    _features,
-    _guarded,
-    _inputs,
-    _nested,
-    _rounds,
-    _stopping,
-)
-from hsboost.estimators._evaluation import EvaluationSet
+from hsboost.estimators import _guarded
+from hsboost.estimators._boosters.aliases import settled
+from hsboost.estimators._boosters.columns import know_categories
+from hsboost.estimators._boosters.errors import explained, reason_of
+from hsboost.estimators._boosters.kinds import kind, native
+from hsboost.estimators._boosters.named import named
+from hsboost.estimators._evaluation import EvaluationSet, names, stopping
+from hsboost.estimators._evaluation import eval_metric as _eval_metric
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import LossObjective
 
 #: Scores to start from, which predicting would know nothing of.
 _STARTING_POINTS = ("base_margin", "base_margin_eval_set", "init_score", "eval_init_score")
-
-#: How XGBoost says that it does not know a metric.
-_UNKNOWN_METRIC = "Unknown metric function"
 
 #: Arguments of LightGBM's ``fit`` that HSClassifier has its own for.
 _OTHER_WAYS = {
@@ -43,7 +33,7 @@ _OTHER_WAYS = {
 def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
     """A fresh booster with the objective in place."""
     if estimator is None or (isinstance(estimator, str) and estimator in ("xgboost", "lightgbm")):
-        fresh = _nested.named(estimator)
+        fresh = named(estimator)
     elif kind(estimator) is not None:
         _eval_metric.check_of_estimator(estimator)  # what cannot be read need not be copyable
         fresh = clone(estimator)
@@ -51,7 +41,7 @@ def prepare(estimator: Any, objective: LossObjective, n_classes: int) -> Any:
         raise ValueError(
             f"estimator must be None, 'xgboost', 'lightgbm', an XGBClassifier or an LGBMClassifier; got {estimator!r}"
         )
-    fresh = _aliases.settled(fresh, str(kind(fresh)), n_classes)
+    fresh = settled(fresh, str(kind(fresh)), n_classes)
     settings = fresh.get_params()
     if settings.get("class_weight") is not None:  # in the sample weights already
         fresh.set_params(class_weight=None)
@@ -83,16 +73,6 @@ def exchange_objective(estimator: Any, objective: LossObjective) -> None:
     else:
         estimator.set_params(objective=objective)
     _guarded.guard(estimator)
-
-
-def kind(estimator: Any) -> str | None:
-    """ "xgboost" or "lightgbm", by the classes an object descends from; the other library is not imported."""
-    names = {(c.__module__.partition(".")[0], c.__name__) for c in type(estimator).__mro__}
-    if ("xgboost", "XGBClassifier") in names:
-        return "xgboost"
-    if ("lightgbm", "LGBMClassifier") in names:
-        return "lightgbm"
-    return None
 
 
 def fit(
@@ -140,54 +120,17 @@ def fit(
             extra["eval_set"] = pairs
     is_training = [one.is_training for one in eval_sets]
     if "eval_names" in extra:
-        extra["eval_names"] = _evaluation.names(extra["eval_names"], is_training)
+        extra["eval_names"] = names(extra["eval_names"], is_training)
     try:
-        with explained(), _stopping.on_one_set(kind(estimator), estimator, extra, is_training):
+        with explained(), stopping.on_one_set(kind(estimator), estimator, extra, is_training):
             estimator.fit(X, y, sample_weight=weight, **extra)
     except Exception as error:
-        reason = _reason(error, X)
+        reason = reason_of(error, X)
         if reason is None:
             raise
         raise ValueError(reason) from error
     if getattr(estimator, "eval_metric", None) is metric:
         estimator.set_params(eval_metric=PrecisionAtK(metric.k))  # without the evaluation rows' groups
-
-
-def know_categories(estimator: Any, X: Any) -> None:
-    """Let an XGBClassifier read the categories that X has: they are there to be used.
-
-    Raises
-    ------
-    ValueError
-        For XGBoost's boosters and methods that know no categories.
-    """
-    if kind(estimator) != "xgboost":
-        return
-    columns = list(_categories.of_frame(X, "xgboost") or ())
-    if not columns:
-        return
-    for name, value in (("booster", "gblinear"), ("tree_method", "exact")):
-        if getattr(estimator, name) == value:
-            raise ValueError(
-                f"X: column {columns[0]!r} holds categories, which XGBoost's {name}={value!r} does not read; leave "
-                f"{name} out, or turn categories into numbers first"
-            )
-    if not estimator.enable_categorical:
-        estimator.set_params(enable_categorical=True)
-
-
-def _reason(error: Exception, X: Any) -> str | None:
-    """Why a booster could not train, where its own error does not say it."""
-    text = str(error)
-    if "num_features()) > (0)" in text:
-        return (
-            "X: LightGBM finds no column to split on, as they are constant, or there are too few rows for "
-            "min_child_samples; set it lower"
-        )
-    if "feature_names_in_" in text and "no setter" in text:
-        package = type(X).__module__.partition(".")[0]
-        return f"X: LightGBM before 4.7 takes no {package} {type(X).__name__}; upgrade it, or pass a pandas DataFrame"
-    return None
 
 
 def _choose_lightgbm_metrics(
@@ -203,7 +146,7 @@ def _choose_lightgbm_metrics(
     if metric is not None:
         _eval_metric.check_known_to_lightgbm(names, "metric", n_classes)
         _eval_metric.check_known_to_lightgbm(chosen, "eval_metric", n_classes)
-        if (names or chosen) and _eval_metric.is_nothing([*names, *chosen]) and _stopping.is_asked(estimator, extra):
+        if (names or chosen) and _eval_metric.is_nothing([*names, *chosen]) and stopping.is_asked(estimator, extra):
             names, chosen = [], []  # of nothing there is no best round: as if no metric had been named
         if not names:
             estimator.set_params(metric="None")  # else LightGBM watches log loss beside the metric asked for
@@ -234,72 +177,6 @@ def _check_fit_params(estimator: Any, extra: dict[str, Any], before: Any) -> Non
             raise TypeError(f"fit got {name!r}, an argument that {kind_}.fit does not take; {way}")
 
 
-def readable(estimator: Any, X: Any, name: str = "X") -> Any:
-    """X as the booster of an estimator (or of its name) reads it rightly; X itself if it does. See ``_features``."""
-    return _features.readable(X, name, kind_meant(estimator))
-
-
-def kind_meant(estimator: Any) -> str | None:
-    """The booster of what a user passes as estimator."""
-    if estimator is None or isinstance(estimator, str):
-        return "xgboost" if estimator is None else estimator
-    return kind(estimator)
-
-
-def check_names(estimator: Any, X: Any) -> None:
-    """Every column of the training rows has a name of its own."""
-    _features.check_names(X, "X", kind_meant(estimator))
-
-
-def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> Any:
-    """The columns of an evaluation set are those of X, as :func:`check_columns` says it of rows to be predicted.
-
-    Returns the set as the booster reads it beside X: XGBoost compares names, of columns that have none, too.
-    """
-    booster = kind_meant(estimator)
-    names, others = column_names(X), column_names(other)
-    doubt = _features.compare_names(names, others, "X", name)
-    if booster == "xgboost" and (names is None) != (others is None):
-        other = _features.named_alike(X, other, names, name, certain=doubt is None)
-    if doubt is not None:
-        warnings.warn(doubt, stacklevel=3)
-    _inputs.check_matrix(other, name)
-    if _inputs.columns(X) != _inputs.columns(other):
-        raise ValueError(
-            f"{name} has {_inputs.columns(other)} features, but X has {_inputs.columns(X)}; pass the same columns"
-        )
-    known = _categories.of_frame(X, booster)
-    _categories.check(known, other, name, booster)
-    return _categories.aligned(known, other) if booster == "xgboost" else other
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """XGBoost's errors about categories and names of metrics, in one line."""
-    try:
-        yield
-    except Exception as error:
-        text = str(error)
-        if type(error).__name__ == "XGBoostError" and _UNKNOWN_METRIC in text:
-            name = text.partition(_UNKNOWN_METRIC)[2].splitlines()[0].strip()
-            raise ValueError(
-                f"eval_metric={name!r} is no metric of XGBoost; correct the name, or pass a function or a metric of "
-                "this package"
-            ) from error
-        if type(error).__name__ != "XGBoostError" or "cat_container" not in text:
-            raise
-        line = text.splitlines()[0].partition("cat_container")[2].partition(": ")[2].strip()
-        raise ValueError(
-            "X: the categories do not fit those of fit, used or not: set values that fit did not see to missing and "
-            f"call cat.remove_unused_categories(), or train with them (XGBoost: {line})"
-        ) from error
-
-
-def native(estimator: Any) -> Any:
-    """The ``xgboost.Booster`` or ``lightgbm.Booster`` of a fitted estimator."""
-    return estimator.get_booster() if kind(estimator) == "xgboost" else estimator.booster_
-
-
 def warn_of_one_score(estimator: Any, average: float, weights: str) -> None:
     """Say that all training rows got one score, if trees were grown for them.
 
@@ -316,56 +193,3 @@ def warn_of_one_score(estimator: Any, average: float, weights: str) -> None:
         UserWarning,
         stacklevel=4,
     )
-
-
-def rounds(estimator: Any) -> int | None:
-    """How many of its rounds an XGBoost estimator predicts with; None for all."""
-    best = native(estimator).attr("best_iteration")
-    return None if best is None else int(best) + 1
-
-
-def start(estimator: Any) -> Any:
-    """The native model to go on from: the rounds that it predicts with."""
-    booster = native(estimator)
-    return _rounds.start(booster, rounds(estimator)) if kind(estimator) == "xgboost" else booster
-
-
-def continued(first: Any, X: Any) -> Any:
-    """X as a booster reads it rightly that goes on from a fitted estimator ``first``."""
-    if kind(first) != "lightgbm":
-        return X
-    return _categories.continued(_categories.of_booster("lightgbm", native(first)), X)
-
-
-def column_names(X: Any) -> np.ndarray | None:
-    """Column names of a data frame, texts or not, or None."""
-    return _features.column_names(X)
-
-
-def check_columns(estimator: Any, X: Any) -> None:
-    """The columns are those of ``fit``, in number and in name; ``estimator`` is an HSClassifier."""
-    who = type(estimator).__name__
-    doubt = _features.compare_names(getattr(estimator, "feature_names_in_", None), column_names(X), who)
-    if doubt is not None:
-        warnings.warn(doubt, stacklevel=4)
-    _inputs.check_matrix(X)
-    columns = _inputs.columns(X)
-    if columns is None and isinstance(X, list | tuple):
-        raise ValueError(
-            f"X is an empty {type(X).__name__}, without columns; pass an array of shape (0, {estimator.n_features_in_})"
-        )
-    if columns is not None and columns != estimator.n_features_in_:
-        raise ValueError(
-            f"X has {columns} features, but {who} is expecting {estimator.n_features_in_} features as input"
-        )
-    booster = kind(estimator.estimator_)
-    if _categories.of_frame(X, booster) is not None:
-        _categories.check(_categories.of_booster(booster, native(estimator.estimator_)), X, "X", booster)
-
-
-def check_columns_of(name: str, model: Any, X: Any) -> None:
-    """The columns are those that another model was trained on."""
-    try:
-        check_columns(model, X)
-    except ValueError as error:
-        raise ValueError(f"{name} was trained on other columns: {error}") from error
