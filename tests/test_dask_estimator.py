@@ -25,6 +25,7 @@ pytest.importorskip("distributed", reason="needs distributed")
 
 from hsboost.dask import DaskHSClassifier  # noqa: E402
 from hsboost.dask import _partitions as partitions  # noqa: E402
+from hsboost.estimators import _weights  # noqa: E402
 
 N = 400
 COLUMNS = ["a", "b", "c", "d"]
@@ -100,7 +101,7 @@ def test_it_is_hsclassifier_with_rows_elsewhere(case: str, frames: bool, client:
     # Whatever rounding did to the trees: the thresholds are the hard cuts of these trees' scores, to the last bit.
     local = model.to_local()
     raw, encoded = local._raw(local_X), np.searchsorted(model.classes_, rows["y"])
-    weight = here._weights(rows["sample_weight"] if "sample_weight" in extra else None, rows["y"], N)
+    weight = _weights.by_row(here, rows["sample_weight"] if "sample_weight" in extra else None, rows["y"])
     if "groups" not in extra:
         k = settings.get("k")
         k = {i: k[c] for i, c in enumerate(model.classes_.tolist())} if isinstance(k, dict) else k

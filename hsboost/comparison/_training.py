@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.base import clone
 
 from hsboost._validation import Budgets
@@ -18,6 +17,8 @@ from hsboost.comparison._statistics import auc
 from hsboost.comparison._trials import Trial, training_budget
 from hsboost.estimators import HSClassifier, _boosters
 from hsboost.estimators._boosters import aliases
+from hsboost.estimators._boosters.named import named
+from hsboost.estimators._inputs import categories
 from hsboost.estimators._inputs.rows import take_rows
 from hsboost.metrics import PrecisionAtK, precision_at_k, recall_at_k
 
@@ -59,25 +60,21 @@ def booster_of(estimator: Any, X: Any) -> Any:
     ValueError
         For what is no booster of ours.
     """
-    if estimator is None or (isinstance(estimator, str) and estimator == "xgboost"):
-        from xgboost import XGBClassifier
-
-        categories = isinstance(X, pd.DataFrame) and any(isinstance(d, pd.CategoricalDtype) for d in X.dtypes)
-        return XGBClassifier(enable_categorical=categories)
-    if isinstance(estimator, str) and estimator == "lightgbm":
-        from lightgbm import LGBMClassifier
-
-        return LGBMClassifier(verbose=-1)
+    booster = named(estimator)
     if isinstance(estimator, HSClassifier):
         raise ValueError(
             f"estimator must be a booster, got {type(estimator).__name__}; pass its estimator, and its settings as "
             "losses={name: Trial(loss, settings={...})}"
         )
-    if _boosters.kind(estimator) is None:
+    if _boosters.kind(booster) is None:
         raise ValueError(
             f"estimator must be None, 'xgboost', 'lightgbm', an XGBClassifier or an LGBMClassifier; got {estimator!r}"
         )
-    return clone(estimator)
+    if booster is estimator:
+        return clone(estimator)
+    if _boosters.kind(booster) == "xgboost":
+        booster.set_params(enable_categorical=bool(categories.of_frame(X, "xgboost")))
+    return booster
 
 
 def run(trial: Trial, estimator: Any, rows: Rows, split: Split) -> dict[str, Any]:

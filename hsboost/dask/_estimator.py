@@ -11,15 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 from hsboost import _validation as check
 from hsboost._boosting.dataset_groups import ROW_FIELD
 from hsboost._validation import Budgets
-from hsboost.dask import _levels, _rows, _training
+from hsboost.dask import _evaluation, _levels, _rows, _training
 from hsboost.dask import _partitions as partitions
 from hsboost.dask._predicting import DaskPredictor, head, on_cluster
 from hsboost.dask._training import Training
-from hsboost.estimators import HSClassifier, _boosters, _calibration, _evaluation
-from hsboost.estimators._classifier import training_unit
+from hsboost.estimators import HSClassifier, _boosters, _calibration, _start, _weights
+from hsboost.estimators._evaluation import deciding, only_training_rows
 from hsboost.estimators._inputs import categories
 from hsboost.estimators._inputs import labels as _labels
-from hsboost.estimators._inputs.class_weight import weight_by_class
 from hsboost.losses import Loss
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import objective_of
@@ -146,45 +145,34 @@ class DaskHSClassifier(DaskPredictor):
         """
         k = check.check_budgets(self.k)
         local = self._blank()
-        pairs, called = _evaluation.one_form(eval_set, eval_X, eval_y)
-        sets = _labels_of_sets(pairs, eval_groups, groups, self.calibration, called)
         if self.calibration is not None:
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
-        name, weights = _evaluation.sample_weights(len(sets), eval_sample_weight, sample_weight_eval_set)
-        of_classes = _evaluation.class_weights(len(sets), eval_class_weight)
-        class_weight = local._chosen_class_weight()
+        sets = _evaluation.given_sets(
+            eval_set,
+            eval_X,
+            eval_y,
+            groups,
+            eval_groups,
+            self.calibration,
+            eval_sample_weight,
+            sample_weight_eval_set,
+            eval_class_weight,
+        )
+        class_weight = _weights.class_weight_of(local)
         client = self._cluster()
         _boosters.check_names("xgboost", head(X))
         persisted = _levels.unified(client, partitions.kept(client, X))
         training = _training.read(
-            client, persisted, y, sample_weight, groups, class_weight, local._weights_named(), self.pos_label
+            client, persisted, y, sample_weight, groups, class_weight, _weights.name_of(local), self.pos_label
         )
         budget = training.budget(k)
-        evaluation = [
-            self._evaluation(
-                client,
-                training,
-                i,
-                _evaluation.set_name(i, len(sets), called),
-                *one,
-                eval_groups,
-                weights[i],
-                f"{name}[{i}]",
-                of_classes[i],
-            )
-            for i, one in enumerate(sets)
-        ]
-        same = [partitions.is_same(X, one) and partitions.is_same(y, labels) for one, labels in sets]
-        evaluation = [
-            one._replace(is_training=known or self._is_training(client, training, one))
-            for known, one in zip(same, evaluation, strict=True)
-        ]
-        place = _evaluation.deciding([one.is_training for one in evaluation])
+        evaluation = _evaluation.read(client, training, X, y, sets)
+        place = deciding([one.is_training for one in evaluation])
         labels, counted = None, None
         if self.calibration is not None:
             if place is None:
-                raise _evaluation.only_training_rows(self.calibration)
-            labels, counted = self._of_calibrator(client, evaluation[place])
+                raise only_training_rows(self.calibration)
+            labels, counted = _evaluation.of_calibrator(client, evaluation[place])
         before = self._start(client, init_model, training)
 
         loss = local._loss(budget.for_training(True))
@@ -193,13 +181,13 @@ class DaskHSClassifier(DaskPredictor):
         if training.weighted and budget.n_columns == 1 and loss.has_budget and loss.k is None:
             for label, cell in zip(training.classes, training.cells, strict=True):
                 if not cell.sum() > 0.0:
-                    raise _labels.without_weight(label, local._weights_named())
+                    raise _labels.without_weight(label, _weights.name_of(local))
         classes = np.arange(training.classes.size)
-        offset = local._offset(
+        offset = _start.offset(
             loss, np.repeat(classes, training.cells.shape[1]), training.cells.ravel(), classes.size, before
         )
-        unit = training_unit(loss, local.estimator, before)
-        index, columns = _index(training, evaluation), budget.n_columns
+        unit = _start.unit(loss, local.estimator, before)
+        index, columns = _evaluation.group_numbers(training, evaluation), budget.n_columns
         objective = objective_of(
             local._loss(_training.by_code(budget.for_training(True), index, columns)),
             ROW_FIELD if groups is not None and loss.has_budget else None,
@@ -207,7 +195,7 @@ class DaskHSClassifier(DaskPredictor):
             unit,
         )
         if training.weighted:
-            objective.check_weights(float(training.cells.sum()), "XGBoost", local._weights_named())
+            objective.check_weights(float(training.cells.sum()), "XGBoost", _weights.name_of(local))
         final = objective_of(loss, None, offset, unit)
         estimator = _boosters.prepare(local.estimator, final, classes.size)
         _boosters.know_categories(estimator, head(training.X))
@@ -238,80 +226,6 @@ class DaskHSClassifier(DaskPredictor):
         settings["estimator"] = _local_estimator(self.estimator)
         return HSClassifier(**settings)
 
-    def _evaluation(
-        self,
-        client: Any,
-        training: Training,
-        i: int,
-        place: str,
-        X: Any,
-        y: Any,
-        groups: Any,
-        weight: Any,
-        name: str,
-        class_weight: Any,
-    ) -> Training:
-        """The rows of evaluation set ``i``, called ``place``, as :class:`Training`; ``name`` is that of its weights."""
-        if getattr(X, "ndim", 2) != 2 or (hasattr(X, "shape") and X.shape[1] != training.X.shape[1]):
-            raise ValueError(f"{place}'s X must have the {training.X.shape[1]} columns of X, got shape {X.shape}")
-        _boosters.check_evaluation("xgboost", head(training.X), head(X), f"{place}'s X")
-        X = partitions.kept(client, X)
-        x, labels, index = partitions.pieces(X, f"{place}'s X"), None, None
-        if categories.of_frame(head(X), "xgboost"):  # the head shows the categories of some rows only
-            known = categories.of_frame(head(training.X), "xgboost")
-            partitions.collect(client, partitions.each(_check_categories, x, shared=(known, f"{place}'s X")))
-            X = _levels.like(client, X, training.X)
-            x = partitions.pieces(X, f"{place}'s X")
-        given = client.compute(partitions.aligned(X, y, f"{place}'s y", f"{place}'s X"))
-        sizes = client.compute(partitions.each(_rows.size, x))
-        if not sum(partitions.collect(client, sizes)):
-            raise _evaluation.empty_set(place)
-        own = [None] * len(x)
-        if groups is not None:
-            own = client.compute(partitions.aligned(X, groups, "eval_groups", f"{place}'s X"))
-            seen = {
-                one for part in partitions.collect(client, partitions.each(_rows.labels_with, x, own)) for one in part
-            }
-            labels = [*(training.labels or []), *sorted(seen - set(training.labels or []))]
-            index = {label: g for g, label in enumerate(labels)}
-        n_classes, by_class, where, product = training.classes.size, None, f"eval_class_weight[{i}]", name
-        weights = [None] * len(x)
-        if weight is not None:
-            weights = client.compute(partitions.aligned(X, weight, name, f"{place}'s X"))
-        if class_weight is not None:
-            counts = partitions.Partitions(client, given).sum((n_classes,), _rows.class_counts, training.classes, place)
-            product = where if weight is None else f"{where} times {name}"
-            by_class = weight_by_class(class_weight, training.classes, counts, where, strict=True)
-        shared = (training.classes, by_class, index, place, name, product)
-        places = partitions.homes(client, X)
-        rows = partitions.beside(client, places, _rows.evaluated, sizes, given, weights, own, shared=shared)
-        weighted = weight is not None or by_class is not None
-        if weighted:
-            parts = partitions.Partitions(client, rows)
-            total = parts.sum((n_classes, 1), _rows.class_cells, n_classes)
-            check.check_total_weight(float(total.sum()), product)
-            check.check_some_weight(float(parts.max((1,), _rows.largest_weight)[0]), product)
-        return Training(X, places, rows, training.classes, labels, weighted, training.cells, training.n_rows)
-
-    def _is_training(self, client: Any, training: Training, evaluation: Training) -> bool:
-        """Whether an evaluation set holds the values of the training rows, in partitions of the same length."""
-        if len(training.rows) != len(evaluation.rows):
-            return False
-        other = partitions.collect(client, partitions.each(_rows.other_labels, training.rows, evaluation.rows))
-        if any(other):  # the cheap look first: it moves no features
-            return False
-        X = partitions.pieces(training.X, "X"), partitions.pieces(evaluation.X, "eval_set's X")
-        return not any(partitions.collect(client, partitions.each(_rows.other_data, *X)))
-
-    def _of_calibrator(self, client: Any, rows: Training) -> tuple[np.ndarray, np.ndarray | None]:
-        """Labels and sample weights of the rows that fit the calibrator."""
-        parts = partitions.collect(client, partitions.each(_rows.label_and_weight, rows.rows))
-        labels = np.concatenate([label for label, _ in parts]).astype(np.int32)
-        weighted = [weight for _, weight in parts if weight is not None]
-        weight = np.concatenate(weighted) if weighted else None
-        _calibration.check_rows(labels, weight, rows.classes.size)
-        return labels, weight
-
     def _start(self, client: Any, init_model: Any, training: Training) -> HSClassifier | None:
         """The model to go on from."""
         classes, X = training.classes, training.X
@@ -323,14 +237,11 @@ class DaskHSClassifier(DaskPredictor):
         model = init_model.local_ if isinstance(init_model, DaskHSClassifier) else init_model
         if _boosters.kind(model.estimator_) != "xgboost":
             raise ValueError("init_model was trained with LightGBM; only XGBoost's trees can be continued here")
-        _labels.check_start(model, classes)
-        _boosters.check_columns_of("init_model", model, head(X))
+        _start.check_classes(model, classes)
+        _boosters.check_columns_of_start(model, head(X))
         if categories.of_frame(head(X), "xgboost"):
             known = categories.of_booster("xgboost", model.booster_)
-            name = "init_model was trained on other columns: X"
-            partitions.collect(
-                client, partitions.each(_check_categories, partitions.pieces(X, "X"), shared=(known, name))
-            )
+            _evaluation.check_categories(client, known, X, "init_model was trained on other columns: X")
         return model
 
     def _extra(self, fit_params: dict[str, Any], before: HSClassifier | None) -> dict[str, Any]:
@@ -384,29 +295,3 @@ def _local_estimator(estimator: Any) -> Any:
             f"estimator must be None, 'xgboost', an XGBClassifier or a DaskXGBClassifier; got {estimator!r}"
         )
     return estimator
-
-
-def _labels_of_sets(
-    eval_set: Any, eval_groups: Any, groups: Any, calibration: Any, called: str
-) -> list[tuple[Any, Any]]:
-    if eval_groups is not None and groups is None:
-        raise ValueError("eval_groups goes with groups: a budget per group is trained for only with groups=")
-    sets = _evaluation.evaluation_sets(eval_set, None, called)
-    if eval_groups is not None and len(sets) != 1:
-        raise ValueError(f"eval_groups goes with one eval_set, got {len(sets)}; pass a single pair (X, y)")
-    if calibration is not None and not sets:
-        raise ValueError(
-            f"calibration={calibration!r} is fitted on rows that the trees are not trained on; pass them as eval_set"
-        )
-    return sets
-
-
-def _index(training: Training, evaluation: list[Training]) -> dict[Any, int] | None:
-    """Group labels to numbers; an evaluation set may know more of them."""
-    if training.labels is None or not evaluation or evaluation[-1].numbers is None:
-        return training.numbers
-    return evaluation[-1].numbers
-
-
-def _check_categories(rows: Any, known: Any, name: str) -> None:
-    categories.check(known, rows, name, "xgboost")

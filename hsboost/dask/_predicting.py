@@ -127,7 +127,7 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
         )  # fmt: skip
         found = radix.boundaries(parts, counts, np.float32, "scores")
         tied = np.array(partitions.collect(client, partitions.each(_rows.tied, rows, shared=(found.last,))))
-        # Places left at the boundary go to the partitions in their radix.
+        # Places left at the boundary go to the partitions in their order.
         before = np.cumsum(tied, axis=0) - tied
         places = np.clip((counts - found.above)[None, :] - before, 0, tied)
         columns = self._columns()
@@ -219,7 +219,7 @@ class DaskPredictor(ClassifierMixin, BaseEstimator):
 
     def _check_thresholds(self, groups: Any) -> None:
         if groups is not None and not hasattr(self.local_, "group_thresholds_"):
-            raise ValueError("this model was trained without groups and has no group thresholds; leave groups out")
+            raise _top_k.without_groups()
 
     def _columns(self) -> int | None:
         check_is_fitted(self, "local_")
@@ -240,5 +240,5 @@ def head(X: Any) -> Any:
 
 
 def _sizes(rows: Any, n: int) -> np.ndarray:
-    """Rows of each _top_k."""
+    """Rows of each ranking."""
     return np.bincount(np.zeros(rows.score.size, np.intp) if rows.ranking is None else rows.ranking, minlength=n)

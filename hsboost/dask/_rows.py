@@ -186,7 +186,7 @@ def group_of(rows: Encoded) -> np.ndarray:
 def raw(x: Any, model: Any) -> np.ndarray:
     """XGBoost's own scores, (n,) or (n, C) float32."""
     if _num_samples(x) == 0:
-        return np.empty(_shape(0, model), np.float32)
+        return np.empty(_empty_shape(model), np.float32)
     return _scores.raw_scores(model.estimator_, _boosters.readable(model.estimator_, x)).astype(np.float32)
 
 
@@ -252,7 +252,7 @@ def named(chosen: np.ndarray, classes: np.ndarray) -> np.ndarray:
 def call(x: Any, groups: Any, model: Any, method: str) -> np.ndarray:
     """A method of HSClassifier on one partition, empty ones too."""
     if _num_samples(x) == 0:
-        shape, dtype = _shape(0, model), np.dtype(np.float64)
+        shape, dtype = _empty_shape(model), np.dtype(np.float64)
         if method == "predict":
             shape, dtype = (0,), model.classes_.dtype
         return np.empty((0, model.classes_.size) if method == "predict_proba" else shape, dtype)
@@ -268,5 +268,6 @@ def right(x: Any, y: Any, weight: Any, groups: Any, model: Any) -> np.ndarray:
     return np.array([w[call(x, groups, model, "predict") == labels].sum(), w.sum()])
 
 
-def _shape(n: int, model: Any) -> tuple[int, ...]:
-    return (n,) if model.classes_.size == 2 else (n, model.classes_.size)
+def _empty_shape(model: Any) -> tuple[int, ...]:
+    """The shape of the scores of no rows."""
+    return (0,) if model.classes_.size == 2 else (0, model.classes_.size)

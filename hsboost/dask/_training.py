@@ -16,7 +16,7 @@ from hsboost._validation import Budgets
 from hsboost._workers import radix
 from hsboost.dask import _partitions as partitions
 from hsboost.dask import _rows
-from hsboost.estimators import _boosters
+from hsboost.estimators import _boosters, _weights
 from hsboost.estimators._budgets import TrainingBudget
 from hsboost.estimators._evaluation import eval_metric, stopping
 from hsboost.estimators._inputs import labels as _labels
@@ -215,7 +215,7 @@ def find_thresholds(client: Client, model: Any, training: Training, budget: Trai
     greatest, least = partitions.Partitions(client, scores).max((2, columns), _rows.greatest_and_least, columns)
     if (greatest == -least).all():
         average = float(training.cells.sum()) / training.n_rows
-        _boosters.warn_of_one_score(model.estimator_, average, model._weights_named())
+        _boosters.warn_of_one_score(model.estimator_, average, _weights.name_of(model))
     if columns > 1 and not loss.has_budget:
         model.threshold_ = np.zeros(columns)
         if training.labels is not None:

@@ -14,11 +14,10 @@ from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost._workers.communicator import workers
-from hsboost.estimators import _boosters, _calibration, _evaluation
+from hsboost.estimators import _boosters, _calibration, _evaluation, _start, _weights
 from hsboost.estimators._budgets import TrainingBudget
 from hsboost.estimators._history import History
 from hsboost.estimators._inputs import labels as _labels
-from hsboost.estimators._inputs.class_weight import weight_by_class
 from hsboost.estimators._inputs.features import column_names
 from hsboost.estimators._inputs.rows import check_inputs, take_rows
 from hsboost.estimators._predictor import Predictor
@@ -33,9 +32,6 @@ FITTED = frozenset(
         "training_history_", "n_features_in_", "feature_names_in_",
     }
 )  # fmt: skip
-
-#: Least and largest unit of decisions: float64 holds scores of any trees in them.
-UNITS = (1e-200, 1e200)
 
 
 class HSClassifier(Predictor):
@@ -247,7 +243,7 @@ class HSClassifier(Predictor):
             if not isinstance(init_model, HSClassifier):
                 raise TypeError(f"init_model must be a fitted HSClassifier, got {init_model!r}")
             check_is_fitted(init_model, "estimator_")
-            _boosters.check_columns_of("init_model", init_model, X)
+            _boosters.check_columns_of_start(init_model, X)
             X = _boosters.continued(init_model.estimator_, X)
         pairs, called = _evaluation.one_form(eval_set, eval_X, eval_y)
         sets = self._read_sets(_evaluation.evaluation_sets(pairs, eval_groups, called), given, X, called)
@@ -256,7 +252,7 @@ class HSClassifier(Predictor):
         )
         own_weight = check.check_weight(sample_weight, n_samples, "X")
         own_weight = None if own_weight is None else check.checked_weight(own_weight)
-        weight = self._weights(own_weight, labels, n_samples)
+        weight = _weights.by_row(self, own_weight, labels)
         segments = None if groups is None else Segments.by_label(groups, n_samples, "X")
         budget = TrainingBudget(k, classes, encoded, weight, segments)
 
@@ -285,22 +281,22 @@ class HSClassifier(Predictor):
         loss = self._loss(budget.for_training(whole))
         if k is not None and classes.size > 2 and not loss.has_budget:
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
-        offset = self._offset(loss, train_y, train_w, classes.size, init_model)
+        offset = _start.offset(loss, train_y, train_w, classes.size, init_model)
         competing = train_groups if loss.has_budget else None  # rows of other losses do not
-        objective = objective_of(loss, competing, offset, training_unit(loss, self.estimator, init_model))
+        objective = objective_of(loss, competing, offset, _start.unit(loss, self.estimator, init_model))
         if train_w is not None and classes.size == 2 and loss.has_budget and loss.k is None:
             stored = train_w.astype(np.float32)  # as boosters keep it: the greatest numbers are refused below
             for c in (0, 1):
                 if not stored[train_y == c].any():
-                    raise _labels.without_weight(classes[c], self._weights_named())
+                    raise _labels.without_weight(classes[c], _weights.name_of(self))
         if weight is not None:
             booster = "XGBoost" if _boosters.kind_meant(self.estimator) == "xgboost" else "LightGBM"
-            objective.check_weights(float(weight.sum()), booster, self._weights_named())
+            objective.check_weights(float(weight.sum()), booster, _weights.name_of(self))
         history.unit = objective.cut_unit
         objective.on_round = history
         estimator = _boosters.prepare(self.estimator, objective, classes.size)
         metric = PrecisionAtK(budget.for_evaluation(eval_groups is not None), eval_groups)
-        before = None if init_model is None else _boosters.start(self._checked_start(init_model, classes, estimator))
+        before = None if init_model is None else _start.trees(init_model, classes, estimator)
         _boosters.fit(estimator, train_X, train_y, train_w, evaluation, metric, before, fit_params)
 
         fitted.classes_, fitted.estimator_ = known, estimator
@@ -326,14 +322,6 @@ class HSClassifier(Predictor):
         """The attributes without those of an earlier fit."""
         return {name: value for name, value in vars(self).items() if name not in FITTED}
 
-    def _chosen_class_weight(self) -> Any:
-        inner = _boosters.class_weight(self.estimator)
-        if inner is not None and self.class_weight is not None:
-            raise ValueError(
-                f"class_weight is given twice, for {type(self).__name__} and for its estimator; give it once"
-            )
-        return inner if self.class_weight is None else self.class_weight
-
     def _read_sets(self, sets: list[tuple[Any, Any]], given: Any, X: Any, called: str) -> list[tuple[Any, Any]]:
         """Evaluation sets as the booster reads them rightly, with X's columns; X itself (``given``) stays itself."""
         found = []
@@ -344,46 +332,6 @@ class HSClassifier(Predictor):
                 other = _boosters.check_evaluation(self.estimator, X, other, name)
             found.append((other, labels))
         return found
-
-    def _weights(self, sample_weight: ArrayLike | None, labels: np.ndarray, n: int) -> np.ndarray | None:
-        """Sample weights times class weights."""
-        weight = check.check_weight(sample_weight, n, "X")
-        class_weight = self._chosen_class_weight()
-        if class_weight is None:
-            if weight is not None:
-                check.check_some_weight(float(weight.max()), "sample_weight")
-            return weight
-        classes, encoded, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        by_row = weight_by_class(class_weight, classes, counts, "class_weight", strict=False)[encoded.ravel()]
-        weight = check.checked_weight(by_row if weight is None else weight * by_row, self._weights_named())
-        check.check_some_weight(float(weight.max()), self._weights_named())
-        return weight
-
-    def _weights_named(self) -> str:
-        """What the weights are in errors."""
-        return "sample_weight" if self._chosen_class_weight() is None else "sample_weight times class_weight"
-
-    def _offset(
-        self, loss: Loss, y: np.ndarray, w: np.ndarray | None, n_classes: int, init_model: HSClassifier | None
-    ) -> Any:
-        """Where boosting starts: the loss's best constant, or where the earlier model started."""
-        if loss.n_outputs(n_classes) != (1 if n_classes == 2 else n_classes):
-            raise ValueError(
-                f"{loss!r} wants {loss.n_outputs(n_classes)} scores per row, but scikit-learn's classifiers grow one "
-                "tree per class; train it with xgb.train or lgb.train"
-            )
-        if init_model is not None:
-            return init_model.objective_.offset
-        best = loss.intercept(y, w, n_classes)
-        return None if best is None else float(best[0]) if n_classes == 2 else np.asarray(best, dtype=np.float64)
-
-    def _checked_start(self, init_model: HSClassifier, classes: np.ndarray, estimator: Any) -> Any:
-        check_is_fitted(init_model, "estimator_")
-        _labels.check_start(init_model, classes)
-        kinds = _boosters.kind(init_model.estimator_), _boosters.kind(estimator)
-        if kinds[0] != kinds[1]:
-            raise ValueError(f"init_model was trained with {kinds[0]}, this estimator is of {kinds[1]}; use the same")
-        return init_model.estimator_
 
     def _find_thresholds(
         self,
@@ -397,7 +345,7 @@ class HSClassifier(Predictor):
         """Hard cuts of the training scores."""
         raw = self._raw(X)
         if not np.ptp(raw, axis=0).any():
-            _boosters.warn_of_one_score(self.estimator_, 1.0 if w is None else float(w.mean()), self._weights_named())
+            _boosters.warn_of_one_score(self.estimator_, 1.0 if w is None else float(w.mean()), _weights.name_of(self))
         if raw.ndim == 2 and not loss.has_budget:
             self.threshold_: Any = np.zeros(raw.shape[1])  # scores of these losses compare between classes
             if segments is not None:
@@ -433,18 +381,3 @@ class HSClassifier(Predictor):
                 f"({np.bincount(y).tolist()} rows per class); pass an eval_set, more rows, or calibration=None"
             ) from error
         return np.sort(train), np.sort(held)
-
-
-def training_unit(loss: Loss, estimator: Any, init_model: HSClassifier | None) -> float:
-    """The unit in which trees are grown: the loss's own, or that of the trees to go on from."""
-    if init_model is not None:
-        return init_model.objective_.unit
-    if getattr(estimator, "base_score", None) is not None and not loss.has_budget:
-        return 1.0  # the starting score is in units of the raw scores
-    low, high = UNITS
-    if not low <= loss.unit <= high:
-        raise ValueError(
-            f"{loss.unit_name} is the unit of decision_function and must lie between {low:g} and {high:g} to leave "
-            f"room for scores, got {loss.unit:g}; leave it at 1: the trees and the decisions are the same"
-        )
-    return loss.unit

@@ -21,6 +21,11 @@ def needs_groups() -> ValueError:
     )
 
 
+def without_groups() -> ValueError:
+    """The error for the thresholds of groups, of a model that has one threshold for all rows."""
+    return ValueError("this model was trained without groups and has no group thresholds; leave groups out")
+
+
 def budgets(k: Budgets, classes: np.ndarray, grouped: bool) -> list[Budgets]:
     """The budget of each score column; k must say how many, as these rows have no labels."""
     columns = by_column(check.check_budgets(k), classes, grouped)

@@ -2,7 +2,7 @@
 
 from hsboost.estimators._boosters.columns import (
     check_columns,
-    check_columns_of,
+    check_columns_of_start,
     check_evaluation,
     check_names,
     continued,
@@ -16,7 +16,7 @@ from hsboost.estimators._boosters.truncation import first_rounds, rounds, start
 
 __all__ = [
     "check_columns",
-    "check_columns_of",
+    "check_columns_of_start",
     "check_evaluation",
     "check_names",
     "class_weight",

@@ -92,9 +92,9 @@ def check_columns(estimator: Any, X: Any) -> None:
         categories.check(categories.of_booster(booster, native(estimator.estimator_)), X, "X", booster)
 
 
-def check_columns_of(name: str, model: Any, X: Any) -> None:
-    """The columns are those that another model was trained on."""
+def check_columns_of_start(init_model: Any, X: Any) -> None:
+    """The columns are those that the model to go on from was trained on."""
     try:
-        check_columns(model, X)
+        check_columns(init_model, X)
     except ValueError as error:
-        raise ValueError(f"{name} was trained on other columns: {error}") from error
+        raise ValueError(f"init_model was trained on other columns: {error}") from error

@@ -80,11 +80,11 @@ def _values(column: Any) -> list[Any]:
     ]
 
 
-def _used(X: Any, column: str, booster: str | None) -> list[Any]:
-    """The categories that rows of a frame have, in the frame's order."""
+def _used(X: Any, column: str) -> list[Any]:
+    """The categories that rows of a frame have, in the frame's order; ``column`` is a name as XGBoost stores it."""
     if not isinstance(X, pd.DataFrame):
         return _values(X.column(column) if hasattr(X, "column") else X[column])
-    place = next(i for i, label in enumerate(X.columns) if stored_name(label, booster) == column)
+    place = next(i for i, label in enumerate(X.columns) if stored_name(label, "xgboost") == column)
     one = X.iloc[:, place].cat
     codes = np.unique(one.codes)
     return one.categories[codes[codes >= 0]].tolist()
@@ -172,7 +172,7 @@ def check(known: dict[str, Any] | None, X: Any, name: str, booster: str | None) 
 def _check_values(known: Any, categories: Any, X: Any, column: str, name: str) -> None:
     if all(one in known for one in categories):
         return
-    unseen = [one for one in _used(X, column, "xgboost") if one not in known]
+    unseen = [one for one in _used(X, column) if one not in known]
     if unseen:
         which = f"the category {unseen[0]!r}" if len(unseen) == 1 else f"{len(unseen)} categories ({unseen[0]!r} …)"
         had = f"where fit had {len(known)} others" if len(known) else "where fit had numbers or missing values"

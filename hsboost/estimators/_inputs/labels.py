@@ -68,17 +68,6 @@ def numbers(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return order[np.searchsorted(classes, labels, sorter=order)].astype(np.int32)
 
 
-def check_start(model: Any, classes: np.ndarray) -> None:
-    """A model to go on from, a fitted HSClassifier, knows these classes and has the same positive one."""
-    if not np.array_equal(model.classes_, np.sort(classes)):
-        raise ValueError(f"init_model knows the classes {model.classes_.tolist()}, y holds {np.sort(classes).tolist()}")
-    if not np.array_equal(model._numbered(), classes):
-        positive, other = (one[1:].tolist()[0] for one in (classes, model._numbered()))
-        raise ValueError(
-            f"init_model was trained for pos_label={other!r}, this estimator is for {positive!r}; use the same"
-        )
-
-
 def without_weight(label: Any, weights: str) -> ValueError:
     """The error for a class of two whose rows weigh nothing; ``weights`` is what the weights are called."""
     label = label.item() if isinstance(label, np.generic) else label
