@@ -163,7 +163,7 @@ def convert(
             _sweep(folder)
             sink = BlockWriter(temporary)
         with sink:
-            notes = _convert(info, layout, part, source, sink, derive, max_malformed, progress)
+            notes = _convert(info, layout, source, sink, derive, max_malformed, progress)
         with _written(folder):
             # Everything that needs space is written before anything is replaced.
             write_note(note, notes)
@@ -189,7 +189,6 @@ def _written(folder: Path) -> Iterator[None]:
 def _convert(
     info: DatasetInfo,
     layout: Layout,
-    part: str,
     source: Source,
     sink: BlockWriter,
     derive: _csv.Derive | None,

@@ -32,16 +32,15 @@ def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    found["hsboost"] = f"{hsboost.__version__} (sources {source_digest('hsboost')})"
+    found["hsboost"] = f"{hsboost.__version__} (sources {source_digest()})"
     return found
 
 
-def source_digest(package: str) -> str:
-    """Digest an importable package's Python sources: 12 hex digits."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"package {package!r} cannot be found")
-    root = Path(next(iter(spec.submodule_search_locations)))
+def source_digest() -> str:
+    """Digest hsboost's Python sources: 12 hex digits."""
+    import hsboost
+
+    root = Path(hsboost.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode())

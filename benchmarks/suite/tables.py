@@ -60,12 +60,12 @@ def table_of(title: str, columns: list[Column[Row]], rows: Iterable[Row], labels
     return Table(title, header, [[column.cell(row) for column in columns] for row in rows], labels)
 
 
-def with_range(values: list[float], digits: int = 3) -> Cell:
+def with_range(values: list[float]) -> Cell:
     """The median with the least and the greatest in brackets."""
     import numpy as np
 
-    middle = f"{np.median(values):.{digits}f}"
-    return Cell(f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})", brief=middle)
+    middle = f"{np.median(values):.3f}"
+    return Cell(f"{middle} ({min(values):.3f}–{max(values):.3f})", brief=middle)
 
 
 def written(form: str, value: float | None, scale: float = 1.0) -> str | None:

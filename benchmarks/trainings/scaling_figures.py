@@ -64,9 +64,9 @@ class Cases:
             np.median([max(rounds[0] for rounds in repeat) for repeat in self.of(record, objective, "rounds")])
         )
 
-    def inside_seconds(self, record: Record, part: str = "objective") -> float:
-        """Median time of a warm round inside the objective (or its ``reductions``), mean over workers."""
-        return float(np.median(_warm(self.of(record, HYPERSIMPLEX, part), np.mean)))
+    def inside_seconds(self, record: Record) -> float:
+        """Median time of a warm round inside the objective, mean over workers."""
+        return float(np.median(_warm(self.of(record, HYPERSIMPLEX, "objective"), np.mean)))
 
     def share(self, record: Record, part: str = "objective") -> float:
         """Share of the training's time inside the objective (or its ``reductions``), cold round included."""

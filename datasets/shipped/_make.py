@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import pandas as pd
@@ -50,6 +51,20 @@ def as_category(values: pd.Series, order: list[str] | None = None) -> pd.Series:
     if unknown:
         raise SourceError(f"column {values.name!r} has levels that are not in the given order: {sorted(unknown)}")
     return values.astype(pd.CategoricalDtype(levels))
+
+
+def columns(
+    table: pd.DataFrame,
+    leave_out: tuple[str, ...],
+    numbers: Mapping[str, Number],
+    orders: Mapping[str, list[str]] = MappingProxyType({}),
+) -> dict[str, pd.Series]:
+    """The columns of a table but some: ``numbers`` of their types, the others as categories, in ``orders`` if given."""
+    return {
+        name: table[name].astype(numbers[name]) if name in numbers else as_category(table[name], orders.get(name))
+        for name in table.columns
+        if name not in leave_out
+    }
 
 
 def write(table: pd.DataFrame, path: Path) -> str:

@@ -41,11 +41,7 @@ def make() -> pd.DataFrame:
     path = _make.source_file(PACKAGE, VERSION, *SOURCE)
     table = pd.read_csv(path, header=None, names=FIELDS, skipinitialspace=True, na_values="?")
     table = table.drop_duplicates(ignore_index=True)
-    columns = {
-        name: table[name].astype(NUMBERS[name]) if name in NUMBERS else _make.as_category(table[name])
-        for name in FIELDS
-        if name not in ("fnlwgt", "education", "income")
-    }
+    columns = _make.columns(table, ("fnlwgt", "education", "income"), NUMBERS)
     columns["over_50k"] = (table["income"] == ">50K").astype("int8")
     return pd.DataFrame(columns)
 

@@ -39,11 +39,7 @@ def make() -> pd.DataFrame:
     """
     table = pd.read_csv(_make.source_file(PACKAGE, VERSION, *SOURCE))
     table["pdays"] = table["pdays"].where(table["pdays"] >= 0)
-    columns = {
-        name: table[name].astype(NUMBERS[name]) if name in NUMBERS else _make.as_category(table[name], ORDER.get(name))
-        for name in table.columns
-        if name not in ("id", "duration", "y")
-    }
+    columns = _make.columns(table, ("id", "duration", "y"), NUMBERS, ORDER)
     columns["subscribed"] = (table["y"] == "yes").astype("int8")
     return pd.DataFrame(columns)
 

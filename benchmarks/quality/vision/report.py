@@ -113,11 +113,11 @@ def _accuracy(figures: Figures, dataset: str, figure: str) -> Table:
         if printed:
             cells = [Cell(f"{printed[batch]:.4f}") if batch in printed else NONE for batch in batches]
             rows.append([Cell(DESCRIBED[loss].label), Cell("published"), *cells])
-    return Table(f"{dataset}: {FIGURES[figure]}", _header("loss", "from", batches), rows)
+    return Table(f"{dataset}: {FIGURES[figure]}", _header("from", batches), rows)
 
 
-def _header(first: str, second: str, batches: list[int]) -> list[Cell]:
-    return [Cell(first), Cell(second), *(Cell(f"batch {batch}") for batch in batches)]
+def _header(second: str, batches: list[int]) -> list[Cell]:
+    return [Cell("loss"), Cell(second), *(Cell(f"batch {batch}") for batch in batches)]
 
 
 def _mean(values: list[float]) -> Cell:
@@ -137,7 +137,7 @@ def _tests(figures: Figures, dataset: str, figure: str) -> Table:
             if any(found):
                 rows.append([Cell(DESCRIBED[loss].label), Cell(DESCRIBED[rival].label), *map(_paired, found)])
     title = f"{dataset}, {figure}: differences paired by seed (p of t-test / of Wilcoxon's test)"
-    return Table(title, _header("loss", "minus", batches), rows)
+    return Table(title, _header("minus", batches), rows)
 
 
 def _paired(found: Paired | None) -> Cell:
