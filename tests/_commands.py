@@ -19,6 +19,15 @@ def command(name: str, out: Path, *more: str) -> Any:
     return result
 
 
+def check_refused(result: Any, words: list[str]) -> None:
+    """A command that ended with one clear error, on one line, in which these words are."""
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ")
+    for word in words:
+        assert word in result.stderr
+
+
 def records(out: Path) -> list[dict[str, Any]]:
     """The finished runs of a folder, each line's checksum compared."""
     lines = (out / "runs.jsonl").read_bytes().splitlines()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from _commands import command, records
+from _commands import check_refused, command, records
+from _shop import write_shop
 
 from benchmarks.quality.tabular import evaluate, run
 from benchmarks.quality.tabular.losses import DEFAULT_LOSSES, LOSSES
@@ -26,15 +26,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one small data set: numbers, a category, missing values, 30 % positive."""
     folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    n = 900
-    frame = pd.DataFrame({"a": rng.normal(size=n), "b": rng.normal(size=n), "c": rng.choice(list("xyz"), n)})
-    score = frame["a"] + (frame["c"] == "x") + 0.5 * rng.normal(size=n)
-    frame["bought"] = np.where(score > np.quantile(score, 0.7), "yes", "no")
-    frame.loc[::17, "b"] = np.nan
-    frame.to_parquet(folder / "shop.parquet")
-    description = ('label = "bought"', 'positive = "yes"', 'categorical = ["c"]', 'licence = "CC0-1.0"')
-    (folder / "shop.toml").write_text("\n".join(description) + "\n", encoding="utf-8")
+    write_shop(folder, np.random.default_rng(0), missing=True)
     return folder
 
 
@@ -286,12 +278,7 @@ def test_a_damaged_first_line_starts_over(data_dir: Path, tmp_path: Path) -> Non
 def test_a_bad_option_gets_one_clear_error(
     options: list[str], words: list[str], data_dir: Path, tmp_path: Path
 ) -> None:
-    result = tabular(data_dir, tmp_path / "out", *options)
-    assert result.exit_code == 2
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("error: ")
-    for word in words:
-        assert word in result.stderr
+    check_refused(tabular(data_dir, tmp_path / "out", *options), words)
 
 
 def test_an_unwritable_folder_is_refused(data_dir: Path, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import _published as write
 import numpy as np
-import pandas as pd
 import pytest
-from _commands import command, records
+from _commands import check_refused, command, records
+from _shop import write_shop
 from scipy import sparse
 
 from benchmarks.quality.requests import TabularRequest
@@ -28,14 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An easy set of our own, and two of the paper's in their published layouts: one dense, one sparse."""
     folder = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
-    n = 900
-    frame = pd.DataFrame({"a": rng.normal(size=n), "b": rng.normal(size=n), "c": rng.choice(list("xyz"), n)})
-    score = frame["a"] + (frame["c"] == "x") + 0.5 * rng.normal(size=n)
-    frame["bought"] = np.where(score > np.quantile(score, 0.7), "yes", "no")
-    frame.to_parquet(folder / "shop.parquet")
-    text = 'label = "bought"\npositive = "yes"\ncategorical = ["c"]\nlicence = "CC0-1.0"\n'
-    (folder / "shop.toml").write_text(text, encoding="utf-8")
-
+    write_shop(folder, rng)
     values = rng.normal(size=(900, 28)).astype(np.float32)
     y = (values[:, 0] + values[:, 1] + rng.normal(size=900) > 0).astype(int)
     rows = [f"{label}," + ",".join(f"{v:.9g}" for v in row) for label, row in zip(y, values, strict=True)]
@@ -117,9 +110,7 @@ def test_paper_protocol_is_for_lightgbm_and_available_sets(folder: Path, tmp_pat
         (["--datasets", "criteo"], ["--datasets", "'criteo'", "higgs, kdd10"]),
         ([], ["--datasets", "higgs,kdd10"]),
     ):
-        result = tabular(folder, tmp_path, "--protocol", "paper", *options)
-        assert result.exit_code == 2
-        assert all(word in result.stderr for word in words), result.stderr
+        check_refused(tabular(folder, tmp_path, "--protocol", "paper", *options), words)
 
 
 def request(folder: Path, **more: Any) -> TabularRequest:

@@ -22,6 +22,7 @@ import llvmlite
 import numba
 import numpy as np
 import pytest
+from test_kernel_upgrades import CALLEE
 
 import hsboost
 from hsboost import precompile
@@ -30,16 +31,6 @@ from hsboost._kernels import _cache
 pytestmark = pytest.mark.truth
 
 PACKAGE = Path(hsboost.__file__).parent
-
-CALLEE = """
-from hsboost._kernels._compile import njit
-
-STEP = 1.0
-
-@njit
-def shift(x):
-    return x + STEP
-"""
 
 
 def test_every_kernel_of_the_package_is_kept_in_this_way() -> None:

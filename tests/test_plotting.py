@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
-from _versions import ignore_others
+from _figures import drawing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,14 +22,9 @@ from hsboost.plotting import _curves as curves
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_behind() -> Iterator[None]:
-    """No warnings from drawing, and no figure survives its test."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        ignore_others()
+def _drawing() -> Iterator[None]:
+    with drawing():
         yield
-    plt.close("all")
-    assert plt.get_fignums() == []
 
 
 def ranked(rng: np.random.Generator, n: int = 400, signal: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
-from _versions import ignore_others
+from _figures import drawing
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -22,12 +21,9 @@ from hsboost.plotting import HypersimplexDisplay
 
 
 @pytest.fixture(autouse=True)
-def _close() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        ignore_others()
+def _drawing() -> Iterator[None]:
+    with drawing():
         yield
-    plt.close("all")
 
 
 @pytest.mark.parametrize("weighted", [False, True])

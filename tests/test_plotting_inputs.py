@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from _versions import ignore_others
+from _figures import drawing
 from lightgbm import LGBMClassifier
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import RandomForestClassifier
@@ -35,12 +34,9 @@ Y, SCORE = np.array([0, 1, 0, 1, 1, 0]), np.array([0.1, 0.7, 0.3, 0.2, 0.9, 0.4]
 
 
 @pytest.fixture(autouse=True)
-def _close() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        ignore_others()
+def _drawing() -> Iterator[None]:
+    with drawing():
         yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

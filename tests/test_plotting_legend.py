@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
+from _figures import drawing
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -85,11 +85,9 @@ CASES: dict[str, tuple[Callable[[], Any], list[str]]] = {
 
 
 @pytest.fixture(autouse=True)
-def _close() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+def _drawing() -> Iterator[None]:
+    with drawing():
         yield
-    plt.close("all")
 
 
 @pytest.mark.parametrize("case", CASES)
