@@ -37,8 +37,8 @@ _FOREIGN = (
     (b"PK\x03\x04", "is a zip archive (or a spreadsheet) where text is expected", "unpack it, or save it as text"),
     (b"PAR1", "is a Parquet file where text is expected", "write it as text in the published form"),
     (b"version https://git-lfs", "is a Git LFS pointer, not the file itself", "download the file with git lfs pull"),
-    (b"<!doctype html", "is a web page, not the file", "download it again; the site may want a login"),
-    (b"<html", "is a web page, not the file", "download it again; the site may want a login"),
+    (b"<!doctype html", "is a web page, not the file", "download it again; the site may require a login"),
+    (b"<html", "is a web page, not the file", "download it again; the site may require a login"),
 )
 
 

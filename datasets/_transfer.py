@@ -149,7 +149,7 @@ class Part:
             return
         if reply.headers.get("Content-Type", "").lower().startswith("text/html"):
             raise requests.exceptions.InvalidHeader(
-                "the server sends a web page in place of the file; it may want a login"
+                "the server sends a web page in place of the file; it may require a login"
             )
         if total is None and not _chunked(reply):
             raise requests.exceptions.InvalidHeader(

@@ -11,6 +11,7 @@ import inspect
 from typing import Any
 
 import _docs_reports as reports
+import numpy as np
 from _docs_reports import (
     COMPARE,
     DATASETS,
@@ -64,7 +65,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
     split = "{}/{}/{}"
     searched = {one.name: one.trials for one in CANDIDATES}
     return [
-        # Does it pay
+        # Comparing losses on your own rows
         (
             COMPARE,
             "weights {:g}, {:g}, {:g}, {:g} |",
@@ -79,7 +80,7 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             ),
         ),
         (COMPARE, "Whether there are many groups is decided at {}", (comparison_splits.MANY_GROUPS,)),
-        (COMPARE, "Tables of fewer than {:,} rows are parted twice", (comparison_splits.FEW_ROWS,)),
+        (COMPARE, "Tables of fewer than {:,} rows are split twice", (comparison_splits.FEW_ROWS,)),
         (COMPARE, "p at most {:.2f} after correction", (1 - default(compare_losses, "confidence"),)),
         (
             COMPARE,
@@ -91,8 +92,8 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
         (GUIDE, "Arrays from {:,} rows on are worked on by several threads", (_compile.PARALLEL_FROM,)),
         (
             GUIDE,
-            "last round's gradient and curvature ({:.0f} bytes a row)",
-            (reports.report("outofcore")["runs"][0]["objective_bytes_per_row"]["between_rounds"],),
+            "A round's gradient and curvature ({} bytes a row) are new arrays",
+            (2 * np.dtype(np.float32).itemsize,),
         ),
         (GUIDE, "a temperature of {}:", (published.TEMPERATURE,)),
         (GUIDE, "is 2 / (n · temperature²) = {:,.0f} / n of a Newton step", (2 / published.TEMPERATURE**2,)),

@@ -1,4 +1,4 @@
-"""python -m hsboost: commands for those who have a file and no script yet."""
+"""python -m hsboost: commands that work on a file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(title="commands", metavar="COMMAND")
     one = commands.add_parser(
         "compare",
-        help="does a loss for the budget pay on the rows of a file?",
+        help="is a loss for the budget better on the rows of a file?",
         description="Train log loss and the losses for a budget on the same trees and splits; say which to use.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         "--repeats",
         type=_whole,
         metavar="N",
-        help=f"part the rows so often (default: 2 below {FEW_ROWS:,} rows, else 1)",
+        help=f"split the rows so often (default: 2 below {FEW_ROWS:,} rows, else 1)",
     )
     add(
         "--worth",

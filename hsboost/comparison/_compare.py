@@ -1,4 +1,4 @@
-"""compare_losses: does a loss for the budget pay on these rows?"""
+"""compare_losses: is a loss for the budget better on these rows?"""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def compare_losses(
     state: str | os.PathLike[str] | None = None,
     verbose: bool | Callable[[str], object] = False,
 ) -> LossComparison:
-    """Does a loss for the budget pay on my data? Train log loss and its rivals alike, and say which to use.
+    """Is a loss for the budget better on my data? Train log loss and its rivals alike, and recommend one.
 
-    Every loss gets the same rows, trees and rounds. In each split the rows before the test rows are parted again:
+    Every loss gets the same rows, trees and rounds. In each split the rows before the test rows are divided again:
     trees are trained on three quarters; the last quarter, the validation rows, chooses each loss's number of rounds
     and its setting (the k it trains with, the weight of the positives; at most four by default) by precision at k.
-    Test rows are only judged.
+    Test rows take no part in training or choice.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def compare_losses(
     y : array-like of shape (n,)
         Two classes.
     k : None, int, float in (0, 1), or a mapping, default None
-        The budget that is judged: how many rows you would act on. float: a share, of each group with groups. int: a
+        The budget of the comparison: how many rows you would act on. float: a share, of each group with groups. int: a
         count of all rows of X, taken as that share of each test part; with groups that are whole in every split a count
         for each group, with others a count of the group's rows in X. A mapping goes from group labels to budgets.
         None: as many as are positive.
@@ -77,7 +77,7 @@ def compare_losses(
     sample_weight : array-like of shape (n,), optional
         Of training, validation and test rows; counts and shares are in units of it.
     time : array-like of shape (n,), optional
-        Numbers or dates. Test parts are cut from the later half, each judged by models of the rows before it, whose
+        Numbers or dates. Test parts are cut from the later half, each tested on models of the rows before it, whose
         latest quarter are the validation rows; rows of equal time stay together.
     pos_label : default None
         The positive class. Needed unless labels are 0/1, -1/1 or booleans.
@@ -93,8 +93,8 @@ def compare_losses(
         ``new_groups``; in order of time, with ``time``. Any splitter or list of (training rows, test rows): as it says;
         where all its training rows come before the test rows, the last of them are the validation rows.
     repeats : int, optional
-        Part the rows anew so many times: narrower intervals for more time. Default: twice with fewer than 100,000 rows,
-        else once; once with ``time`` or a splitter.
+        Split the rows anew so many times: narrower intervals for more time. Default: twice with fewer than 100,000
+        rows, else once; once with ``time`` or a splitter.
     new_groups : bool, optional
         Whether groups to be predicted will be new ones (days, users): each is then in one part only. Else (branches,
         regions) every part has rows of each. Default: new with 30 groups or more.
@@ -103,7 +103,7 @@ def compare_losses(
     worth : float, default 0.005
         The least gain in precision that you would switch for.
     random_state : int, default 0
-        Parts the rows. The booster has its own.
+        Of the splits. The booster has its own.
     state : path-like, optional
         A file that keeps what is trained. After an interruption the same call goes on; losses and repeats may be
         added. Other rows, settings or versions are refused.
@@ -125,7 +125,7 @@ def compare_losses(
 
     Notes
     -----
-    Differences are paired by split. Splits share training rows, which makes their differences alike: intervals are
+    Differences are paired by split. Splits share training rows, which makes their differences correlated: intervals are
     widened as Nadeau and Bengio do (variance s² (1/J + test rows / other rows) for J splits, J - 1 degrees of
     freedom), and the p of the losses are adjusted by Holm. With ``time`` this is an approximation, as training parts
     grow. Recall differs from precision by a factor that all losses share, so one test serves both.

@@ -1,4 +1,4 @@
-"""What the differences say to do, and how certain that is."""
+"""The recommendation that follows from the differences, and its confidence."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Recommendation:
     verdict : {"switch", "as good", "not shown", "one split"}
         ``"switch"``: ``loss`` has significantly higher precision at k than log loss. ``"as good"``: no other loss gains
         as much as is worth a switch, with confidence. ``"not shown"``: none is significantly better, but gains worth a
-        switch cannot be excluded. ``"one split"``: there is no spread to judge by.
+        switch cannot be excluded. ``"one split"``: without a spread nothing can be tested.
     p : float
         Of the recommended loss's difference to log loss, adjusted for the number of losses (Holm); NaN without one.
     alternatives : tuple of str
-        Losses that are not told apart from the recommended one: those that are better than log loss, too, and log loss
-        with the positives weighted, the cheapest rival.
+        Losses that do not differ significantly from the recommended one: those that are better than log loss, too, and
+        log loss with the positives weighted, the simplest rival.
     largest_gain : float
         No loss gains more precision over log loss than this, with confidence, all losses together (Bonferroni).
     text : str
@@ -90,7 +90,7 @@ def recommend(
         )
         return Recommendation(BASELINE, "not shown", math.nan, (), largest, text)
     best = max(better, key=means.__getitem__)
-    # Of the others the weighted log loss counts whether or not it is better for sure: it is the rival to beat.
+    # The weighted log loss is compared even if it is not significantly better: it is the simplest rival.
     others = [name for name in names if name != best and (name in better or name == WEIGHTED)]
     apart = dict(zip(others, holm([against[best, name].p for name in others]), strict=True))
     same = tuple(name for name in others if apart[name] > 1.0 - confidence)

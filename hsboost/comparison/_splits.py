@@ -19,7 +19,7 @@ from hsboost._solver.segments import Segments
 VALIDATION = 0.25
 #: From this many groups on they are taken for days, users or queries, of which new ones will come.
 MANY_GROUPS = 30
-#: Fewer rows than this are parted twice by default: trainings are cheap there, and differences noisy.
+#: Fewer rows than this are split twice by default: trainings are quick there, and differences noisy.
 FEW_ROWS = 100_000
 #: With time, the test rows are cut from the later half.
 FUTURE = 0.5

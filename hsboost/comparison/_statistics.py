@@ -14,7 +14,7 @@ class Difference(NamedTuple):
     """Mean of paired differences over splits, its standard error and degrees of freedom, and the two-sided p.
 
     ``error`` and ``p`` are NaN for one split, which has no spread. Equal differences in all splits come from coarse
-    counts: there is nothing to judge by, and p is 1.
+    counts: they show no spread, and p is 1.
     """
 
     mean: float

@@ -1,4 +1,4 @@
-"""One trial on one split: train, stop at the best validation round, judge on the test rows."""
+"""One trial on one split: train, stop at the best validation round, measure on the test rows."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def booster_of(estimator: Any, X: Any) -> Any:
 
 
 def run(trial: Trial, estimator: Any, rows: Rows, split: Split) -> dict[str, Any]:
-    """Train and judge: validation precision, test figures, the round that was chosen, seconds of ``fit``."""
+    """Train and measure: validation precision, test figures, the round that was chosen, seconds of ``fit``."""
     booster = clone(estimator)
     valid_groups, test_groups = rows.groups(split.valid), rows.groups(split.test)
     more = _choose_rounds(booster, PrecisionAtK(rows.k, valid_groups))

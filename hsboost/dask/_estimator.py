@@ -30,10 +30,10 @@ FITTED = frozenset({"local_", "evals_result_"})
 class DaskHSClassifier(DaskPredictor):
     """HSClassifier on a Dask cluster: trees for precision at a budget of all rows, wherever these are.
 
-    All workers' rows compete for one budget and share one threshold, as if they lay in one place (see the guide to
+    All workers' rows compete for one budget and share one threshold, as if they were in one place (see the guide to
     distributed training). The trees are XGBoost's, trained with ``xgboost.dask``. Rows do not leave their workers;
-    what this class itself brings together are counts, a few thousand sums at a time, and with ``calibration`` the
-    scores of the evaluation rows.
+    this class itself gathers counts, a few thousand sums at a time, and with ``calibration`` the scores of the
+    evaluation rows.
 
     Parameters
     ----------

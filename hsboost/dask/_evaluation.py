@@ -111,7 +111,7 @@ def _encoded(client: Any, training: Training, given: Given) -> Training:
         product = where if given.weight is None else f"{where} times {given.weight_name}"
         by_class = weight_by_class(given.class_weight, classes, counts, where, strict=True)
     shared = (classes, by_class, index, name, given.weight_name, product)
-    places = partitions.homes(client, X)
+    places = partitions.holders(client, X)
     rows = partitions.beside(client, places, _rows.evaluated, sizes, y, weights, own, shared=shared)
     weighted = given.weight is not None or by_class is not None
     if weighted:

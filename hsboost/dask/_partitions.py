@@ -92,14 +92,14 @@ def kept(client: Client, X: Any) -> Any:
 
 
 def _acceptable(block: Any) -> Any:
-    # What travelled between processes may begin at any byte. XGBoost copies such a block if NumPy calls it unaligned,
-    # else refuses it; and NumPy calls all blocks without rows aligned. Bytes, however, may lie anywhere.
+    # Memory received from another process may begin at any byte. XGBoost copies such a block if NumPy calls it
+    # unaligned, else refuses it; and NumPy calls all blocks without rows aligned. Bytes, however, may lie anywhere.
     if isinstance(block, np.ndarray) and not len(block):
         return np.empty(block.shape, np.uint8)
     return readable(block, "X", "xgboost")
 
 
-def homes(client: Client, persisted: Any) -> list[list[str]]:
+def holders(client: Client, persisted: Any) -> list[list[str]]:
     """The workers that hold each partition of a persisted collection."""
     futures = futures_of(persisted)
     wait(futures)
@@ -187,8 +187,7 @@ def like(X: Any, values: list[Any], dtype: Any, columns: int | None = None) -> A
 def details(client: Client, places: list[list[str]], function: Callable[..., Any], rows: list[Any]) -> Any:
     """A series of numbers for XGBoost's data, ``function`` of each partition's rows, in as many partitions.
 
-    In float64: XGBoost copies it then, and does not meet the unaligned memory that arrays can have which came from
-    another worker.
+    In float64: XGBoost copies it then, and never reads the unaligned memory of arrays that came from another worker.
     """
     series = beside(client, places, _series, rows, shared=(function,))
     return dd.from_delayed(series, meta=_frame(np.empty(0), None), verify_meta=False)

@@ -23,7 +23,7 @@ from hsboost.estimators._inputs import labels as _labels
 from hsboost.estimators._inputs.class_weight import weight_by_class
 from hsboost.metrics import PrecisionAtK
 
-#: Group numbers travel as float32.
+#: Group numbers are passed as float32.
 MOST_GROUPS = 1 << 24
 
 
@@ -90,7 +90,7 @@ def read(
     if class_weight is not None:
         by_class = weight_by_class(class_weight, classes, counts, "class_weight", strict=False)
     index = None if labels is None else {label: g for g, label in enumerate(labels)}
-    places = partitions.homes(client, X)
+    places = partitions.holders(client, X)
     rows = partitions.beside(client, places, _rows.encode, *given, shared=(classes, by_class, index))
     shape = (classes.size, 1 if labels is None else len(labels))
     cells = partitions.Partitions(client, rows).sum(shape, _rows.cells, *shape)

@@ -1,4 +1,4 @@
-"""Fitted boosters that say what they lack: ``estimator_`` without its offset, threshold and true link.
+"""Fitted boosters that warn of what they lack: ``estimator_`` without its offset, threshold and true link.
 
 ``estimator_`` stays the booster that was trained, for its settings, rounds and records. Its class is a subclass of the
 booster's own, of the same name, whose predictions are the trees' raw scores or an error, and whose native model comes
@@ -24,14 +24,14 @@ _warned: WeakSet[Any] = WeakSet()
 
 
 def guard(estimator: Any) -> None:
-    """Have a fitted XGBClassifier or LGBMClassifier, whose ``objective`` is a LossObjective, say what it lacks."""
+    """Have a fitted XGBClassifier or LGBMClassifier, whose ``objective`` is a LossObjective, warn of what it lacks."""
     if not hasattr(type(estimator), "_hsboost_base"):
         base: Any = type(estimator)
         estimator.__class__ = guarded(base)
 
 
 def warn_of_native(estimator: Any) -> None:
-    """Say once what the native model of a fitted estimator lacks, if it lacks something."""
+    """Warn once of what the native model of a fitted estimator lacks, if it lacks something."""
     if estimator in _warned:
         return
     lacking = _lacking(estimator)

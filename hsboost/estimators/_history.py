@@ -1,4 +1,4 @@
-"""What happened round by round: a record for plots, and lines for those who watch."""
+"""Figures of every round: a record for plots, and lines on stderr."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ class Predictor(ClassifierMixin, Storage):
         Raises
         ------
         AttributeError
-            Without ``calibration``, for losses without probabilities: raw scores are not passed off as such.
+            Without ``calibration``, for losses without probabilities: raw scores are not probabilities.
         """
         check_is_fitted(self, "estimator_")
         if self.calibration is None:
@@ -260,7 +260,7 @@ class Predictor(ClassifierMixin, Storage):
         """The native model as it was trained: an ``xgboost.Booster`` or a ``lightgbm.Booster``.
 
         Warns once of what it lacks: the constant that training started from, a true link, a cut behind the best round.
-        :meth:`export` writes a model that decides alike.
+        :meth:`export` writes a model with the same decisions.
         """
         check_is_fitted(self, "estimator_")
         _guarded.warn_of_native(self.estimator_)

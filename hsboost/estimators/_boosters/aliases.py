@@ -1,9 +1,9 @@
-"""The boosters' settings under one name each, and a refusal of those that would do nothing beside a custom objective.
+"""The boosters' settings under one name each, and an error for those without effect on a custom objective.
 
-Both boosters know many settings under several names. LightGBM's estimator lets a name of its own constructor, at its
-default, win over some of the others (``eta`` loses against ``learning_rate=0.1``), and lets some of the others win
-over what was set for it later (``loss`` over ``objective``), all of it silently. Here every setting gets the
-constructor's name, or LightGBM's main one, and two values for one setting are an error.
+Both boosters know many settings under several names. LightGBM's estimator silently prefers a name of its own
+constructor, at its default, to some of the others (``learning_rate=0.1`` to ``eta``), and some of the others to what
+was set later (``loss`` to ``objective``). Here every setting gets the constructor's name, or LightGBM's main one, and
+two values for one setting are an error.
 """
 
 from __future__ import annotations

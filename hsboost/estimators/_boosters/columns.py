@@ -1,4 +1,4 @@
-"""X as a booster reads it rightly, and its columns held against those of ``fit``."""
+"""X as a booster reads it rightly, and its columns compared with those of ``fit``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hsboost.estimators._inputs.rows import check_matrix, n_columns
 
 
 def readable(estimator: Any, X: Any, name: str = "X") -> Any:
-    """X as the booster of an estimator (or of its name) reads it rightly; X itself if it does. See ``_features``."""
+    """X as the booster of an estimator (or of its name) reads it rightly; X itself if it does."""
     return features.readable(X, name, kind_meant(estimator))
 
 
@@ -22,12 +22,12 @@ def check_names(estimator: Any, X: Any) -> None:
 
 
 def know_categories(estimator: Any, X: Any) -> None:
-    """Let an XGBClassifier read the categories that X has: they are there to be used.
+    """Let an XGBClassifier read the categories that X has.
 
     Raises
     ------
     ValueError
-        For XGBoost's boosters and methods that know no categories.
+        For XGBoost's boosters and methods without categories.
     """
     if kind(estimator) != "xgboost":
         return
@@ -52,7 +52,7 @@ def continued(first: Any, X: Any) -> Any:
 
 
 def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> Any:
-    """The columns of an evaluation set are those of X, as :func:`check_columns` says it of rows to be predicted.
+    """The columns of an evaluation set are those of X, as :func:`check_columns` requires it of rows to be predicted.
 
     Returns the set as the booster reads it beside X: XGBoost compares names, of columns that have none, too.
     """

@@ -1,4 +1,4 @@
-"""Errors of the boosters that do not say what to do, in terms of our arguments."""
+"""Errors of the boosters that name no remedy, raised again in terms of our arguments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-#: How XGBoost says that it does not know a metric.
+#: The start of XGBoost's error for an unknown metric.
 _UNKNOWN_METRIC = "Unknown metric function"
 
 

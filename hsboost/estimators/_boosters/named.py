@@ -22,7 +22,7 @@ def named(estimator: Any) -> Any:
 
 
 def with_booster(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """``params`` of ``set_params``, with a booster to set them on where some are its own and it has but a name.
+    """``params`` of ``set_params``, with a booster to set them on where some are its own and only its name is given.
 
     ``estimator`` is the one that is there; another may be among ``params``.
 

@@ -1,4 +1,4 @@
-"""What a fitted booster says of rows: raw scores, and the features' contributions to them."""
+"""What a fitted booster computes for rows: raw scores, and the features' contributions to them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def aligned(estimator: Any, X: Any) -> Any:
 
 @contextmanager
 def _names_compared(estimator: Any, X: Any) -> Iterator[None]:
-    """No second word on missing column names: LightGBM 4.6 takes the names it made up in ``fit`` for given ones."""
+    """Without a warning of missing column names: LightGBM 4.6 takes the names it made up in ``fit`` for given ones."""
     if column_names(X) is not None or not hasattr(estimator, "feature_names_in_"):
         yield
         return
@@ -56,7 +56,7 @@ def raw_scores_by_code(estimator: Any, X: Any) -> np.ndarray:
     import xgboost as xgb
 
     booster = estimator.get_booster()
-    # Features by place: a booster that knows their names would ask for them.
+    # Features by place: a booster with names would require them.
     matrix = xgb.DMatrix(X, feature_names=booster.feature_names, feature_types=booster.feature_types, nthread=1)
     rounds = estimator._get_iteration_range(None)  # as predict does
     return np.asarray(booster.predict(matrix, output_margin=True, iteration_range=rounds), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""A booster made ready for a loss of this package, and trained: what ``fit`` of either booster has to be told."""
+"""A booster made ready for a loss of this package, and trained: the arguments of either booster's ``fit``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hsboost.estimators._evaluation import eval_metric as _eval_metric
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import LossObjective
 
-#: Scores to start from, which predicting would know nothing of.
+#: Scores to start from, which predictions would lack.
 _STARTING_POINTS = ("base_margin", "base_margin_eval_set", "init_score", "eval_init_score")
 
 #: Arguments of LightGBM's ``fit`` that HSClassifier has its own for.
@@ -67,7 +67,7 @@ def class_weight(estimator: Any) -> Any:
 
 
 def exchange_objective(estimator: Any, objective: LossObjective) -> None:
-    """Another objective for a trained estimator: what it says of itself, no longer what it does. It is guarded then."""
+    """Another objective for a trained estimator: a record, no longer called. The estimator is then guarded."""
     if kind(estimator) == "xgboost":
         estimator.objective = objective  # set_params would hand metrics that are functions to the native booster
     else:
@@ -158,7 +158,7 @@ def _choose_lightgbm_metrics(
 
 
 def _check_fit_params(estimator: Any, extra: dict[str, Any], before: Any) -> None:
-    """What else ``fit`` was given has a meaning here, and one only."""
+    """Every other argument of ``fit`` has one meaning here."""
     given = [name for name, value in extra.items() if value is not None]
     for name in given:
         if name in _STARTING_POINTS:
@@ -178,7 +178,7 @@ def _check_fit_params(estimator: Any, extra: dict[str, Any], before: Any) -> Non
 
 
 def warn_of_one_score(estimator: Any, average: float, weights: str) -> None:
-    """Say that all training rows got one score, if trees were grown for them.
+    """Warn that all training rows got one score, if trees were grown for them.
 
     ``average`` is the weight of a row, ``weights`` what weights are called.
     """

@@ -1,7 +1,7 @@
 """Which evaluation set decides when to stop and fits the calibrator.
 
 Both boosters follow one rule: the last set that is not the training rows decides. The training rows may be among the
-sets to be watched, but say nothing about other rows.
+sets to be watched, but do not show how the model does on other rows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Metrics that a user chose, in the form that each booster takes; one clear error for what a booster would drop.
 
-LightGBM passes over what it does not know, silently: sets, tuples and arrays of names, functions among the names of
+LightGBM silently ignores what it does not know: sets, tuples and arrays of names, functions among the names of
 its ``metric``, misspelt names. XGBoost ends in errors of its own.
 """
 

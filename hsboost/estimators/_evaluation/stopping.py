@@ -1,4 +1,4 @@
-"""Early stopping on one evaluation set, in whichever way the booster was asked for it.
+"""Early stopping on one evaluation set, by whichever setting of the booster.
 
 XGBoost would stop on the last set, LightGBM on any that is not its training data.
 """
@@ -68,7 +68,7 @@ def _lightgbm(estimator: Any, extra: dict[str, Any], is_training: list[bool]) ->
     kind = type(lgb.early_stopping(1, verbose=False))
     given = list(extra.get("callbacks") or [])
     settings = _settings(estimator)
-    # LightGBM makes a callback of its parameters, which would see all sets.
+    # LightGBM makes a callback of its parameters, which would be shown all sets.
     own = _own_callback(estimator, settings)
     stopping = [one for one in given if isinstance(one, kind) and one.enabled]
     if not stopping and own is None:
@@ -141,12 +141,12 @@ def _own_callback(estimator: Any, settings: dict[str, Any]) -> Any:
         rounds,
         first_metric_only=params.get("first_metric_only", False),
         min_delta=params.get("early_stopping_min_delta", 0.0),
-        verbose=_is_talkative(params),
+        verbose=_is_verbose(params),
     )
     return made if made.enabled else None
 
 
-def _is_talkative(params: dict[str, Any]) -> bool:
+def _is_verbose(params: dict[str, Any]) -> bool:
     from lightgbm.basic import _ConfigAliases
 
     names = [name for name in _ConfigAliases.get_sorted("verbosity") if params.get(name) is not None]

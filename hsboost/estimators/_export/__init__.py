@@ -1,1 +1,1 @@
-"""A fitted classifier in other runtimes' formats: what a file has to say, how it is written, how it proves itself."""
+"""A fitted classifier in other runtimes' formats: the content of a file, writing it, verifying it."""

@@ -1,4 +1,4 @@
-"""Writing a fitted classifier for another runtime, and proving on rows that the runtime says what it says."""
+"""Writing a fitted classifier for another runtime, and verifying on rows that the runtime's answers are the same."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _floats(texts: list[float]) -> np.ndarray:
 
 def _of_xgboost(tree: dict[str, Any], output: int, values: np.ndarray) -> Tree:
     left, right = tree["left_children"], tree["right_children"]
-    # Deleted nodes are reached by nobody: only what the root leads to counts.
+    # No path leads to deleted nodes: only nodes below the root count.
     found, node_of, order = Tree(output), {0: 0}, [0]
     asked = dict(zip(tree["categories_nodes"], range(len(tree["categories_nodes"])), strict=True))
     if left[0] < 0:

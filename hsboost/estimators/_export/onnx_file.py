@@ -1,7 +1,7 @@
 """A model as ONNX: all trees in one operator, in float64, then the link and the labels in plain operators.
 
-Converters guess what a booster with a custom objective means; here every step is written down. Outputs are ``label``,
-``decision_function`` and, for ``output="probability"``, ``probabilities`` of all classes.
+Converters assume a meaning for a booster with a custom objective; here every step is written explicitly. Outputs are
+``label``, ``decision_function`` and, for ``output="probability"``, ``probabilities`` of all classes.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Categories of frames: the columns that had them in ``fit`` have them, of the same type and values, in ``predict``.
 
-Both boosters tell categories by their values, whatever their order (XGBoost from 3.1 on). XGBoost reads the codes of
-categories where it was trained on numbers, and takes a category that it has not seen for the next one in its order,
-both silently; LightGBM takes categories that it has not seen for missing ones, a whole column too when the texts of
-``fit`` are numbers in ``predict``.
+Both boosters distinguish categories by their values, whatever their order (XGBoost from 3.1 on). XGBoost reads the
+codes of categories where it was trained on numbers, and takes a category that it has not seen for the next one in its
+order, both silently; LightGBM takes categories that it has not seen for missing ones, a whole column too when the texts
+of ``fit`` are numbers in ``predict``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hsboost.estimators._inputs.features import stored_name
 
 #: How XGBoost's models number the types of whole numbers.
 _WHOLE = {9: "i1", 10: "u1", 11: "i2", 12: "u2", 13: "i4", 14: "u4", 15: "i8", 16: "u8"}
-#: What trained boosters of XGBoost say, as writing a whole model for it takes time.
+#: Categories of trained XGBoost boosters, kept because finding them takes writing the whole model.
 _read: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
@@ -91,7 +91,7 @@ def _used(X: Any, column: str) -> list[Any]:
 
 
 def of_booster(kind: str | None, booster: Any) -> dict[str, Any] | None:
-    """Those that a trained booster knows: by name, categories None where it does not say; None if it says nothing."""
+    """Those of a trained booster, by column name: None for a column without values, None alone without column types."""
     if kind == "xgboost":
         if booster.feature_types is None or booster.feature_names is None:
             return None

@@ -1,8 +1,8 @@
 """X as both boosters read it rightly: native numbers in two dimensions, columns that can be told apart.
 
 XGBoost reads byte-swapped arrays as if they were native, both boosters read what lies under the mask of a masked array
-and dates as numbers, LightGBM halves entries that a sparse matrix stores in two parts, and does not survive all of
-the column types that frames can have. What can be converted is; the rest is an error that names the column.
+and dates as numbers, LightGBM halves entries that a sparse matrix stores in two parts, and ends the process on some
+column types of frames. What can be converted is; the rest is an error that names the column.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _sparse(X: Any, name: str, booster: str | None) -> Any:
     if not X.dtype.isnative:
         X = X.astype(X.dtype.newbyteorder("="))
     rows = X if X.format in ("csr", "csc") else X.tocsr()
-    if X.format == "bsr":  # whose blocks hold zeros, which XGBoost would tell from missing ones
+    if X.format == "bsr":  # whose blocks hold zeros, which XGBoost would not read as missing
         rows.eliminate_zeros()
     if rows.dtype.kind != "f" and booster == "lightgbm":
         rows = rows.astype(np.float64)
@@ -186,7 +186,7 @@ def _check_levels(levels: pd.Index, what: str, booster: str | None) -> None:
 
 
 def _is_number(dtype: Any) -> bool:
-    """Whether the boosters may read a pandas column of this type; the two differ in details, and say so."""
+    """Whether the boosters may read a pandas column of this type; they raise errors of their own for a few."""
     if isinstance(dtype, pd.CategoricalDtype):
         return True
     if isinstance(dtype, pd.SparseDtype):
@@ -289,14 +289,14 @@ def stored_name(label: Any, booster: str | None) -> str:
 
 
 def compare_names(fitted: Any, found: Any, who: str, what: str = "X") -> str | None:
-    """Whether the columns are those of ``fit``, in its order; the words of a warning where this cannot be known.
+    """Whether the columns are those of ``fit``, in its order; the text of a warning where this cannot be known.
 
     A frame whose columns are named 0, 1, 2 … in this order counts as one without names: it is the array it was.
 
     Raises
     ------
     ValueError
-        In scikit-learn's words, for other names or another order.
+        With scikit-learn's text, for other names or another order.
     """
     known, given = _unless_positions(fitted), _unless_positions(found)
     if known is None and given is None:
@@ -331,7 +331,7 @@ def named_alike(X: Any, other: Any, names: Any, name: str, certain: bool) -> Any
     if certain and isinstance(other, np.ndarray) and other.ndim == 2 and other.shape[1] == len(names):
         return pd.DataFrame(other, columns=X.columns)
     if certain and isinstance(other, np.ndarray):
-        return other  # whose number of columns is told next
+        return other  # whose number of columns is checked next
     raise ValueError(f"{name} has no column names, but X has; pass a frame with the columns {names.tolist()}")
 
 

@@ -1,4 +1,4 @@
-"""Rows and labels as they come, before any booster sees them: their number, their shape, some of them."""
+"""Rows and labels as they are passed: their number and shape, and a choice of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_matrix(X: Any, name: str = "X") -> None:
 
 
 def n_columns(X: Any) -> int | None:
-    """The number of columns, where X says it."""
+    """The number of columns; None where X has no shape."""
     shape = getattr(X, "shape", None)
     return None if shape is None else int(shape[1])
 

@@ -1,1 +1,1 @@
-"""A fitted classifier as one JSON file: what it holds, how that is checked, and how it shows to be read rightly."""
+"""A fitted classifier as one JSON file: its content, and the checks that it is undamaged and read as it was written."""

@@ -14,14 +14,14 @@ from typing import Any, TextIO
 
 try:
     import fcntl
-except ImportError:  # Windows, where a file that is open cannot be removed: that tells a live one, too
+except ImportError:  # Windows, where a file that is open cannot be removed, which protects it, too
     fcntl = None  # type: ignore[assignment]
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[TextIO], Any]) -> None:
     """Have ``write`` fill a new file, and put it in the place of ``path`` when it is whole and on the disk.
 
-    A link keeps pointing where it pointed: the file behind it is replaced. An existing file hands on its permissions
+    A link keeps pointing where it pointed: the file behind it is replaced. An existing file keeps its permissions
     (and its owner, if that is allowed); a new one gets those of any new file. A device or a pipe is written directly.
 
     Raises
@@ -92,7 +92,7 @@ def _stat(path: str | os.PathLike[str]) -> os.stat_result | None:
 def _hand_on(old: os.stat_result, temporary: Path) -> None:
     """Owner and permissions of the file that is to be replaced."""
     if hasattr(os, "chown"):
-        with contextlib.suppress(OSError):  # only the superuser may give files away
+        with contextlib.suppress(OSError):  # only the superuser may change the owner
             os.chown(temporary, old.st_uid, old.st_gid)
     os.chmod(temporary, stat.S_IMODE(old.st_mode))
 

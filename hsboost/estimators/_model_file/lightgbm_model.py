@@ -1,4 +1,4 @@
-"""LightGBM's model as text: checked before LightGBM sees it, which trusts most of it.
+"""LightGBM's model as text: checked before LightGBM reads it, which does not check most of it.
 
 A head of ``name=value`` lines, a block of such lines per tree, then importances, parameters and the names of pandas'
 categories. See the docstring of :mod:`hsboost.estimators._model_file.splits` for what is taken from it.

@@ -74,7 +74,7 @@ def to_plain(estimator: Any, given: Any) -> dict[str, Any]:
 
 
 def check(content: Any, n_features: int, n_classes: int, names: list[str] | None) -> Splits:
-    """What the model looks at; ValueError for what no booster wrote. No booster is asked."""
+    """What the model looks at; ValueError for what no booster wrote. No booster reads it."""
     where = "the booster"
     kind = plain.part(content, "kind", where)
     if not isinstance(kind, str) or kind not in _NAMES:
@@ -212,10 +212,10 @@ def given(content: dict[str, Any]) -> Any:
 
 
 def without_proof(content: dict[str, Any]) -> dict[str, Any]:
-    """The content of a file that knows no versions (format version 1), if it cannot be misread.
+    """The content of a file without versions (format version 1), if it cannot be misread.
 
     XGBoost's model names the version that wrote it, and only that one may read it. LightGBM's names its layout only,
-    which no released version has read otherwise so far: that is said in a warning.
+    which every released version has read alike so far: a warning says so.
     """
     here = version(content["kind"])
     if content["kind"] == "xgboost":

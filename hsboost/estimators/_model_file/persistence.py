@@ -1,7 +1,7 @@
 """A fitted classifier as one JSON file, and back: numbers to the last bit, nothing executed.
 
 Floats are written as Python writes them, the shortest text that reads back as the same number. XGBoost's model is
-nested as the JSON it is; LightGBM's is its own text. A checksum over the content tells a damaged file from a good one;
+nested as the JSON it is; LightGBM's is its own text. A checksum over the content detects a damaged file;
 scores of a few made-up rows show that this booster reads the model as the one that wrote it. Neither is a signature.
 """
 

@@ -18,7 +18,7 @@ from hsboost.estimators._model_file import plain
 from hsboost.estimators._model_file.splits import Splits
 
 N_ROWS = 24
-#: Features with a value in one row: keeps the proof of a model of thousands of features small.
+#: Features with a value in one row: keeps the check rows of a model of thousands of features small.
 _VALUES_PER_ROW = 48
 #: Of float32 rounding errors, in units of the greatest score that the leaves allow.
 _TOLERANCE = 64 * float(np.finfo(np.float32).eps)

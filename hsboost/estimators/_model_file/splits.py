@@ -1,4 +1,4 @@
-"""What a booster's model looks at: split values, categories, linear terms. From it come the rows that prove a file."""
+"""What a booster's model compares rows with: split values, categories, linear terms. Check rows are made from it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""XGBoost's model as JSON: checked before XGBoost sees it, and written so that every supported version reads it.
+"""XGBoost's model as JSON: checked before XGBoost reads it, and written so that every supported version reads it.
 
-XGBoost trusts the model that it reads: some damaged ones end the process, others give arbitrary numbers. So everything
-that it uses as an index, a size or a value is checked here.
+XGBoost does not check the model that it reads: some damaged ones end the process, others give arbitrary numbers. So
+everything that it uses as an index, a size or a value is checked here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_CATEGORIES = 2**24
 
 
 def portable(model: dict[str, Any]) -> dict[str, Any]:
-    """A model just saved by XGBoost in the words that all supported versions know; changed in place.
+    """A model just saved by XGBoost in the form that all supported versions read; changed in place.
 
     From 3.1 on the base score is a list, which older versions read as none. From 3.3 on the weights of DART's trees lie
     elsewhere, where older versions do not look. Before 3.0 nodes that compare with nothing do so with NaN.
@@ -46,7 +46,7 @@ def portable(model: dict[str, Any]) -> dict[str, Any]:
 
 
 def knows_categories(model: dict[str, Any]) -> bool:
-    """Whether the model holds its categories' names, by which XGBoost from 3.1.1 on tells them apart."""
+    """Whether the model holds its categories' names, by which XGBoost from 3.1.1 on distinguishes them."""
     return any(one.get("values") for one in _trees(model).get("cats", {}).get("enc", []))
 
 
