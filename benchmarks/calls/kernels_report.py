@@ -95,7 +95,7 @@ class KernelsReport(Report):
             f"of at least {settings['repeats']} samples, fewer for rivals that need more than "
             f"{settings['rival_seconds']:g} s in all; methods take turns within a case, so ratios are of one moment. "
             f"Those more than {FAR_SLOWER:g} times slower than the slowest of ours take theirs afterwards. Before each "
-            "sample comes an untimed call, so that no method pays for memory that the one before it left cold.",
+            "sample comes an untimed call, so that the first access to memory that was idle is not measured.",
             "Temperature 1; k is Σ w y of labels that follow the scores with noise: 1 % (small), 50 % (half) or 99 % "
             "(near) positive. Scores: " + "; ".join(f"{name}: {DESCRIPTIONS[name]}" for name in shapes) + ".",
             "copyto, the stream kernel, 'out=' and 'in place' write into arrays that exist; all others return new "

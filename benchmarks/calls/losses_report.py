@@ -135,8 +135,8 @@ class LossesReport(Report):
             "EXACT: σ = 1, standard normal scores with the true class ahead by an exponential variable. Nodes Q are "
             "counted over the rows. Errors are the largest over the first rows, against a trapezoid rule of 2001 "
             "nodes.",
-            "Genz's sampling is compiled too, gets its random numbers for free and computes the value alone, one "
-            "thread.",
+            "Genz's sampling is compiled too and computes the value alone, on one thread; drawing its random numbers "
+            "is not timed.",
             "Softmax family and sampled softmax: class shares by Zipf's law, scores noise around their logarithms.",
             "Sampled softmax: a tenth of the rows are exact and correct the others; errors over "
             f"{DRAWS} draws. A leaf is {LEAF_ROWS} neighbours in the order of their classes, as a tree gathers rows "

@@ -93,8 +93,8 @@ class GpuReport(Report):
             f"Trainings: {settings['rounds']} rounds on {settings['columns']} numeric columns drawn like the Higgs "
             "data, device='cuda', binned before, after an untimed warm-up. In each repeat the objectives take turns in "
             "rotating order; ratios are within a repeat: median, and in brackets the least and the greatest.",
-            "The floor moves the predictions to the GPU and subtracts labels that are there: XGBoost hands every "
-            "custom objective host memory, built-in ones never leave the GPU.",
+            "The floor moves the predictions to the GPU and subtracts labels that are there: XGBoost passes "
+            "predictions to every custom objective in host memory; built-in ones stay on the GPU.",
         ]
 
     def draw(self, out: Path) -> list[str]:

@@ -96,7 +96,7 @@ class ScalingReport(Report):
             rows,
             f"{settings['rounds']} rounds, {settings['repeats']} repeats in which the two objectives take turns. "
             f"Workers are processes on this machine, which share its {settings['threads']} cores (at least one thread "
-            "each): more workers show what talking costs, they do not make it faster.",
+            "each): more workers show the cost of communication, and are not faster.",
             "tracker: XGBoost's own RabitTracker, the engine of xgboost.dask; dask: xgboost.dask on a LocalCluster. "
             "Rows were binned before, outside the timing.",
             "A round's time is that of the slowest worker; median and quartiles of the warm rounds (all but a "
@@ -120,8 +120,8 @@ class ScalingReport(Report):
             f"Rest of the round: {_formula(fitted.booster)} with {model.TREE_CALLS} calls. Ring steps are calls × "
             "2 (workers − 1), because XGBoost adds up over a ring; here a step also waits for a core where workers "
             "outnumber them.",
-            f"The prediction takes for granted: {FAR_WORKERS} equal machines of {network.cores_each} cores as fast as "
-            "these, sharing the rows evenly, none of them late, with their bins in memory; time per row as measured "
+            f"The prediction assumes {FAR_WORKERS} equal machines of {network.cores_each} cores as fast as "
+            "these, sharing the rows evenly, none of them delayed, with their bins in memory; time per row as measured "
             f"here; {network.latency_us:g} µs per message and {network.gbits:g} Gbit/s, added to "
             f"what a ring step costs here; {fitted.calls:g} calls of {fitted.call_bytes:.0f} bytes in a warm round, as "
             f"in the largest case measured; histograms of {model.TREE_NODES} nodes (depth {model.DEPTH}) by "

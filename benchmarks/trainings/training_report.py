@@ -94,8 +94,8 @@ class TrainingReport(Report):
             "untimed warm-up.",
             "In each repeat the objectives take turns, in rotating order. Ratios are taken within a repeat: median, "
             "and in brackets the least and the greatest.",
-            "The floor of any custom objective returns predictions - labels and ones, float32. Custom objectives pay "
-            "for the hand-over of predictions and gradients, built-in ones do not.",
+            "The floor of any custom objective returns predictions - labels and ones, float32. The times of "
+            "custom objectives include passing predictions and gradients, which built-in ones do not need.",
             "The trees' settings are one for all objectives, with no least curvature in a leaf; leaves a tree shows "
             "whether the trees came out alike. Peak MiB is the growth of resident memory during training (Linux).",
         ]

@@ -87,7 +87,7 @@ def notes(statistics: Statistics, settings: Record, protocol: Protocol) -> list[
             "The seeds draw from the same rows and overlap, so the intervals are narrower than fresh data "
             "would make them."
             if not statistics.corrected
-            else "All seeds draw from one table: the intervals speak of that table's population as far as it goes."
+            else "All seeds draw from one table: the intervals hold for the population of that table only."
         )
     if (fixed := statistics.fixed_splits()) and not statistics.corrected:
         found.append(
@@ -108,7 +108,7 @@ def _training(settings: Record, protocol: Protocol) -> str:
         return (
             f"the published scripts' LightGBM parameters and stopping rule (10 rounds without a better validation "
             f"{settings['selection']}), {rounds}, ids as numbers. The scripts select and report on the same rows: the "
-            "first table's figures are on validation, at the round that is best there, and flatter every loss."
+            "first table's figures are on validation, at the round that is best there, and too high for every loss."
         )
     text = (
         f"at most {settings['rounds']} rounds at learning rate {settings['learning_rate']}, stopped after "
