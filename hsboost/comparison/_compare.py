@@ -157,7 +157,7 @@ def compare_losses(
     moments = None if time is None else _splits.read_time(time, n)
     splits = _splits.make_splits(positive, segments, moments, cv, repeats, new_groups, int(random_state))
     rows = Rows(X, positive, weight, None if segments is None else segments.codes, k)
-    rows = Rows(X, positive, weight, rows.codes, _judged(rows, segments, splits))
+    rows = Rows(X, positive, weight, rows.codes, _test_budgets(rows, segments, splits))
     description = _description(rows, k, segments, splits, booster)
 
     marks = [] if state is None else [str(digest(np.r_[-1, s.train, -1, s.valid, -1, s.test])) for s in splits.parts]
@@ -232,7 +232,7 @@ def _positive(labels: np.ndarray, pos_label: Any) -> np.ndarray:
     return positive
 
 
-def _judged(rows: Rows, segments: Segments | None, splits: Splits) -> Budgets:
+def _test_budgets(rows: Rows, segments: Segments | None, splits: Splits) -> Budgets:
     """The k of every part: counts of rows that are split become shares."""
     k, n = rows.k, rows.positive.size
     w = np.ones(n) if rows.weight is None else rows.weight

@@ -50,7 +50,7 @@ class LossComparison:
     Notes
     -----
     Intervals and p are those of Nadeau and Bengio's corrected resampled t-test: splits share rows, and a plain t-test
-    over them would see differences that are not there. The area under the curve is that of the rows of each group
+    over them would report differences that do not exist. The area under the curve is that of the rows of each group
     where there are groups.
     """
 

@@ -1,4 +1,4 @@
-"""Who is trained on, who chooses settings and rounds, who is judged: rows at random, whole groups, or the future."""
+"""Rows for training, for the choice of settings and rounds, and for the test: at random, whole groups, or by time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Split:
 
     @property
     def ratio(self) -> float:
-        """Test rows over the rows that training and choosing see."""
+        """Test rows over the rows for training and choice."""
         return self.test.size / (self.train.size + self.valid.size)
 
 
@@ -105,7 +105,7 @@ def make_splits(
         many = segments is not None and len(segments.labels) >= MANY_GROUPS
         whole = segments is not None and (many if new_groups is None else new_groups)
         if time is not None:
-            pairs, words = _in_time(time, parts), "test parts in order of time, each judged by models of the past"
+            pairs, words = _in_time(time, parts), "test parts in order of time, each tested on models of earlier rows"
         elif whole:
             pairs, words = _by_groups(codes, parts, repeats, random_state), "test parts of whole groups"
         else:

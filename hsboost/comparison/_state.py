@@ -20,8 +20,8 @@ FORMAT = 1
 class State:
     """Finished trainings by (split, trial), on disk as soon as they are done.
 
-    The file is JSON lines: what the comparison is of, then one line per training. A line that a kill cut short is
-    dropped. One process at a time writes it.
+    The file is JSON lines: what the comparison is of, then one line per training. A line cut short when its process was
+    killed is dropped. One process at a time writes it.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class State:
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Let others write the file."""
+        """Release the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -127,7 +127,7 @@ def _lock(file: IO[bytes], place: Path) -> None:
 
 
 def digest(value: Any) -> str | None:
-    """32 hexadecimal digits that tell contents apart: rows of any container that boosters read, arrays, or None."""
+    """32 hexadecimal digits that identify contents: rows of any container that boosters read, arrays, or None."""
     if value is None:
         return None
     state = hashlib.sha256()

@@ -56,7 +56,7 @@ def difference(ours: Sequence[float], base: Sequence[float], ratio: float) -> Di
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's adjusted p: below α for the differences that stand when all are tested together at α."""
+    """Holm's adjusted p: below α for the differences that are significant when all are tested together at α."""
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     adjusted = np.empty(values.size)

@@ -28,7 +28,7 @@ NEVER = 1_000_000
 
 @dataclass(frozen=True)
 class Rows:
-    """All rows: X as the booster reads it, y == positive, weights, groups as numbers, and the k that is judged."""
+    """All rows: X as the booster reads it, y == positive, weights, groups as numbers, and the k of the comparison."""
 
     X: Any
     positive: np.ndarray
@@ -46,7 +46,7 @@ class Rows:
 
 
 class _Ranker(HSClassifier):
-    """HSClassifier without thresholds, which a ranking has no use for: they cost a prediction of all training rows."""
+    """HSClassifier without thresholds, which a ranking does not need: they take a prediction of all training rows."""
 
     def _find_thresholds(self, *arguments: Any) -> None:
         self.threshold_ = 0.0
@@ -116,13 +116,13 @@ def run(trial: Trial, estimator: Any, rows: Rows, split: Split) -> dict[str, Any
         rows.positive[split.valid], valid_score, rows.k, sample_weight=valid_weight, groups=valid_groups
     )
     truth, test_weight = rows.positive[split.test], rows.weights(split.test)
-    judged: dict[str, Any] = {"k": rows.k, "sample_weight": test_weight, "groups": test_groups}
+    measured: dict[str, Any] = {"k": rows.k, "sample_weight": test_weight, "groups": test_groups}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # figures that are undefined in every split are refused before
         return {
             "valid": valid,
-            "precision": precision_at_k(truth, score, **judged),
-            "recall": recall_at_k(truth, score, **judged),
+            "precision": precision_at_k(truth, score, **measured),
+            "recall": recall_at_k(truth, score, **measured),
             "auc": auc(truth, score, test_weight, test_groups),
             "rounds": _rounds(model.estimator_),
             "seconds": seconds,

@@ -13,7 +13,7 @@ from hsboost import _validation as check
 from hsboost._validation import Budget, Budgets
 from hsboost.losses import LOSSES, Loss, get_loss
 
-#: The loss that all others are compared with, and its cheapest rival.
+#: The loss that all others are compared with, and its simplest rival.
 BASELINE, WEIGHTED = "log-loss", "log-loss-weighted"
 
 #: The largest share that a budget can be.
@@ -29,7 +29,7 @@ class Trial:
     loss : str or Loss, default "log-loss"
         As ``HSClassifier`` takes it; a loss of your own settings has no k.
     k_factor : float, default 1.0
-        The k to train with, as a multiple of the k that is judged. Losses without a budget do not see it.
+        The k to train with, as a multiple of the k of the comparison. Losses without a budget do not use it.
     positive_weight : float, default 1.0
         Multiplied into the weights of the positive training rows; validation and test rows keep theirs.
     settings : mapping, optional
@@ -196,7 +196,7 @@ def _own_shares(positive: np.ndarray, weight: np.ndarray | None, codes: np.ndarr
 
 def _times(budget: Budget, factor: float) -> Budget:
     if isinstance(budget, float):
-        # Half the way to all rows at most: training on all of them teaches nothing.
+        # Half the way to all rows at most: training on all of them has no gradient.
         return min(budget * factor, 0.5 * (1.0 + budget))
     assert budget is not None
     return max(round(budget * factor), min(budget, 1))

@@ -1,4 +1,4 @@
-"""What a user's k means for the rows that the trees see, and for rows that it is judged on."""
+"""What a user's k means for the training rows, and for rows on which the model is evaluated."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def _content(
             trees = forest.of_xgboost(parsed, n_outputs)
             return splits, _made("onnx", onnx_file.to_bytes, model, trees, plan, True, categories)
         if format == "treelite" and parsed["learner"]["gradient_booster"]["name"] == "gblinear":
-            forest.of_xgboost(parsed, n_outputs)  # says that there are no trees
+            forest.of_xgboost(parsed, n_outputs)  # raises an error that there are no trees
         rewritten = xgboost_file.rewritten(parsed, plan)
         if format == "treelite":
             xgboost_file.drop_names_of_categories(rewritten)
@@ -205,7 +205,7 @@ def _differences(
     """Margins (or outputs), and decisions, of some rows."""
     decided = plans.decisions(model)
     decision, margin = decided.margin(scores), plan.margin(scores)
-    # XGBoost sums float32, and so does everybody who compares with it.
+    # XGBoost sums float32, and the comparison has to do the same.
     eps = float(np.finfo(np.float32 if kind == "xgboost" else np.float64).eps)
 
     def rounding(one: Plan) -> float:
@@ -236,7 +236,7 @@ def _differences(
     unlike = np.flatnonzero(index != right)
     top = np.sort(decision, axis=1)
     gap = top[:, -1] - top[:, -2] if plan.cut is None else np.abs(decision[:, 0])
-    # What rounding of the output can hide, in units of the decision: a sigmoid flattens far from one half.
+    # The effect of rounding of the output, in units of the decision: a sigmoid flattens far from one half.
     room = 2.0 * rounding(decided) + _hidden(plan, decided, read.output.dtype)
     if (gap[unlike] > room).any():
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Trees of both boosters in one form: nodes that ask for a value or a set of categories, leaves with one number."""
+"""Trees of both boosters in one form: nodes that compare with a value or with categories, leaves with one number."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _of_lightgbm(tree: dict[str, str], output: int) -> Tree:
 
 
 def refuse_lightgbm(text: str, format: str) -> None:
-    """ValueError for what only LightGBM's own runtime knows."""
+    """ValueError for what only LightGBM's own runtime supports."""
     for tree in lightgbm_file.trees(text):
         if int(tree.get("is_linear", "0")):
             raise ValueError(

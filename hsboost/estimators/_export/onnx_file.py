@@ -126,7 +126,7 @@ def _ensemble(forest: Forest, n_outputs: int, tensor: Any) -> dict[str, Any]:
         roots.append(first_node)
         target += [tree.output] * len(tree.leaves)
         weight += tree.leaves
-        # The operator has no tree that is a leaf alone: a question whose answers are the same stands for it.
+        # The operator has no tree of a single leaf: a split with equal leaves takes its place.
         for node in range(max(len(tree.feature), 1)):
             alone = not tree.feature
             feature.append(0 if alone else tree.feature[node])

@@ -1,7 +1,7 @@
-"""What a file has to say: the trees' scores times a factor plus a shift, a link, and the cut.
+"""The content of a file: the trees' scores times a factor plus a shift, a link, and the cut.
 
-With trees' scores t, HSClassifier says unit · t + offset - threshold, and a sigmoid calibrator is linear in that. So
-decisions and probabilities are both a link of ``factor · t + shift``.
+With trees' scores t, HSClassifier computes unit · t + offset - threshold, and a sigmoid calibrator is linear in that.
+So decisions and probabilities are both a link of ``factor · t + shift``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Plan:
 
 
 def of(model: Any, output: str | None) -> Plan:
-    """What a file of ``model`` says; ``output`` None means probabilities where it has some.
+    """The plan for a file of ``model``; ``output`` None means probabilities where it has some.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def _own(model: Any) -> Plan:
     factor, shift = _arrays(model, sign * model.objective_.unit, 0.0 if offset is None else sign * np.asarray(offset))
     link: Link = "softmax" if several else "sigmoid"
     plan = Plan("probability", factor, shift, link, None if several else sign * float(model.threshold_))
-    # Told by its values, so that losses of the user's own count, too.
+    # Recognised by its values, so that losses of the user's own count, too.
     tried = np.linspace(-8.0, 8.0, 33)
     tried = tried[:, None] * np.cos(np.arange(model.classes_.size)) if several else tried
     found = loss.probabilities(tried)

@@ -18,7 +18,7 @@ class ExportResult:
         What the file's runtime returns: ``decision_function`` (0 is the cut; of several classes the highest wins), or
         ``predict_proba`` (of two classes that of ``classes[1]``; ONNX files return both columns).
     cut : float or None
-        What the output exceeds where ``predict`` says ``classes[1]``; None for several classes, of which the highest
+        What the output exceeds where ``predict`` gives ``classes[1]``; None for several classes, of which the highest
         output wins.
     classes : list
         The labels, in the order of the outputs.

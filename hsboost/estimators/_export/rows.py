@@ -24,7 +24,7 @@ _ZERO = float(np.float32(1e-35))
 def drawn(splits: Splits, single: bool) -> np.ndarray:
     """Rows (n, p), float64, whose values lie at, beside, between and beyond the splits; some are missing.
 
-    Values are float32 numbers if ``single``. Categories are codes, also such that no split asks for.
+    Values are float32 numbers if ``single``. Categories are codes, also some that no split uses.
     """
     rng = np.random.default_rng(0)
     n = max(50, min(N_DRAWN, MOST_VALUES // splits.n_features))
@@ -43,7 +43,7 @@ def drawn(splits: Splits, single: bool) -> np.ndarray:
             middle = at[:-1] + (at[1:] - at[:-1]) / 2
             beyond = np.array([at[0] - 1.0 - abs(at[0]), at[-1] + 1.0 + abs(at[-1]), 0.0], dtype=kind)
             sides = np.nextafter(at, kind(-np.inf)), np.nextafter(at, kind(np.inf))
-            # Most values lie between splits, as a user's do; those at the splits tell "below" from "at most".
+            # Most values lie between splits, as a user's do; those at the splits distinguish "below" from "at most".
             choice = rng.integers(0, 10, n)
             column = rng.choice(middle if middle.size else at, n).astype(np.float64)
             for place, these in enumerate((at, *sides, beyond)):
@@ -78,7 +78,7 @@ def categories_of(model: Any) -> dict[Any, list[Any] | None]:
 
 
 def _label(model: Any, name: Any, kind: str) -> Any:
-    """A column's label as the user knows it, of the name by which the booster does."""
+    """A column's label in the user's frame, of its name in the booster."""
     known = getattr(model, "feature_names_in_", None)
     by_name = {} if known is None else {stored_name(one, kind): one for one in known.tolist()}
     return by_name.get(name, name)

@@ -19,7 +19,7 @@ PACKAGES = {"xgboost": "xgboost", "lightgbm": "lightgbm", "onnx": "onnxruntime",
 
 
 class Outputs(NamedTuple):
-    """What a runtime says of rows: outputs (n, C), margins (n, C) if it gives them, the classes' places if it does."""
+    """A runtime's answer for rows: outputs (n, C), margins (n, C) if it gives them, the classes' places if it does."""
 
     output: np.ndarray
     margin: np.ndarray | None = None

@@ -25,7 +25,7 @@ def parsed(booster: Any, rounds: int | None) -> dict[str, Any]:
 
 
 def drop_names_of_categories(model: dict[str, Any]) -> None:
-    """Leave categories as codes, for readers that know no names."""
+    """Leave categories as codes, for readers without names."""
     booster = model["learner"]["gradient_booster"]
     inner = booster.get("gbtree", booster)["model"]
     if inner.get("cats"):
@@ -58,7 +58,7 @@ def rewritten(model: dict[str, Any], plan: Plan) -> dict[str, Any]:
         learner["objective"] = {"name": name, "reg_loss_param": {"scale_pos_weight": "1"}}
         if n_outputs > 1:
             parameters["num_class"], parameters["num_target"] = "0", str(n_outputs)
-    # XGBClassifier would cut decisions at one half: it refuses a file that says so.
+    # XGBClassifier would cut decisions at one half: it refuses a file with this objective.
     kind = "regressor" if plan.link == "identity" else "classifier"
     attributes["scikit_learn"] = json.dumps({"_estimator_type": kind})
     attributes["hsboost_output"] = plan.output
@@ -104,11 +104,11 @@ def _start_from(model: dict[str, Any], start: np.ndarray, link: str) -> None:
         if not (lost <= _BASE_ROUNDING * np.maximum(1.0, np.abs(start))).all():
             _add_to_leaves(model, start)
             base = np.array([0.5])
-    elif start.size > 1 and native.numbers(native.version("xgboost")) < [3, 1]:  # which knows one base score only
+    elif start.size > 1 and native.numbers(native.version("xgboost")) < [3, 1]:  # which has one base score only
         _add_to_leaves(model, start)
         base = np.zeros(1)
     numbers = [f"{one:.9g}" for one in base.tolist()]
-    # Readers older than XGBoost 3.1 know no list.
+    # Readers older than XGBoost 3.1 read no list.
     parameters["base_score"] = numbers[0] if len(set(numbers)) == 1 else f"[{','.join(numbers)}]"
 
 
