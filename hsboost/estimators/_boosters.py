@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import signature
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from hsboost import _warning
 from hsboost.estimators import (
     _aliases,
     _categories,
@@ -262,7 +262,7 @@ def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> Any:
     if booster == "xgboost" and (names is None) != (others is None):
         other = _features.named_alike(X, other, names, name, certain=doubt is None)
     if doubt is not None:
-        warnings.warn(doubt, stacklevel=3)
+        _warning.warn(doubt)
     _inputs.check_matrix(other, name)
     if _inputs.columns(X) != _inputs.columns(other):
         raise ValueError(
@@ -310,11 +310,9 @@ def warn_of_one_score(estimator: Any, average: float, weights: str) -> None:
         return
     least = f"min_child_weight={estimator.get_params().get('min_child_weight')!r}"
     small = f"{weights} is {average:.3g} on average: multiply it by {1.0 / average:.3g}, or lower {least}"
-    warnings.warn(
+    _warning.warn(
         "no tree has a split: all rows get the same score and none is chosen before others; "
         + (small if average < 0.5 else f"lower {least} if that forbids splits, or see what columns and weights hold"),
-        UserWarning,
-        stacklevel=4,
     )
 
 
@@ -347,7 +345,7 @@ def check_columns(estimator: Any, X: Any) -> None:
     who = type(estimator).__name__
     doubt = _features.compare_names(getattr(estimator, "feature_names_in_", None), column_names(X), who)
     if doubt is not None:
-        warnings.warn(doubt, stacklevel=4)
+        _warning.warn(doubt)
     _inputs.check_matrix(X)
     columns = _inputs.columns(X)
     if columns is None and isinstance(X, list | tuple):
