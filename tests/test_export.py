@@ -239,6 +239,8 @@ def test_rows_of_other_frames(booster: str, library: str, tmp_path: Path) -> Non
     if library == "polars":
         polars = pytest.importorskip("polars")
         given = polars.from_pandas(X)
+        if booster == "xgboost":  # from 3.3 on it takes polars' categories in this form only
+            given = given.with_columns(polars.col("city").cast(polars.Enum(CITIES)))
     else:
         pyarrow = pytest.importorskip("pyarrow")
         given = pyarrow.Table.from_pandas(X)
@@ -418,8 +420,16 @@ def test_the_result_says_what_was_compared(tmp_path: Path) -> None:
 def test_a_cut_of_the_rounds_keeps_what_slicing_keeps() -> None:
     named("xgboost")
     model = fitted("DART", "xgboost")
-    sliced = json.loads(bytes(model.estimator_.get_booster()[:5].save_raw("json")))
-    own = xgboost_file.parsed(model.estimator_.get_booster(), 5)
+    booster = model.estimator_.get_booster()
+    own = xgboost_file.parsed(booster, 5)
+    read = xgb.Booster()
+    read.load_model(bytearray(json.dumps(own).encode()))
+    X = xgb.DMatrix(rows("DART").head(500), enable_categorical=True)
+    expected = booster.predict(X, output_margin=True, iteration_range=(0, 5))
+    np.testing.assert_array_equal(read.predict(X, output_margin=True), expected)
+    sliced = json.loads(bytes(booster[:5].save_raw("json")))
+    if sliced["learner"]["gradient_booster"]["name"] == "gbtree":
+        return  # XGBoost 3.4 slices DART to trees of another layout
     for one in (sliced, own):
         one["learner"]["gradient_booster"]["gbtree"]["model"].pop("cats", None)
         one["learner"]["attributes"] = {}

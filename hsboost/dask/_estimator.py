@@ -15,7 +15,7 @@ from hsboost.dask import _levels, _rows, _training
 from hsboost.dask import _partitions as partitions
 from hsboost.dask._predicting import DaskPredictor, head, on_cluster
 from hsboost.dask._training import Training
-from hsboost.estimators import HSClassifier, _boosters, _calibration, _class_weight, _evaluation, _labels
+from hsboost.estimators import HSClassifier, _autolog, _boosters, _calibration, _class_weight, _evaluation, _labels
 from hsboost.estimators import _categories as categories
 from hsboost.estimators._classifier import training_unit
 from hsboost.losses import Loss
@@ -228,6 +228,7 @@ class DaskHSClassifier(DaskPredictor):
             local.calibrators_ = _calibration.fit_all(self.calibration, scores, labels, counted)
         unfitted = {name: value for name, value in vars(self).items() if name not in FITTED}
         self.__dict__ = unfitted | {"local_": local, "evals_result_": found["history"]}
+        _autolog.log(self, "xgboost", lambda: _training.first_rows(X, _autolog.ROWS), groups, found["history"])
         return self
 
     def _blank(self) -> HSClassifier:
