@@ -266,6 +266,19 @@ def test_loaded_and_unpickled_models_export_the_same_file(booster: str, tmp_path
 
 
 @BOOSTERS
+def test_infinite_values_are_read_or_refused_in_one_line(booster: str, tmp_path: Path) -> None:
+    X, y = binary()
+    model = HSClassifier(small(booster), k=0.2).fit(X, y)
+    for rows_of in (np.array, pd.DataFrame):
+        given = rows_of(np.where(X > 1, np.inf, X))
+        if booster == "xgboost":
+            with pytest.raises(ValueError, match=r"infinite values, which XGBoost's DMatrix refuses.*NaN"):
+                model.export(tmp_path / "m.json", rows=given)
+        else:
+            assert model.export(tmp_path / "m.txt", rows=given).ties == 0
+
+
+@BOOSTERS
 def test_exporting_changes_nothing_in_the_model(booster: str, tmp_path: Path) -> None:
     model, X = fitted("sigmoid", booster), rows("sigmoid").head(200)
     before = model.decision_function(X)

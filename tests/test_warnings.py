@@ -130,6 +130,13 @@ def native(booster: str, how: str) -> Any:
     return lambda: model.estimator_.predict(X, **{"output_margin" if booster == "xgboost" else "raw_score": True})
 
 
+def of_cluster() -> Any:
+    dask = pytest.importorskip("hsboost.dask", reason="needs dask", exc_type=ImportError)
+    model = dask.DaskHSClassifier()
+    model.local_ = log_loss("xgboost")
+    return lambda: model.booster_
+
+
 def evaluation() -> Any:
     model = HSClassifier(small("lightgbm"), k=0.2)
     return lambda: model.fit(FRAME, Y, eval_set=(X, Y))
@@ -162,6 +169,7 @@ CASES: dict[str, tuple[str, Any]] = {
         for booster in ("xgboost", "lightgbm")
         for how in ("booster_", "inside", "margins")
     },
+    "booster_ of the cluster's estimator": ("booster inside", lambda _: of_cluster()),
     "evaluation set": ("valid feature names", lambda _: evaluation()),
     "no split, xgboost": ("no tree has a split", lambda _: no_split("xgboost")),
     "no split, lightgbm": ("no tree has a split", lambda _: no_split("lightgbm")),

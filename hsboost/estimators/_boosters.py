@@ -32,6 +32,7 @@ _STARTING_POINTS = ("base_margin", "base_margin_eval_set", "init_score", "eval_i
 
 #: How XGBoost says that it does not know a metric.
 _UNKNOWN_METRIC = "Unknown metric function"
+_INFINITE = "Input data contains `inf`"
 
 #: Arguments of LightGBM's ``fit`` that HSClassifier has its own for.
 _OTHER_WAYS = {
@@ -275,7 +276,7 @@ def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> Any:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """XGBoost's errors about categories and names of metrics, in one line."""
+    """XGBoost's errors about categories, infinite values and names of metrics, in one line."""
     try:
         yield
     except Exception as error:
@@ -285,6 +286,11 @@ def explained() -> Iterator[None]:
             raise ValueError(
                 f"eval_metric={name!r} is no metric of XGBoost; correct the name, or pass a function or a metric of "
                 "this package"
+            ) from error
+        if type(error).__name__ == "XGBoostError" and _INFINITE in text:
+            raise ValueError(
+                "X holds infinite values, which XGBoost's DMatrix refuses; put large numbers in their place, or NaN "
+                "where they are missing"
             ) from error
         if type(error).__name__ != "XGBoostError" or "cat_container" not in text:
             raise
