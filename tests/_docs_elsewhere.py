@@ -34,6 +34,22 @@ _BUILT_IN = "test_losses_built_in.py"
 
 #: (page, sentence, what vouches for it)
 VOUCHED = [
+    (
+        "docs/serving.md",
+        "JPMML is pmml-xgboost 1.9.10 and pmml-lightgbm 1.6.7 (both in sklearn2pmml 0.133.1) with jpmml-evaluator "
+        "0.16.0:",
+        "test: test_export_elsewhere.py::test_pmml",
+    ),
+    (
+        "docs/serving.md",
+        "onnxruntime-node and onnxruntime-web 1.30.0, the latter for browsers.",
+        "test: test_export_elsewhere.py::test_onnx_in_javascript",
+    ),
+    (
+        "docs/serving.md",
+        "such as xgboost-scorer 0.0.4 of npm,",
+        "source: npm, xgboost-scorer, of that version",
+    ),
     (README, "Python 3.11 or newer", 'file: pyproject.toml | requires-python = ">=3.11"'),
     (
         README,

@@ -58,9 +58,11 @@ def frame(n: int, seed: int, classes: int = 2) -> tuple[pd.DataFrame, np.ndarray
 
 
 @functools.cache
-def fitted(case: str, booster: str) -> HSClassifier:
-    """A model of the case, with categories and missing values (linear ones: without categories)."""
+def fitted(case: str, booster: str, categories: bool = True) -> HSClassifier:
+    """A model of the case, with missing values and, unless it is a linear one, categories."""
     X, y = frame(800, 0, 3 if case.startswith("classes") else 2)
+    if not categories:
+        X = X.drop(columns=["city", "size"])
     settings: dict[str, Any] = {"n_estimators": 12}
     if booster == "xgboost":
         settings |= {"enable_categorical": True, "max_cat_to_onehot": 2}
@@ -75,7 +77,8 @@ def fitted(case: str, booster: str) -> HSClassifier:
         own |= {"calibration": case.removeprefix("classes, "), "random_state": 0}
     elif case == "early stopping":
         estimator, fit = stopping(booster, **{k: v for k, v in settings.items() if k != "n_estimators"})
-        fit["eval_set"] = frame(400, 1)
+        seen, labels = frame(400, 1)
+        fit["eval_set"] = seen[X.columns], labels
     elif case == "DART":
         dart = {"booster": "dart", "rate_drop": 0.4} if booster == "xgboost" else {"boosting_type": "dart"}
         estimator.set_params(**dart)

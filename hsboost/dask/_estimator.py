@@ -15,7 +15,7 @@ from hsboost.dask import _evaluation, _levels, _rows, _training
 from hsboost.dask import _partitions as partitions
 from hsboost.dask._predicting import DaskPredictor, head, on_cluster
 from hsboost.dask._training import Training
-from hsboost.estimators import HSClassifier, _boosters, _calibration, _start, _weights
+from hsboost.estimators import HSClassifier, _autolog, _boosters, _calibration, _start, _weights
 from hsboost.estimators._evaluation import deciding, only_training_rows
 from hsboost.estimators._inputs import categories
 from hsboost.estimators._inputs import labels as _labels
@@ -218,6 +218,7 @@ class DaskHSClassifier(DaskPredictor):
             local.calibrators_ = _calibration.fit_all(self.calibration, scores, labels, counted)
         unfitted = {name: value for name, value in vars(self).items() if name not in FITTED}
         self.__dict__ = unfitted | {"local_": local, "evals_result_": found["history"]}
+        _autolog.log(self, "xgboost", lambda: _training.first_rows(X, _autolog.ROWS), groups, found["history"])
         return self
 
     def _blank(self) -> HSClassifier:

@@ -249,3 +249,8 @@ def find_thresholds(client: Client, model: Any, training: Training, budget: Trai
     model.group_thresholds_ = {
         label: float(grouped[0, g]) if columns == 1 else grouped[:, g].copy() for g, label in enumerate(training.labels)
     }
+
+
+def first_rows(X: Any, n: int) -> Any:
+    """The first rows of a Dask array or data frame, as an array or a frame."""
+    return X.head(n, npartitions=-1) if hasattr(X, "head") else X[:n].compute()

@@ -14,7 +14,7 @@ from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost._workers.communicator import workers
-from hsboost.estimators import _boosters, _calibration, _evaluation, _start, _weights
+from hsboost.estimators import _autolog, _boosters, _calibration, _evaluation, _start, _weights
 from hsboost.estimators._budgets import TrainingBudget
 from hsboost.estimators._history import History
 from hsboost.estimators._inputs import labels as _labels
@@ -297,7 +297,8 @@ class HSClassifier(Predictor):
         estimator = _boosters.prepare(self.estimator, objective, classes.size)
         metric = PrecisionAtK(budget.for_evaluation(eval_groups is not None), eval_groups)
         before = None if init_model is None else _start.trees(init_model, classes, estimator)
-        _boosters.fit(estimator, train_X, train_y, train_w, evaluation, metric, before, fit_params)
+        with _autolog.booster_unlogged():
+            _boosters.fit(estimator, train_X, train_y, train_w, evaluation, metric, before, fit_params)
 
         fitted.classes_, fitted.estimator_ = known, estimator
         if classes.size == 2:
@@ -316,6 +317,9 @@ class HSClassifier(Predictor):
         if fitted.random_state is not self.random_state:
             self.random_state.set_state(fitted.random_state.get_state())
         self.__dict__ = self._unfitted() | {name: value for name, value in vars(fitted).items() if name in FITTED}
+        results = getattr(estimator, "evals_result_", None)
+        first = np.arange(min(_autolog.ROWS, n_samples))
+        _autolog.log(self, str(_boosters.kind(estimator)), lambda: take_rows(given, first), groups, results)
         return self
 
     def _unfitted(self) -> dict[str, Any]:

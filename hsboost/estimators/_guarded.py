@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 import sys
-import warnings
 from importlib import import_module
 from typing import Any
 from weakref import WeakSet
 
 from sklearn.base import clone
+
+from hsboost import _warning
 
 #: What a caller may ask of ``predict`` that a threshold has no part in.
 _RAW = ("output_margin", "raw_score", "pred_leaf", "pred_contrib")
@@ -37,11 +38,9 @@ def warn_of_native(estimator: Any) -> None:
     lacking = _lacking(estimator)
     if lacking:
         _warned.add(estimator)
-        warnings.warn(
+        _warning.warn(
             f"the booster inside holds the trees that were trained: {'; '.join(lacking)}. Use the methods of "
             "HSClassifier, or export() for a model that decides alike",
-            UserWarning,
-            stacklevel=3,
         )
 
 

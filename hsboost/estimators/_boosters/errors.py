@@ -8,11 +8,12 @@ from typing import Any
 
 #: The start of XGBoost's error for an unknown metric.
 _UNKNOWN_METRIC = "Unknown metric function"
+_INFINITE = "Input data contains `inf`"
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """XGBoost's errors about categories and names of metrics, in one line."""
+    """XGBoost's errors about categories, infinite values and names of metrics, in one line."""
     try:
         yield
     except Exception as error:
@@ -22,6 +23,11 @@ def explained() -> Iterator[None]:
             raise ValueError(
                 f"eval_metric={name!r} is no metric of XGBoost; correct the name, or pass a function or a metric of "
                 "this package"
+            ) from error
+        if type(error).__name__ == "XGBoostError" and _INFINITE in text:
+            raise ValueError(
+                "X holds infinite values, which XGBoost's DMatrix refuses; put large numbers in their place, or NaN "
+                "where they are missing"
             ) from error
         if type(error).__name__ != "XGBoostError" or "cat_container" not in text:
             raise

@@ -6,11 +6,11 @@ XGBoost would stop on the last set, LightGBM on any that is not its training dat
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from hsboost import _warning
 from hsboost.estimators._evaluation.deciding import deciding
 
 
@@ -111,11 +111,9 @@ def _place(is_training: list[bool]) -> int | None:
         )
     place = deciding(is_training)
     if place is None:
-        warnings.warn(
+        _warning.warn(
             "eval_set holds the training rows only, which say nothing about when to stop: early stopping is off and "
             "all rounds are trained; pass other rows too",
-            UserWarning,
-            stacklevel=6,
         )
     return place
 

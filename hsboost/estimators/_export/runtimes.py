@@ -71,10 +71,12 @@ def _xgboost(content: bytes, X: Any, width: int, n_jobs: int | None) -> Outputs:
 
     booster = xgb.Booster({} if n_jobs is None else {"nthread": n_jobs})
     booster.load_model(bytearray(content))
-    if isinstance(X, np.ndarray):
-        rows = xgb.DMatrix(X, feature_names=booster.feature_names, feature_types=booster.feature_types, nthread=n_jobs)
-    else:
-        rows = xgb.DMatrix(X, enable_categorical=True, nthread=n_jobs)
+    names, types = booster.feature_names, booster.feature_types
+    with _boosters.explained():
+        if isinstance(X, np.ndarray):
+            rows = xgb.DMatrix(X, feature_names=names, feature_types=types, nthread=n_jobs)
+        else:
+            rows = xgb.DMatrix(X, enable_categorical=True, nthread=n_jobs)
     margin = booster.predict(rows, output_margin=True).reshape(-1, width)
     return Outputs(booster.predict(rows).reshape(-1, width), margin)
 

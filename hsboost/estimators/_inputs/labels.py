@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
+
+from hsboost import _warning
 
 
 def encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -39,11 +40,9 @@ def numbered(classes: np.ndarray, pos_label: Any) -> np.ndarray:
     known = classes.tolist()
     if pos_label is None:
         if len(known) == 2 and all(isinstance(one, str) for one in known):
-            warnings.warn(
+            _warning.warn(
                 f"{known[1]!r} counts as positive, the later one of the labels {known!r}; say which one is looked for: "
                 f"pos_label={known[0]!r} or pos_label={known[1]!r}",
-                UserWarning,
-                stacklevel=3,
             )
         return classes
     if len(known) > 2:
