@@ -178,6 +178,7 @@ VOUCHED = [
     (TORCH, '95 to 96 % (`"half"`: 89 to 95 and 95 to 97 %, made when it was n/2', _SMALL),
     (TORCH, "in the odd last batch of 13 rows, too; now 6 rows of it)", _SMALL),
     (TORCH, "(8 or 13 steps)", "file: hsboost/torch/_search.py | 13 if x.dtype == torch.float64 else 8"),
+    (TORCH, "division (10 steps)", "file: hsboost/torch/_entropic_search.py | DIVISIONS = 10"),
     (TORCH, "(to 1e-12 in float64)", "test: test_torch_layer.py::test_tensor_search_agrees_with_slow_bisection"),
     (TORCH, "(5 repeats in turns, medians)", _LAYER),
     (TORCH, "46 ms | 360 ms | 7.8 |", _LAYER),
@@ -241,6 +242,7 @@ DEFINITIONS = [
     (DISTRIBUTED, "among the best 5 %"),
     (GPU, "3. The solver is the same as on"),
     (GPU, "4. One pass adds up the residuals"),
+    (GPU, "so that no row is ever decided: step 3 is one pass"),
     (PLOTS, "while it stays at 100 %"),
     (TORCH, "| batch 64 | batch 256 | batch 1024 | per doubling (95 % interval) |"),
 ]

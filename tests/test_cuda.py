@@ -22,7 +22,7 @@ from hsboost.cuda import _device, _selection
 from hsboost.cuda._selection import LEAST_ROWS, chosen, device_of
 
 ROOT = Path(__file__).parent.parent
-SIMULATED = ["test_cuda_passes.py", "test_cuda_objective.py"]
+SIMULATED = ["test_cuda_passes.py", "test_cuda_objective.py", "test_cuda_smooth.py"]
 
 
 def simulated(*command: str) -> subprocess.CompletedProcess[str]:

@@ -142,6 +142,19 @@ def test_small_equals_the_truth_from_any_start(p, other):
     check_against_truth(p, *solve(p, (start.anchor, start.nu * start.scale / solve(p)[1].scale)))
 
 
+@pytest.mark.truth
+@pytest.mark.parametrize("temperature", [1e-3, 0.01, 1.0, 7.0])
+def test_small_a_whole_budget_among_scores_of_all_sizes_is_handed_out_whole(temperature, way):
+    """Where the search stood 1e30 temperatures from its anchor, rows beside it were taken for others."""
+    x = np.array([1e30, -1e30, -0.82, 1e30, 1e30, 0.25, -1e12, 1e30])
+    for k in range(1, x.size):
+        for first in range(4):
+            p = Problem(np.roll(x, first), float(k), temperature, None)
+            values, where = solve(p)
+            check_against_truth(p, values, where)
+            assert values.sum() == pytest.approx(k, abs=1e-12)
+
+
 @given(problems())
 def test_small_values_keep_the_order_of_the_scores(p):
     values, _ = solve(p)

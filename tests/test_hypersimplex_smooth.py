@@ -392,7 +392,7 @@ def test_only_the_convex_one_is_convex_and_neither_sees_a_shift(kind, seed, shar
 )
 def test_repr_and_parameters(loss):
     assert loss.__dict__ == eval(repr(loss)).__dict__
-    assert loss.runs_on_cuda is False
+    assert loss.runs_on_cuda is True
     assert loss.has_budget
     assert not loss.is_separable
 

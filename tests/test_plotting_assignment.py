@@ -14,9 +14,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from lightgbm import LGBMClassifier
 from sklearn.datasets import load_wine
+from sklearn.pipeline import make_pipeline
 from test_plotting import png, ranked, texts
 
-from hsboost import HSClassifier, project_hypersimplex
+from hsboost import HSClassifier, HypersimplexLoss, project_hypersimplex
+from hsboost.losses import HypersimplexSmoothLoss
 from hsboost.plotting import HypersimplexDisplay
 
 
@@ -51,6 +53,66 @@ def test_soft_assignment_is_the_projection(rng: np.random.Generator, weighted: b
     assert f"{y.sum()} positive" in texts(bottom)
     assert any("active band" in text for text in texts(top))
     assert png(display.figure_).std() > 0.01
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("temperature", [0.5, 0.01])
+def test_the_smooth_assignment_is_the_entropic_projection(
+    rng: np.random.Generator, weighted: bool, temperature: float
+) -> None:
+    y, score = ranked(rng)
+    weight = rng.integers(1, 4, 400).astype(float) if weighted else None
+    display = HypersimplexDisplay.from_predictions(y, score, 0.25, temperature, weight, regularization="entropic")
+    total = 400.0 if weight is None else weight.sum()
+    expected = project_hypersimplex(
+        score, 0.25 * total, temperature=temperature, sample_weight=weight, regularization="entropic"
+    )
+    np.testing.assert_array_equal(display.values, expected.values)
+    assert display.regularization == "entropic"
+    assert display.threshold == expected.soft_threshold
+    inside = (score > display.band[0]) & (score < display.band[1])
+    np.testing.assert_array_equal(inside, (display.values > 0.1) & (display.values < 0.9))
+    assert display.active_share == pytest.approx((4.0 * display.values * (1.0 - display.values)).mean())
+    top = display.axes_[0]
+    curve = top.get_lines()[1]
+    np.testing.assert_allclose(np.interp(score, *curve.get_data()), display.values, atol=2e-3)
+    share = f"{100 * display.active_share:.3g} % of the rows count"
+    assert any("soft assignments 0.1 to 0.9" in text and share in text for text in texts(top))
+    assert png(display.figure_).std() > 0.01
+    rounds = HypersimplexDisplay.from_predictions(
+        [1, 0], [1.0, 0.0], history=history(), kind="rounds", regularization="entropic"
+    )
+    assert rounds.axes_[0].get_ylabel() == "active, by 4y(1 − y)"
+    with pytest.raises(ValueError, match="regularization must be one of"):
+        HypersimplexDisplay.from_predictions(y, score, regularization="smooth")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "regularization", "temperature"),
+    [
+        ({}, "euclidean", 1.0),
+        ({"loss": "hypersimplex-fy", "temperature": 2.0}, "euclidean", 2.0),
+        ({"loss": "hypersimplex-smooth", "temperature": 2.0}, "entropic", 2.0),
+        ({"loss": "hypersimplex-smooth-fy"}, "entropic", 1.0),
+        ({"loss": HypersimplexSmoothLoss(temperature=3.0)}, "entropic", 3.0),
+        ({"loss": HypersimplexLoss(temperature=3.0)}, "euclidean", 3.0),
+        ({"loss": "log-loss"}, "euclidean", 1.0),
+    ],
+)
+def test_a_model_is_shown_with_the_projection_that_it_was_trained_with(
+    settings: dict[str, Any], regularization: Any, temperature: float, rng: np.random.Generator
+) -> None:
+    X = rng.normal(size=(120, 2))
+    y = (X[:, 0] + rng.normal(size=120) > 0.5).astype(int)
+    model = make_pipeline(HSClassifier(LGBMClassifier(n_estimators=3, n_jobs=1, verbose=-1), k=0.2, **settings))
+    display = HypersimplexDisplay.from_estimator(model.fit(X, y), X, y)
+    assert (display.regularization, display.temperature) == (regularization, temperature)
+    expected = project_hypersimplex(
+        model.decision_function(X), 24.0, temperature=temperature, regularization=regularization
+    )
+    np.testing.assert_array_equal(display.values, expected.values)
+    other: Any = "euclidean" if regularization == "entropic" else "entropic"
+    assert HypersimplexDisplay.from_estimator(model, X, y, regularization=other).regularization == other
 
 
 def test_few_rows_are_shown_one_by_one() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[torch]'")
 
 from torch import nn  # noqa: E402
+from torch.func import jacfwd, jacrev  # noqa: E402
 
 import hsboost.losses as core  # noqa: E402
 from hsboost.torch import ExactLoss, HypersimplexLoss, soft_binary_argmax  # noqa: E402
@@ -214,6 +215,23 @@ def test_exact_gradcheck(sigma: Any, log: bool) -> None:
     loss = ExactLoss(sigma, log)
     assert torch.autograd.gradcheck(lambda t: loss(t, y), x.detach().clamp(-2, 2).requires_grad_())
     assert torch.autograd.gradgradcheck(lambda t: loss(t, y), x.detach().clamp(-2, 2).requires_grad_())
+
+
+@pytest.mark.truth
+def test_second_derivatives_in_every_mix_of_modes() -> None:
+    """Forward mode within forward mode used to be wrong by whole numbers."""
+    x, y = torch.tensor([[0.3, -0.4, 1.2], [2.0, 0.1, -1.0]], dtype=torch.float64), torch.tensor([1, 0])
+    for log in (False, True):
+
+        def loss(t: Any, log: bool = log) -> Any:
+            return ExactLoss(log=log)(t, y)
+
+        step = 1e-5 * torch.eye(6, dtype=torch.float64).reshape(6, 2, 3)
+        slope = jacrev(loss)
+        expected = torch.stack([(slope(x + d) - slope(x - d)) / 2e-5 for d in step]).reshape(2, 3, 2, 3)
+        for outer in (jacfwd, jacrev):
+            for inner in (jacfwd, jacrev):
+                torch.testing.assert_close(outer(inner(loss))(x), expected, rtol=0, atol=1e-8)
 
 
 def test_one_sigma_is_learned() -> None:

@@ -44,6 +44,9 @@ COARSE = 1e8
 #: Longer steps into the unknown are not made before the scores' ends are known.
 LEAP = 64.0
 
+#: Beyond this v is rounded by more than values of 0 and 1 lie apart: which rows lie above nu is no longer certain.
+UNCERTAIN = 1e16
+
 #: In the middle of a gap as wide as this all values are 0 or 1.
 WIDE_GAP = 200.0
 
@@ -250,6 +253,8 @@ def solve(x, w, scale, k, total, anchor, nu, lo, hi, patience):
                 return anchor, nu, False, NOT_FINITE
             lo, hi, nu, status = advance(lo, hi, nu, sums, k, total, step)
             if status == FLAT:
+                if abs(nu) > UNCERTAIN:
+                    return anchor, nu, False, TOO_WIDE
                 below, above = gap(x, w, anchor, scale, nu - 0.5)
                 anchor, nu = middle_of_gap(below, above, scale)
                 return anchor, nu, True, SOLVED

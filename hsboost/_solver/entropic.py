@@ -89,6 +89,8 @@ def find(
                     anchor[p], nu[p] = end if np.isfinite(end) else 0.0, search.BEYOND if none else -search.BEYOND
                     flat[p], status[p] = True, search.DONE
                 elif status[p] == search.FLAT:
+                    if abs(nu[p]) > search.UNCERTAIN:
+                        raise OverflowError
                     anchor[p], nu[p] = search.middle_of_gap(below, above, scale)
                     flat[p], status[p] = True, search.DONE
                 elif status[p] == search.BOUNDS:

@@ -10,7 +10,8 @@ You need not call this module to train. `HypersimplexObjective(device="auto")`, 
 trains on a GPU and CuPy and numba-cuda are installed (``pip install hsboost[gpu]``), and otherwise the processor.
 
 Supported: one output and one column per class, sample weights, every k and temperature, exact and unit curvature, the
-convex sibling `HypersimplexFYLoss`. Groups stay on the processor, as do training on several machines and small data
+convex sibling `HypersimplexFYLoss`, the smooth losses `HypersimplexSmoothLoss` and `HypersimplexSmoothFYLoss` (by the
+search of `hsboost._solver.entropic`). Groups stay on the processor, as do training on several machines and small data
 sets, where launches would take longer than the work.
 
 LightGBM passes predictions and takes gradients in host memory, also when it trains with ``device_type="cuda"``: it
@@ -19,18 +20,19 @@ copies both itself. With LightGBM the processor's path is used, because the GPU'
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from hsboost import _validation as check
 from hsboost._boosting.caller import caller
 from hsboost._kernels import search
-from hsboost._solver.problems import total_weight
+from hsboost._solver.entropic import HALF
+from hsboost._solver.problems import REGULARIZATIONS, total_weight
 from hsboost._solver.search import Multiplier
+from hsboost.cuda import _entropic, _reducer, _step
+from hsboost.cuda import _entropic_kernels as entropic_kernels
 from hsboost.cuda import _kernels as kernels
-from hsboost.cuda import _step
 from hsboost.cuda._device import Device, grid, missing
 from hsboost.cuda._device import device as numbered
-from hsboost.cuda._reducer import find
 from hsboost.cuda._rows import RowsByDataset
 from hsboost.cuda._selection import LEAST_ROWS, chosen
 from hsboost.losses import HypersimplexLoss
@@ -89,9 +91,16 @@ def boosting_step(
 
 
 def project_hypersimplex(
-    x: Any, k: float, temperature: float = 1.0, sample_weight: Any = None, number: int = 0
+    x: Any,
+    k: float,
+    temperature: float = 1.0,
+    sample_weight: Any = None,
+    number: int = 0,
+    regularization: Literal["euclidean", "entropic"] = "euclidean",
 ) -> tuple[Any, Multiplier, int]:
     """argmin ½ Σ w (y - x / temperature)² over { y in [0,1]^n : Σ w y = k }, for scores in GPU memory.
+
+    With ``regularization="entropic"`` the smooth projection onto the same set.
 
     Parameters
     ----------
@@ -105,6 +114,8 @@ def project_hypersimplex(
         Finite and >= 0.
     number : int, default 0
         The GPU that holds the arrays.
+    regularization : {"euclidean", "entropic"}, default "euclidean"
+        As for `hsboost.project_hypersimplex`.
 
     Returns
     -------
@@ -124,6 +135,8 @@ def project_hypersimplex(
     if reason is not None:
         raise ValueError(f"there is no GPU to project on: {reason}, or use hsboost.project_hypersimplex")
     temperature = check.check_temperature(temperature)
+    check.check_choice(regularization, "regularization", REGULARIZATIONS)
+    find = _reducer.find if regularization == "euclidean" else _entropic.find
     place = numbered(number)
     with place.current():
         weights = None if sample_weight is None else place.download(sample_weight)
@@ -142,6 +155,11 @@ def project_hypersimplex(
 
 def write_values(place: Device, x: Any, where: Multiplier, out: Any) -> None:
     """The projected values for a multiplier, as `hsboost._solver.problems.values_at` computes them."""
+    if where.half == HALF:
+        entropic_kernels.values[grid(place, int(x.size))](
+            place.view(x), where.anchor, where.scale, where.nu, place.view(out)
+        )
+        return
     margin = 2 * search.MARGIN if where.flat else 0.0
     kernels.values[grid(place, int(x.size))](
         place.view(x), where.anchor, where.scale, where.nu, margin, place.view(out)

@@ -60,10 +60,13 @@ class Device(Protocol):
         ...
 
 
-def grid(device: Device, n: int) -> tuple[int, int, int, int]:
-    """Launch over n rows: blocks, threads, stream, bytes of shared memory. It depends on n only, not on the GPU."""
+def grid(device: Device, n: int, kinds: int = KINDS) -> tuple[int, int, int, int]:
+    """Launch over n rows: blocks, threads, stream, bytes of shared memory. It depends on n only, not on the GPU.
+
+    ``kinds`` sums are added up at once at most.
+    """
     fewest, most = device.blocks
-    return max(fewest, min(most, -(-n // (device.threads * LOADS)))), device.threads, 0, 8 * KINDS * device.threads
+    return max(fewest, min(most, -(-n // (device.threads * LOADS)))), device.threads, 0, 8 * kinds * device.threads
 
 
 class Gpu:

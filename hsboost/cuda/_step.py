@@ -9,13 +9,15 @@ import numpy as np
 from hsboost import _validation as check
 from hsboost._solver.search import Multiplier
 from hsboost._solver.segments import Multipliers
+from hsboost.cuda import _entropic, _reducer
+from hsboost.cuda import _entropic_kernels as entropic_kernels
 from hsboost.cuda import _kernels as kernels
 from hsboost.cuda._device import Device, grid
-from hsboost.cuda._reducer import find
 from hsboost.cuda._rows import DeviceRows, moved
 from hsboost.losses import HypersimplexLoss
+from hsboost.losses import _entropic as _entropic_loss
 from hsboost.losses._euclidean import means
-from hsboost.losses._passes import Slopes
+from hsboost.losses._passes import Slopes, Sums
 from hsboost.losses._problems import check_label_array, check_learnable, warn_if_all
 from hsboost.losses._rounds import Round
 
@@ -65,17 +67,16 @@ def passes(device: Device, loss: HypersimplexLoss, rows: DeviceRows, last: Round
         warn_if_all(mass, total)
     scores = rows.scores.reshape(outputs, -1)
     both = device.empty((2, *scores.shape), np.float32)
-    found, active = [], np.zeros((outputs, 1))
-    for c in range(outputs):
-        one = _Output(device, rows, c, scores[c])
-        where = one.find(float(mass[c, 0]), loss.temperature, None if last is None else last.where.row(c).at(0))
-        active[c] = one.write(where, slopes, float(mass[c, 0]), both[0, c], both[1, c])
-        found.append(Multipliers.of(where))
+    find, write = _PROJECTIONS[loss.passes.REGULARIZATION]
+    columns, found = [_Output(device, rows, c, scores[c]) for c in range(outputs)], []
+    for c, one in enumerate(columns):
+        start = None if last is None else last.where.row(c).at(0)
+        found.append(find(device, one.x, rows.w, float(mass[c, 0]), rows.total, loss.temperature, start)[0])
+    active = write(columns, found, slopes, mass, total, positive, both)
     device.finish()  # XGBoost uses its own stream
     offsets = np.array([0, scores.shape[1]], np.intp)
-    state = Round(
-        Multipliers.stack(found), total, positive, active, mass, rows.total, offsets, loss.k, rule, outputs > 1
-    )
+    where = Multipliers.stack([Multipliers.of(one) for one in found])
+    state = Round(where, total, positive, active, mass, rows.total, offsets, loss.k, rule, outputs > 1)
     return both[0], both[1], state
 
 
@@ -83,28 +84,68 @@ class _Output:
     """One column of scores, with the rows of its class as positives."""
 
     def __init__(self, device: Device, rows: DeviceRows, c: int, x: Any) -> None:
-        self.device, self.rows, self.x = device, rows, x
-        self.target, self.positive = rows.targets[c], rows.positives[c]
-        self._grid = grid(device, int(x.size))
+        self.device, self.x = device, x
+        self.grid = grid(device, int(x.size))
         view = device.view(x)
         weights = view if rows.w is None else device.view(rows.w)
-        self._arrays = view, device.view(rows.y), weights, rows.w is not None, self.target
+        #: The first arguments of the kernels.
+        self.arrays = view, device.view(rows.y), weights, rows.w is not None, rows.targets[c]
 
-    def find(self, mass: float, temperature: float, start: Multiplier | None) -> Multiplier:
-        """The multiplier of this output's projection."""
-        return find(self.device, self.x, self.rows.w, mass, self.rows.total, temperature, start)[0]
+    def sums(self, kernel: Any, kinds: int, where: Multiplier) -> list[float]:
+        """The sums of a pass over the residuals."""
+        out = self.device.empty((kinds, self.grid[0]), np.float64)
+        kernel[self.grid](*self.arrays, where.anchor, where.scale, where.nu, self.device.view(out))
+        found: list[float] = self.device.download(out).sum(axis=1).tolist()
+        return found
 
-    def write(self, where: Multiplier, slopes: Slopes, mass: float, gradient: Any, hessian: Any) -> float:
-        """Gradient and curvature into the given arrays; returns the weight of the active rows."""
-        out = self.device.empty((2, self._grid[0]), np.float64)
-        place = where.anchor, where.scale, where.nu
-        kernels.residuals[self._grid](*self._arrays, *place, self.device.view(out))
-        active, residual = self.device.download(out).sum(axis=1).tolist()
-        numbers = (np.array([one]) for one in (mass, self.rows.total, self.positive, active, residual))
-        mean = float(means(slopes, *numbers)[0])
-        kernels.gradient[self._grid](
-            *self._arrays, *place, mean, slopes.own / active if active > 0.0 else 0.0,
-            slopes.slope, slopes.outer, slopes.bend, slopes.floor,
-            self.device.view(gradient), self.device.view(hessian),
-        )  # fmt: skip
-        return active
+    def write(self, kernel: Any, where: Multiplier, numbers: Any, gradient: Any, hessian: Any) -> None:
+        """Run the pass that writes gradient and curvature."""
+        outputs = self.device.view(gradient), self.device.view(hessian)
+        kernel[self.grid](*self.arrays, where.anchor, where.scale, where.nu, *numbers, *outputs)
+
+
+def _write_euclidean(
+    columns: list[_Output],
+    found: list[Multiplier],
+    slopes: Slopes,
+    mass: np.ndarray,
+    total: np.ndarray,
+    positive: np.ndarray,
+    both: Any,
+) -> np.ndarray:
+    """Gradient and curvature of all columns into ``both`` (2, C, n); returns the weight of the active rows (C, 1)."""
+    sums = [one.sums(kernels.residuals, 2, where) for one, where in zip(columns, found, strict=True)]
+    active, residual = np.array(sums).T[:, :, None]
+    mean = means(slopes, mass, total, positive, active, residual)
+    own = np.divide(slopes.own, active, out=np.zeros_like(active), where=active > 0.0)
+    scales = slopes.slope, slopes.outer, slopes.bend, slopes.floor
+    for c, (one, where) in enumerate(zip(columns, found, strict=True)):
+        one.write(kernels.gradient, where, (mean.item(c), own.item(c), *scales), both[0, c], both[1, c])
+    return active
+
+
+def _write_entropic(
+    columns: list[_Output],
+    found: list[Multiplier],
+    slopes: Slopes,
+    mass: np.ndarray,
+    total: np.ndarray,
+    positive: np.ndarray,
+    both: Any,
+) -> np.ndarray:
+    """As `_write_euclidean`; returns Σ w 4 d (C, 1). How derivatives are scaled is the loss's own rule, `numbers`."""
+    sums = [one.sums(entropic_kernels.residuals, 3, where) for one, where in zip(columns, found, strict=True)]
+    slope, residual, square = np.array(sums).T[:, :, None]
+    known = Sums(4.0 * slope, residual, square)
+    per_problem, scales = _entropic_loss.numbers(slopes, known, mass, total, positive)
+    kernel = entropic_kernels.convex_gradient if slopes.convex else entropic_kernels.gradient
+    for c, (one, where) in enumerate(zip(columns, found, strict=True)):
+        one.write(kernel, where, (*(part.item(c, 0) for part in per_problem), *scales), both[0, c], both[1, c])
+    return known.active
+
+
+#: The search of each projection, and what writes derivatives.
+_PROJECTIONS: dict[str, tuple[Any, Any]] = {
+    "euclidean": (_reducer.find, _write_euclidean),
+    "entropic": (_entropic.find, _write_entropic),
+}

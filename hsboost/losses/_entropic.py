@@ -77,6 +77,33 @@ def value(
     return float("inf") if found != found else found
 
 
+def numbers(
+    slopes: Slopes, known: Sums, mass: np.ndarray, total: np.ndarray, positive: np.ndarray
+) -> tuple[tuple[np.ndarray, ...], tuple[float, float, float]]:
+    """What the kernels `gradient` and `convex_gradient` take, on every device.
+
+    (mean, own, spread), or convex (shift, own), of every problem (C, G); then slope, bend and least for all of them.
+    """
+    assert known.square is not None
+    slope_of, square = known.active / 4.0, known.square
+    all_slopes, all_squares, weight = float(slope_of.sum()), float(square.sum()), float(total.sum()) * len(mass)
+    level = 1.0
+    if slopes.levelled and all_slopes > 0.0:
+        level = MOST_LEVEL if all_slopes >= MOST_LEVEL * all_squares else all_slopes / all_squares
+    if slopes.convex:
+        shift = np.divide(mass - positive, total, out=np.zeros_like(mass), where=total > 0.0)
+        least = slopes.floor * all_slopes / weight
+    else:
+        shift = np.divide(known.residual, slope_of, out=np.zeros_like(mass), where=slope_of > 0.0)
+        level, least = level * level, slopes.floor * all_squares / weight
+    own = np.divide(slopes.own, slope_of, out=np.zeros_like(mass), where=slope_of > 0.0)
+    spread = np.divide(square, slope_of, out=np.zeros_like(mass), where=slope_of > 0.0)
+    per_problem = (shift, own) if slopes.convex else (shift, own, spread)
+    # d is at most 1/4: no row's own curvature reaches a floor of 1.
+    least = 1.0 if slopes.unit else max(least, LEAST_CURVATURE)
+    return per_problem, (slopes.slope * level, slopes.bend * level, least)
+
+
 def write(
     rows: Rows,
     where: Multipliers,
@@ -91,26 +118,11 @@ def write(
     """Gradient and curvature into arrays (C, n), group after group; returns 4 Σ w d of every problem."""
     known = _sums_of(rows, where, total, positive) if sums is None else sums
     assert known is not None
-    assert known.square is not None
-    slope_of, square = known.active / 4.0, known.square
-    all_slopes, all_squares, weight = float(slope_of.sum()), float(square.sum()), float(total.sum()) * len(mass)
-    level = 1.0
-    if slopes.levelled and all_slopes > 0.0:
-        level = MOST_LEVEL if all_slopes >= MOST_LEVEL * all_squares else all_slopes / all_squares
+    per_problem, scales = numbers(slopes, known, mass, total, positive)
     if slopes.convex:
-        shift = np.divide(mass - positive, total, out=np.zeros_like(mass), where=total > 0.0)
-        least = slopes.floor * all_slopes / weight
         kernel, segment_kernel = kernels.convex_gradient, segment_kernels.segment_convex_gradient
     else:
-        shift = np.divide(known.residual, slope_of, out=np.zeros_like(mass), where=slope_of > 0.0)
-        level, least = level * level, slopes.floor * all_squares / weight
         kernel, segment_kernel = kernels.gradient, segment_kernels.segment_gradient
-    own = np.divide(slopes.own, slope_of, out=np.zeros_like(mass), where=slope_of > 0.0)
-    spread = np.divide(square, slope_of, out=np.zeros_like(mass), where=slope_of > 0.0)
-    per_problem = (shift, own) if slopes.convex else (shift, own, spread)
-    # d is at most 1/4: no row's own curvature reaches a floor of 1.
-    least = 1.0 if slopes.unit else max(least, LEAST_CURVATURE)
-    scales = slopes.slope * level, slopes.bend * level, least
     s, x, w = rows.problems
     for c, y in enumerate(rows.y):
         if s.small_rows:

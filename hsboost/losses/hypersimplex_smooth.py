@@ -61,7 +61,6 @@ class HypersimplexSmoothLoss(HypersimplexLoss):
     array([-0.051, -0.102,  0.138,  0.015])
     """
 
-    runs_on_cuda = False
     passes: ClassVar[Passes] = _entropic
 
     def __init__(

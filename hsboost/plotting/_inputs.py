@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from hsboost import _validation as check
 from hsboost._validation import FloatArray
 from hsboost.estimators._responses import inner, response
 
-__all__ = ["Rows", "check_one_column", "check_rows", "inner", "is_positive", "response"]
+__all__ = ["Rows", "check_history", "check_one_column", "check_rows", "inner", "is_positive", "response"]
 
 
 class Rows(NamedTuple):
@@ -79,3 +80,26 @@ def is_positive(labels: np.ndarray, pos_label: Any) -> np.ndarray:
             raise ValueError(f"y_true must be 0/1 or -1/1 unless pos_label says what is positive; it holds {shown}")
         pos_label = 1
     return np.asarray(labels == pos_label, dtype=bool)
+
+
+def check_history(history: Mapping[str, Any], column: int | None = None) -> dict[str, np.ndarray]:
+    """Check that all arrays have one entry per round, a number or a row of numbers. ``column``: that class's only."""
+    needed = ("iteration", "soft_threshold", "active_share")
+    missing = [key for key in needed if key not in history]
+    if missing:
+        raise ValueError(f"history must have {', '.join(needed)}; it lacks {', '.join(missing)}")
+    found: dict[str, np.ndarray] = {}
+    rounds = len(history["iteration"])
+    for key in (key for key in (*needed, "loss") if key in history):
+        try:
+            values = np.asarray(history[key], dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"history[{key!r}] must hold numbers, the same number of them per round") from error
+        if column is not None and values.ndim > 1:
+            values = values[..., column]
+        if rounds == 0 or values.shape[:1] != (rounds,) or values.ndim > (1 if key == "iteration" else 2):
+            raise ValueError(
+                f"history[{key!r}] must hold one entry per round, got shape {values.shape} for {rounds} rounds"
+            )
+        found[key] = values
+    return found

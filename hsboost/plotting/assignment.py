@@ -19,11 +19,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+#: The log odds of 0.9: half the width of the entropic projection's band, in units of the temperature.
+_LOG_9 = float(np.log(9.0))
+
+
 class HypersimplexDisplay(Display):
     """See where the budget cuts the scores: soft assignment, threshold, active band, both classes.
 
-    Only rows in the active band have a gradient: the plot shows what training can still change. :meth:`plot` draws the
-    scores, :meth:`plot_rounds` threshold and active share over the rounds of training.
+    Only rows in the active band have a gradient: the plot shows what training can still change. For the smooth losses,
+    whose projection is entropic, rows count by how near they are to the budget's edge, and the band is where soft
+    assignments lie between 0.1 and 0.9. :meth:`plot` draws the scores, :meth:`plot_rounds` threshold and active share
+    over the rounds of training.
 
     Attributes
     ----------
@@ -35,16 +41,20 @@ class HypersimplexDisplay(Display):
     k : float
         The budget as a mass, in rows (or weight).
     temperature : float
-        Width of the active band, in units of the scores.
+        Width of the active band, in units of the scores; for the entropic projection its scale.
+    regularization : {"euclidean", "entropic"}
+        Which projection is shown.
     threshold : float
         The score with soft assignment 1/2.
     hard_threshold : float
         The score exceeded by the top k rows, where ``predict`` would cut these rows.
     band : tuple of float
-        Scores between which rows are active.
+        Scores between which rows are active; entropic: have soft assignments between 0.1 and 0.9.
     active : bool ndarray of shape (n,)
+        Rows with soft assignments other than 0 and 1.
     active_share : float
-        Share of the rows (not of their weight) that is active.
+        Share of the rows (not of their weight) that is active; entropic: the mean of 4 y (1 - y) over soft assignments
+        y, so that a row at the threshold counts whole.
     history : dict or None
         Per round, as ``training_history_`` of HSClassifier: "iteration", "soft_threshold", "active_share", and perhaps
         "loss".
@@ -82,11 +92,13 @@ class HypersimplexDisplay(Display):
             projection.soft_threshold,
             hard_threshold,
         )
-        half = 0.5 * self.temperature
+        self.regularization = projection.regularization
+        is_smooth = self.regularization == "entropic"
+        half = (_LOG_9 if is_smooth else 0.5) * self.temperature
         self.band = (self.threshold - half, self.threshold + half)
-        self.active_share = float(self.active.mean())
+        self.active_share = float((4.0 * self.values * (1.0 - self.values) if is_smooth else self.active).mean())
         self.cut_ = cut
-        self.history = None if history is None else _check_history(history)
+        self.history = None if history is None else _inputs.check_history(history)
 
     @classmethod
     def from_estimator(
@@ -97,6 +109,7 @@ class HypersimplexDisplay(Display):
         *,
         k: Budget = None,
         temperature: float | None = None,
+        regularization: Literal["euclidean", "entropic"] | None = None,
         sample_weight: ArrayLike | None = None,
         pos_label: Any = None,
         groups: ArrayLike | None = None,
@@ -110,13 +123,15 @@ class HypersimplexDisplay(Display):
         Parameters
         ----------
         estimator : fitted classifier
-            An HSClassifier (also in a Pipeline or a search) supplies its ``k``, ``temperature`` and
-            ``training_history_``. Other classifiers are shown with the arguments given here.
+            An HSClassifier (also in a Pipeline or a search) supplies its ``k``, ``temperature``, loss (smooth or not)
+            and ``training_history_``. Other classifiers are shown with the arguments given here.
         X, y : the rows and their labels.
         k : None, int or float in (0, 1), default None
             None: the estimator's own k. A count is a count of *these* rows.
         temperature : float, default None
             None: the estimator's own, else 1.
+        regularization : {"euclidean", "entropic"}, default None
+            The projection to show. None: that of the estimator's loss, else Euclidean.
         sample_weight, pos_label, groups, response_method, name, ax, **plot_kw
             As for :meth:`PrecisionAtKDisplay.from_estimator`.
 
@@ -135,14 +150,20 @@ class HypersimplexDisplay(Display):
                 "budget of the rows shown here"
             )
         if temperature is None:
-            temperature = _inputs.inner(estimator, "temperature", 1.0)
-        display = cls._measure(y, scores, own, temperature, sample_weight, label)
+            loss = _inputs.inner(estimator, "loss", None)  # a loss of the user's has a temperature of its own
+            temperature = getattr(loss, "temperature", _inputs.inner(estimator, "temperature", 1.0))
+        trained = getattr(_inputs.inner(estimator, "objective_", None), "loss", None)
+        its_own = getattr(getattr(trained, "passes", None), "REGULARIZATION", "euclidean")
+        shown: Any = its_own if regularization is None else regularization
+        display = cls._measure(y, scores, own, temperature, sample_weight, label, shown)
         display.name = name
         display.cut_ = 0.0 if hasattr(estimator, "decision_function") and response_method != "predict_proba" else None
         history = _inputs.inner(estimator, "training_history_", None)
+        if history is not None and "soft_threshold" not in history:
+            history = None  # of a loss that has none
         classes = np.asarray(getattr(estimator, "classes_", ()))
         column = int(np.flatnonzero(classes == label)[0]) if classes.size > 2 else None
-        display.history = None if history is None else _check_history(history, column)
+        display.history = None if history is None else _inputs.check_history(history, column)
         return display.plot(ax, **plot_kw)
 
     @classmethod
@@ -155,6 +176,7 @@ class HypersimplexDisplay(Display):
         sample_weight: ArrayLike | None = None,
         *,
         pos_label: Any = None,
+        regularization: Literal["euclidean", "entropic"] = "euclidean",
         history: Mapping[str, Any] | None = None,
         name: str | None = None,
         ax: Axes | None = None,
@@ -174,6 +196,8 @@ class HypersimplexDisplay(Display):
         sample_weight : array-like of shape (n,), optional
         pos_label : default None
             Needed unless labels are 0/1, -1/1 or booleans.
+        regularization : {"euclidean", "entropic"}, default "euclidean"
+            As for :func:`hsboost.project_hypersimplex`; "entropic" for scores of the smooth losses.
         history : mapping, optional
             Per-round values for :meth:`plot_rounds`.
         name, ax, **plot_kw
@@ -183,19 +207,28 @@ class HypersimplexDisplay(Display):
         -------
         HypersimplexDisplay
         """
-        display = cls._measure(y_true, raw_prediction, k, temperature, sample_weight, pos_label)
-        display.name, display.history = name, None if history is None else _check_history(history)
+        display = cls._measure(y_true, raw_prediction, k, temperature, sample_weight, pos_label, regularization)
+        display.name, display.history = name, None if history is None else _inputs.check_history(history)
         return display.plot(ax, **plot_kw)
 
     @classmethod
     def _measure(
-        cls, y: ArrayLike, score: ArrayLike, k: Budget, temperature: float, weight: ArrayLike | None, pos_label: Any
+        cls,
+        y: ArrayLike,
+        score: ArrayLike,
+        k: Budget,
+        temperature: float,
+        weight: ArrayLike | None,
+        pos_label: Any,
+        regularization: Literal["euclidean", "entropic"],
     ) -> HypersimplexDisplay:
         rows = _inputs.check_rows(y, score, weight, pos_label, "raw_prediction")
         total = float(rows.score.size if rows.weight is None else rows.weight.sum())
         found = float(rows.positive.sum() if rows.weight is None else rows.weight[rows.positive].sum())
         mass = check.budget_mass(check.check_budget(k), total, found)
-        projection = project_hypersimplex(rows.score, mass, temperature=temperature, sample_weight=rows.weight)
+        projection = project_hypersimplex(
+            rows.score, mass, temperature=temperature, sample_weight=rows.weight, regularization=regularization
+        )
         return cls(
             score=rows.score,
             positive=rows.positive,
@@ -242,7 +275,11 @@ class HypersimplexDisplay(Display):
         self.name = self.name if name is None else name
         top, bottom = self._panels(ax, (7.2, 4.8), 0.44, 0.5)
         low, high = self._limits()
-        band = f"active band: {100 * self.active_share:.3g} % of the rows\nonly these have a gradient"
+        is_smooth = self.regularization == "entropic"
+        share = f"{100 * self.active_share:.3g} % of the rows"
+        band = f"active band: {share}\nonly these have a gradient"
+        if is_smooth:
+            band = f"soft assignments 0.1 to 0.9\n{share} count, by 4y(1 − y)"
         above = _style.number(int((self.score > self.threshold).sum()))
         half = f"½ at {self.threshold:.3g}, {above} rows above it"
         for panel in (top, bottom):
@@ -251,8 +288,13 @@ class HypersimplexDisplay(Display):
             dots: dict[str, Any] = {"color": _style.INK, "linewidth": 1.2, "linestyle": (0, (1, 1.5)), "zorder": 2}
             panel.axvline(self.threshold, label=half if panel is top else "_", **dots)
             panel.set_xlim(low, high)
-        knots = np.unique(np.clip([low, *self.band, high], low, high))
-        ramp = np.clip((knots - self.band[0]) / self.temperature, 0.0, 1.0)
+        if is_smooth:
+            curve = np.linspace(low, high, 401), self.threshold + self.temperature * np.linspace(-8.0, 8.0, 161)
+            knots = np.unique(np.clip(np.concatenate(curve), low, high))  # dense also where the edge is narrow
+            ramp = 0.5 + 0.5 * np.tanh(0.5 * (knots - self.threshold) / self.temperature)  # σ, without overflow
+        else:
+            knots = np.unique(np.clip([low, *self.band, high], low, high))
+            ramp = np.clip((knots - self.band[0]) / self.temperature, 0.0, 1.0)
         top.plot(knots, ramp, **{"color": _style.INK, "linewidth": 1.8, "zorder": 3, **_style.full_names(line_kw)})
         self._rows(top)
         top.set_ylim(-0.06, 1.06)
@@ -338,8 +380,10 @@ class HypersimplexDisplay(Display):
         top.fill_between(rounds, 0.0, mean, color=_style.BAND, linewidth=0, zorder=0, label=label)
         top.set_ylim(0.0, 1.06)
         _style.percent(top.yaxis)
-        top.set_ylabel("active rows")
-        top.set_title("Rows that still have a gradient, and where the budget cuts", **_style.TITLE)
+        is_smooth = self.regularization == "entropic"
+        top.set_ylabel("active, by 4y(1 − y)" if is_smooth else "active rows")
+        what = "Rows near the budget's edge" if is_smooth else "Rows that still have a gradient"
+        top.set_title(f"{what}, and where the budget cuts", **_style.TITLE)
         bottom.set_ylabel("threshold (raw score)")
         bottom.set_xlabel("round of boosting")
         for panel, values, scale, unit in ((top, shares, 100.0, " %"), (bottom, thresholds, 1.0, "")):
@@ -357,26 +401,3 @@ class HypersimplexDisplay(Display):
                 )
         _style.legend(top)
         return self
-
-
-def _check_history(history: Mapping[str, Any], column: int | None = None) -> dict[str, np.ndarray]:
-    """Check that all arrays have one entry per round, a number or a row of numbers. ``column``: that class's only."""
-    needed = ("iteration", "soft_threshold", "active_share")
-    missing = [key for key in needed if key not in history]
-    if missing:
-        raise ValueError(f"history must have {', '.join(needed)}; it lacks {', '.join(missing)}")
-    found: dict[str, np.ndarray] = {}
-    rounds = len(history["iteration"])
-    for key in (key for key in (*needed, "loss") if key in history):
-        try:
-            values = np.asarray(history[key], dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"history[{key!r}] must hold numbers, the same number of them per round") from error
-        if column is not None and values.ndim > 1:
-            values = values[..., column]
-        if rounds == 0 or values.shape[:1] != (rounds,) or values.ndim > (1 if key == "iteration" else 2):
-            raise ValueError(
-                f"history[{key!r}] must hold one entry per round, got shape {values.shape} for {rounds} rounds"
-            )
-        found[key] = values
-    return found

@@ -40,15 +40,20 @@ def _number(k: Any) -> float:
     raise ValueError(f"k as a number is a count (int, at least 0) or a share of the batch (float in (0, 1)); got {k!r}")
 
 
-def masses(k: str | float | tuple[float, ...], indicators: Tensor) -> Tensor:
-    """One budget per column of ``indicators`` (B, C), float64; a count above B takes all B rows."""
-    rows, columns = indicators.shape
+def masses(k: str | float | tuple[float, ...], positive: Tensor, total: Tensor) -> Tensor:
+    """One budget per column, and group: ``positive`` (C, …) is Σ w y of each, ``total`` (…) is Σ w; float64.
+
+    A count above Σ w takes all rows.
+    """
+    whole = total.expand(positive.shape)
     if k == "count":
-        return indicators.sum(0, dtype=torch.float64)
+        return positive
     if k == "half":
-        return torch.full((columns,), float(rows // 2), dtype=torch.float64, device=indicators.device)
+        return (0.5 * whole).floor()
+    columns = len(positive)
     values = k if isinstance(k, tuple) else (k,) * columns
     if len(values) != columns:
         raise ValueError(f"k has {len(values)} numbers for {columns} columns of input; pass one per class")
-    counts = [float(min(value, rows)) if isinstance(value, int) else float(value) * rows for value in values]
-    return torch.stack([torch.full((), c, dtype=torch.float64, device=indicators.device) for c in counts])
+    # Strings are settled above.
+    pairs = zip(values, whole, strict=True)
+    return torch.stack([w.clamp(max=value) if isinstance(value, int) else float(value) * w for value, w in pairs])

@@ -121,7 +121,8 @@ class HypersimplexLoss(nn.Module):
         logits = check_logits(input)
         scores = logits if logits.ndim == 2 else logits.unsqueeze(-1)
         labels = self._indicators(scores, target)
-        values = soft_binary_argmax(scores, self._masses(labels, self.training), self.temperature, dim=0)
+        mass = self._masses(*self._totals(labels), self.training)
+        values = soft_binary_argmax(scores, mass, self.temperature, dim=0)
         squares = (values - labels).square()
         if self.reduction == "none":
             return 0.5 * squares.reshape(logits.shape)
@@ -145,7 +146,7 @@ class HypersimplexLoss(nn.Module):
         """
         logits = check_logits(input)
         scores = logits if logits.ndim == 2 else logits.unsqueeze(-1)
-        mass = self._masses(self._indicators(scores, target), update=False)
+        mass = self._masses(*self._totals(self._indicators(scores, target)), update=False)
         x = scores.double()
         v = soft_binary_argmax(x, mass, self.temperature, dim=0)
         active = (v > 0.0) & (v < 1.0)
@@ -167,21 +168,29 @@ class HypersimplexLoss(nn.Module):
         labels = target.unsqueeze(-1) if target.ndim == 1 else target
         return check_binary(labels, scores.shape).to(scores.dtype)
 
-    def _masses(self, labels: Tensor, update: bool) -> Tensor:
+    @staticmethod
+    def _totals(labels: Tensor) -> tuple[Tensor, Tensor]:
+        """How many rows each column has as positives (C,), and how many there are ()."""
+        rows = torch.full((), float(len(labels)), dtype=torch.float64, device=labels.device)
+        return labels.sum(0, dtype=torch.float64), rows
+
+    def _masses(self, positive: Tensor, total: Tensor, update: bool) -> Tensor:
+        """The budgets of columns with Σ w y (C, …) of Σ w (…)."""
         if self.k != "running":
-            return _budgets.masses(self.k, labels)
-        rows, columns = labels.shape
+            return _budgets.masses(self.k, positive, total)
+        columns = len(positive)
         if columns != self.frequency.numel():
             raise ValueError(f"input has {columns} columns, num_classes is {self.frequency.numel()}; they must agree")
         if update:
-            self._update(labels)
-        return (self.frequency.double() * rows).clamp(0.0, float(rows))
+            self._update(positive.reshape(columns, -1).sum(1) / total.sum())
+        share = self.frequency.double().reshape(-1, *[1] * total.ndim)
+        return (share * total).clamp(min=0.0).minimum(total)
 
     @torch.no_grad()
-    def _update(self, labels: Tensor) -> None:
-        """Move the running frequencies towards those of a batch."""
+    def _update(self, share: Tensor) -> None:
+        """Move the running frequencies towards those of a batch (C,)."""
         self.batches.add_(1)
         rate = 1.0 / self.batches.float()
         if self.momentum is not None:
             rate = rate.clamp(min=self.momentum)
-        self.frequency.lerp_(labels.detach().mean(0).to(self.frequency.dtype), rate)
+        self.frequency.lerp_(share.to(self.frequency.dtype), rate)

@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.autograd import Function
 
 from hsboost import _validation as check
+from hsboost._solver.problems import REGULARIZATIONS
 from hsboost.projection import _TINY
-from hsboost.torch import _host, _search
+from hsboost.torch import _entropic, _host, _search
 from hsboost.torch._targets import readable
 
 METHODS = ("threshold", "pav")
@@ -25,6 +26,9 @@ def soft_binary_argmax(
     dim: int = -1,
     *,
     method: Literal["threshold", "pav"] = "threshold",
+    regularization: Literal["euclidean", "entropic"] = "euclidean",
+    sample_weight: Tensor | None = None,
+    groups: Tensor | None = None,
     validate: bool = False,
 ) -> Tensor:
     """Soft top-k as a layer: scores to assignments in [0, 1] that sum to exactly k along one dimension.
@@ -32,15 +36,19 @@ def soft_binary_argmax(
     Solves argmin ½‖y - x / temperature‖² over { y in [0,1]^n : Σ y = k } for every slice of ``x`` along ``dim``:
     y = clip(x / temperature - ν, 0, 1) with one ν per slice. The derivative is exact, in reverse and in forward mode:
     J v = (v - mean_A v) / temperature on the active set A = { 0 < y < 1 } and 0 elsewhere. J is piecewise constant, so
-    second derivatives are those of what is composed with the layer. Works under ``torch.func`` (``vmap`` included)
-    and ``torch.compile(fullgraph=True)``.
+    second derivatives are those of what is composed with the layer. With ``regularization="entropic"`` it is
+    y = σ(x / temperature - ν) with Σ w y = k, as `hsboost.project_hypersimplex` has it: J v = s (v - Σ w s v / Σ w s) /
+    temperature with s = y (1 - y), smooth, with exact derivatives of all orders. Both work under ``torch.func``
+    (``vmap`` included) and ``torch.compile(fullgraph=True)``.
 
     Parameters
     ----------
     x : Tensor, float16, bfloat16, float32 or float64
         Raw scores, finite, any shape. Half precision is solved in float32 (sums in float64) and rounded at the end.
     k : float or Tensor that broadcasts to the shape of x without ``dim``
-        Sum of each slice, integer or fractional, 0 <= k <= n. A constant: no gradient.
+        Sum of each slice, integer or fractional, 0 <= k <= n. A constant: no gradient. With ``sample_weight`` the
+        weighted sum; with ``groups`` that of each group, a number or a Tensor with one more dimension, the last, for
+        the groups.
     temperature : float, default 1.0
         Softness, in units of x. Towards 0 the result is the indicator of the k largest scores.
     dim : int, default -1
@@ -48,9 +56,19 @@ def soft_binary_argmax(
     method : {"threshold", "pav"}, default "threshold"
         ``"threshold"``: search for ν, O(n), no sort. ``"pav"``: the paper's sort and pool-adjacent-violators, for
         comparison: on the CPU, one thread, one problem at a time, for float32 and float64.
+    regularization : {"euclidean", "entropic"}, default "euclidean"
+        ``"euclidean"``: the nearest point; far scores get 0 or 1 and no gradient. ``"entropic"``: every score gets
+        something in between and a gradient (the limited multi-label projection). It is solved in float64, whatever the
+        dtype of x.
+    sample_weight : Tensor of shape (n,), or of the shape of x, optional
+        Weights w of the n scores of a slice, finite and >= 0. A constant. Only for ``regularization="entropic"``.
+    groups : Tensor of shape (n,), whole numbers, optional
+        The group of each score of a slice, numbered from 0: one problem per group. Only for
+        ``regularization="entropic"``.
     validate : bool, default False
         Check the values of ``x`` and ``k`` on a GPU too, which makes the host wait for the GPU. On the CPU they are
-        always checked; without the check, and in compiled code, a slice with bad values gets NaN.
+        always checked; without the check, in compiled code, and for the entropic one under ``torch.func``, a slice (or
+        group) with bad values gets NaN.
 
     Returns
     -------
@@ -60,11 +78,12 @@ def soft_binary_argmax(
     ------
     ValueError
         For an ``x`` that is empty along ``dim`` or not of floats, k out of range or of a shape that does not
-        broadcast, scores that are not finite, and a temperature that is not positive.
+        broadcast, scores that are not finite, bad weights or groups, and a temperature that is not positive.
 
     References
     ----------
     Gomez, Wang, Tang, "Differentiable Zero-One Loss via Hypersimplex Projections", arXiv 2602.23336.
+    Amos, Koltun, Kolter, "The Limited Multi-Label Projection Layer", arXiv 1906.08707 (entropic).
 
     Examples
     --------
@@ -79,6 +98,7 @@ def soft_binary_argmax(
     tensor([ 0.0000,  0.5000, -0.5000,  0.0000])
     """
     check.check_choice(method, "method", METHODS)
+    check.check_choice(regularization, "regularization", REGULARIZATIONS)
     temperature = _check_temperature(temperature)
     if not isinstance(x, Tensor) or x.dtype not in (*_HALVES, *_FLOATS):
         raise ValueError(f"x must be a tensor of floats, got {getattr(x, 'dtype', type(x))}; convert it with .float()")
@@ -87,6 +107,17 @@ def soft_binary_argmax(
     scores = x.movedim(dim, -1)
     if scores.shape[-1] == 0:
         raise ValueError(f"x is empty along dim {dim}, shape {tuple(x.shape)}; pass at least one score")
+    if regularization == "entropic":
+        if method == "pav":
+            raise ValueError("method='pav' solves the Euclidean projection; got regularization='entropic'")
+        problem = entropic_problem(scores, k, _moved(sample_weight, x, dim), groups)
+        odds = _entropic.log_odds(problem, temperature, validate)
+        return torch.sigmoid(odds).to(x.dtype).movedim(-1, dim)
+    for name, given in (("sample_weight", sample_weight), ("groups", groups)):
+        if given is not None:
+            raise ValueError(
+                f"{name} is known to the entropic projection only; leave it out, or pass regularization='entropic'"
+            )
     mass = _masses(k, scores)
     work = scores.float() if x.dtype in _HALVES else scores
     if torch.compiler.is_compiling():
@@ -108,21 +139,41 @@ def _check_temperature(temperature: float) -> float:
     return float(temperature)
 
 
-def _masses(k: float | Tensor, scores: Tensor) -> Tensor:
-    """k as float64, one per problem."""
-    shape = scores.shape[:-1]
+def _masses(k: float | Tensor, scores: Tensor, *groups: int) -> Tensor:
+    """k as float64, one per problem, or per group of one."""
+    shape, device = (*scores.shape[:-1], *groups), scores.device
     if isinstance(k, Tensor):
         if k.requires_grad:
             raise ValueError("k is a constant of the layer and gets no gradient; pass k.detach()")
-        mass = k.to(device=scores.device, dtype=torch.float64)
+        mass = k.to(device=device, dtype=torch.float64)
     else:
-        mass = torch.full((), float(k), dtype=torch.float64, device=scores.device)
+        mass = torch.full((), float(k), dtype=torch.float64, device=device)
     try:
         return mass.expand(shape) if mass.ndim <= len(shape) else mass.broadcast_to(shape)
     except RuntimeError:
         raise ValueError(
-            f"k must be a number or broadcast to one per problem, shape {tuple(shape)}; got shape {tuple(mass.shape)}"
+            f"k must be a number or broadcast to one per problem, shape {shape}; got shape {tuple(mass.shape)}"
         ) from None
+
+
+def entropic_problem(
+    scores: Tensor, k: float | Tensor, sample_weight: Tensor | None, groups: Tensor | None
+) -> _entropic.Problem:
+    """Scores (…, n), k, weights (n,) or (…, n) and groups (n,) as one checked problem."""
+    n = scores.shape[-1]
+    count = k.shape[-1] if isinstance(k, Tensor) and k.ndim > 0 and k.shape[-1] > 1 else None
+    sums = _entropic.group_sums(groups, n, None if groups is None else count)
+    w = _entropic.weights_of(sample_weight, scores.shape, scores.device)
+    rows = torch.ones(n, dtype=torch.float64, device=scores.device) if w is None else w
+    mass = _masses(k, scores).unsqueeze(-1) if groups is None else _masses(k, scores, sums.number)
+    work = scores.float() if scores.dtype in _HALVES else scores
+    return _entropic.Problem(work, mass, sums.of(rows).expand(mass.shape), w, sums)
+
+
+def _moved(sample_weight: Tensor | None, x: Tensor, dim: int) -> Tensor | None:
+    """Weights of the shape of x, as the scores are."""
+    whole = isinstance(sample_weight, Tensor) and sample_weight.shape == x.shape
+    return sample_weight.movedim(dim, -1) if whole and sample_weight is not None else sample_weight
 
 
 def _traced(x: Tensor, k: Tensor, temperature: float) -> Tensor:

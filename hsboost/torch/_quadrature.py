@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from hsboost._kernels.exact import DIGITS, FAR
+from hsboost.torch._targets import by_plain_operations
 
 #: Newton steps to the maximum of the integrand, and steps down its left flank; more do not change the result.
 MODE_STEPS = 10
@@ -80,9 +81,9 @@ def hazard(x: Tensor) -> Tensor:
 
 def log_cdf(x: Tensor) -> Tensor:
     """log Φ(x). The derivative of torch's own log_ndtr loses digits far to the left, as a difference of squares."""
-    if not torch.compiler.is_compiling():
+    if not by_plain_operations(x):
         return _LogCdf.apply(x)
-    # For compilers: the same function from pieces with correct derivatives, each used where it is finite.
+    # The same function from pieces with correct derivatives, each used where it is finite.
     left = torch.where(x < 0.0, -_ROOT_HALF * x, 0.0)
     right = torch.where(x < 0.0, 0.0, _ROOT_HALF * x)
     below = torch.log(0.5 * torch.special.erfcx(left)) - left * left

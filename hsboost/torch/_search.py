@@ -10,6 +10,8 @@ from the active set, which is exact because F is piecewise linear.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -29,6 +31,31 @@ MOST_STEPS = 180
 
 #: A last step that ends further than this from the bracket is wrong: a kink of F was in between.
 ASTRAY = 2.0**-20
+
+
+class Sums(NamedTuple):
+    """Sums over the last dimension: of all n entries, or of each of ``number`` groups; ``groups`` (n,) or None."""
+
+    groups: Tensor | None
+    number: int
+
+    def of(self, t: Tensor) -> Tensor:
+        """(…, n) -> (…, number)."""
+        if self.groups is None:
+            return t.sum(-1, keepdim=True)
+        t = t.to(torch.float64) if t.dtype == torch.bool else t
+        return t.new_zeros((*t.shape[:-1], self.number)).index_add(-1, self.groups, t)
+
+    def largest(self, t: Tensor) -> Tensor:
+        """(…, n) -> (…, number), the maxima; -inf for a group without entries."""
+        if self.groups is None:
+            return t.amax(-1, keepdim=True)
+        least = torch.full_like(t[..., :1], -torch.inf).expand(*t.shape[:-1], self.number)
+        return least.scatter_reduce(-1, self.groups.expand(t.shape), t, "amax")
+
+    def at_rows(self, t: Tensor) -> Tensor:
+        """(…, number) -> (…, n), or (…, 1), which broadcasts."""
+        return t if self.groups is None else t.index_select(-1, self.groups)
 
 
 def project(x: Tensor, k: Tensor, scale: float, one_by_one: bool | None = None) -> Tensor:
@@ -53,21 +80,30 @@ def project(x: Tensor, k: Tensor, scale: float, one_by_one: bool | None = None) 
 
 def select(x: Tensor, rank: Tensor, bits: int) -> Tensor:
     """The score of that rank, best first, in each problem: ``x`` (…, n), ``rank`` (…) from 1 to n."""
+    return select_by_weight(x, rank.unsqueeze(-1), bits, Sums(None, 1)).squeeze(-1)
+
+
+def select_by_weight(x: Tensor, k: Tensor, bits: int, sums: Sums, w: Tensor | None = None) -> Tensor:
+    """The largest score that rows of weight ``k`` reach, in each group of each problem.
+
+    ``x`` (…, n); ``k`` (…, groups); ``w`` broadcasts to x, None: all 1. NaN where all rows together weigh less.
+    """
     wide = x.dtype == torch.float64
     width = 64 if wide else 32
     # As integers, with the negative ones inverted, floats keep their order.
     pattern = x.contiguous().view(torch.int64 if wide else torch.int32)
     turn = (1 << (width - 1)) - 1
     key = torch.where(pattern < 0, pattern ^ turn, pattern)
-    found = torch.zeros_like(rank, dtype=key.dtype)
+    found = torch.zeros_like(k, dtype=key.dtype)
     for shift in range(width - bits, -1, -bits):
         # The highest digit starts at the most negative pattern.
         first = -(1 << (bits - 1)) if shift == width - bits else 0
         # Shifted, not multiplied: torch 2.13's compiler for CPUs multiplies such large integers wrongly.
-        trials = torch.arange(first + 1, first + (1 << bits), dtype=key.dtype, device=x.device) << shift
-        trials = found.unsqueeze(-1) + trials
-        enough = (key.unsqueeze(-2) >= trials.unsqueeze(-1)).sum(-1) >= rank.unsqueeze(-1)
-        digit = enough.sum(-1).to(key.dtype) + first
+        digits = torch.arange(first + 1, first + (1 << bits), dtype=key.dtype, device=x.device) << shift
+        trials = found.unsqueeze(-2) + digits.unsqueeze(-1)
+        reached = key.unsqueeze(-2) >= sums.at_rows(trials)
+        weight = sums.of(reached if w is None else torch.where(reached, w.unsqueeze(-2), 0.0))
+        digit = (weight >= k.unsqueeze(-2)).sum(-2).to(key.dtype) + first
         found = found + (digit << shift)
     return torch.where(found < 0, found ^ turn, found).view(x.dtype)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from hsboost import _validation as check
 
 REDUCTIONS = ("mean", "sum", "none")
-_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 def check_reduction(reduction: str) -> str:
@@ -27,7 +27,7 @@ def check_logits(logits: Tensor) -> Tensor:
 
 def check_classes(target: Tensor, rows: int, classes: int) -> Tensor:
     """Class indices (B,), whole numbers."""
-    if target.dtype not in _INTEGERS:
+    if target.dtype not in INTEGERS:
         raise ValueError(f"target must hold class indices as whole numbers, got {target.dtype}; use target.long()")
     if target.shape != (rows,):
         raise ValueError(f"target must have shape ({rows},), one class per row of input; got {tuple(target.shape)}")
@@ -55,6 +55,15 @@ def readable(t: Tensor) -> bool:
         return type(t) in (Tensor, torch.nn.Parameter) and t.data_ptr() != 0
     except RuntimeError:  # a batch of is_grads_batched=True has no memory of its own
         return False
+
+
+def by_plain_operations(x: Tensor) -> bool:
+    """Whether a non-linear function has to be written out here instead of being a ``torch.autograd.Function``.
+
+    For compilers, and under ``torch.func``: jacfwd of jacfwd silently drops, of the rule for forward mode, what the
+    saved tensors owe to the outer one (torch 2.13).
+    """
+    return torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x)
 
 
 def indicators(target: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
