@@ -59,7 +59,9 @@ def window_of(y, x, w=None, groups=None, k=None, width=0.5, floor=0.05, guard=0.
         for c in range(scores.shape[1]):
             for g, rows in members.items():
                 inside = weight[rows] * a[rows, c]
-                intercepts[c, g] = multiplier(scores[rows, c], inside, inside @ labels[rows, c]) if inside.any() else 0.0
+                intercepts[c, g] = (
+                    multiplier(scores[rows, c], inside, inside @ labels[rows, c]) if inside.any() else 0.0
+                )
     return Window(a if x.ndim == 2 else a[:, 0], level, intercepts)
 
 

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from _smooth import multiplier
 from _tailored import slow, window_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +50,7 @@ def test_derivatives_by_differences_at_a_frozen_window(classes, grouped, guard, 
     def value(scores):
         frozen = window
         if grouped:
-            for (c, g), _ in window.intercepts.items():
+            for c, g in window.intercepts:
                 if g is not None:
                     frozen = frozen._replace(
                         intercepts=frozen.intercepts | {(c, g): best(scores, c, groups == g, window.a)}
@@ -57,8 +58,6 @@ def test_derivatives_by_differences_at_a_frozen_window(classes, grouped, guard, 
         return slow(y, scores, w, groups, window=frozen).value
 
     def best(scores, c, at, a):
-        from _smooth import multiplier
-
         column = scores[at] if scores.ndim == 1 else scores[at, c]
         inside = w[at] * (a[at] if a.ndim == 1 else a[at, c])
         return multiplier(column, inside, inside @ ((y[at] == c) if classes > 1 else y[at]))
@@ -101,7 +100,7 @@ def test_a_window_without_rows_of_a_class_is_log_loss_with_a_guard(guard, rng):
 def test_the_guard_fades_with_what_the_rarer_class_weighs_under_the_window(rng):
     x = rng.normal(size=4000)
     for y in ((rng.random(4000) < 0.2).astype(float), (rng.random(4000) < 0.8).astype(float)):
-        bell = (window_of(y, x, k=0.1).a - 0.05)
+        bell = window_of(y, x, k=0.1).a - 0.05
         rarer = min((y * bell).sum(), ((1 - y) * bell).sum())
         plain = BudgetLogLoss(0.1, guard=0).gradient(y, x) / (expit(x) - y)
         for guard in (rarer / 10, rarer, 10 * rarer):
@@ -172,9 +171,8 @@ def test_columns_are_problems_of_their_own_and_share_one_factor(rng):
     gradient = loss.gradient(y, x, w)
     for c in range(3):
         np.testing.assert_allclose(gradient[:, c], loss.gradient(y == c, x[:, c], w), rtol=0, atol=1e-13)
-    step = loss.boosting_step(y, x, w, None)[0]
-    factor = step / gradient
-    np.testing.assert_allclose(factor[w > 0], factor[w > 0].mean(), rtol=1e-5)
+    factor = loss.boosting_step(y, x, w, None)[0][w > 0] / gradient[w > 0]
+    np.testing.assert_allclose(factor, factor.mean(), rtol=1e-5)
 
 
 # --- rounds -------------------------------------------------------------------------------------------------------
@@ -377,8 +375,8 @@ def test_by_name_with_defaults():
     assert type(loss) is BudgetLogLoss
     assert (loss.k, loss.width, loss.floor, loss.guard) == (0.1, 0.5, 0.05, 100.0)
     for name, wrong in [
-        ("width", 0.0), ("width", 1e-7), ("width", 1e7), ("width", "1"), ("floor", 0.0), ("floor", 1.5), ("guard", -1.0),
-        ("guard", True), ("guard", np.inf), ("k", -1),
+        ("width", 0.0), ("width", 1e-7), ("width", 1e7), ("width", "1"), ("floor", 0.0), ("floor", 1.5),
+        ("guard", -1.0), ("guard", True), ("guard", np.inf), ("k", -1),
     ]:  # fmt: skip
         with pytest.raises(ValueError, match=name):
             BudgetLogLoss(**{name: wrong})
