@@ -54,9 +54,7 @@ class Tailored(NamedTuple):
         """As the smooth losses': the sums come before the derivatives in groups of every size."""
         return rows.y.dtype == np.float32
 
-    def sums(
-        self, rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray, kept: Any = None
-    ) -> Sums:
+    def sums(self, rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray, kept: Any = None) -> Sums:
         """4 Σ w d, Σ w d y, Σ w d² of every problem, and the groups' intercepts, which ``kept`` are to start from."""
         parts = _window(rows, where)
         found = seen(parts, 3, total, positive)

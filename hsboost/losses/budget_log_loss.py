@@ -50,7 +50,7 @@ class BudgetLogLoss(HypersimplexLoss):
         from the cut. A wide window is log loss.
     floor : float in (0, 1], default 0.05
         Weight of a row far from the cut, as a share of that at the cut.
-    guard : float, default 100
+    guard : float, default 100.0
         Where the window holds few rows of a class, trees would learn these by heart. ρ = 1 / (1 + (m / guard)²), m
         being the smaller of Σ w y 4 ŷ (1 - ŷ) and Σ w (1 - y) 4 ŷ (1 - ŷ) over all groups (of a class column): what
         the rarer class weighs under the window. With m well above guard ρ is near 0; with m near 0 all rows weigh the
@@ -76,7 +76,7 @@ class BudgetLogLoss(HypersimplexLoss):
     >>> from hsboost.losses import BudgetLogLoss
     >>> loss = BudgetLogLoss(k=1, guard=0)
     >>> loss.gradient([1, 1, 0, 0], [2.0, 0.5, 0.0, -3.0]).round(3)
-    array([-0.039, -0.161,  0.096,  0.002])
+    array([-0.087, -0.215,  0.142,  0.002])
     """
 
     runs_on_cuda = False
