@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import re
 
+import numba
 import numpy as np
 import pytest
 from _smooth import multiplier
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 from test_hypersimplex_smooth import BUDGETS, CLASSES, GROUPED, WEIGHTED, budgets, differences, rows
 
+from hsboost._kernels import tailored as kernels
+from hsboost._kernels._compile import at_most
 from hsboost.losses import BudgetLogLoss, SoftmaxLoss, get_loss
 
 GUARDS = pytest.mark.parametrize("guard", [0.0, 2.0])
@@ -23,7 +27,7 @@ GUARDS = pytest.mark.parametrize("guard", [0.0, 2.0])
 @WEIGHTED
 @BUDGETS
 @GUARDS
-def test_everything_is_what_the_formulas_say(classes, grouped, weighted, k, guard, rng):
+def test_small_everything_is_what_the_formulas_say(classes, grouped, weighted, k, guard, rng):
     x, y, w, groups = rows(rng, 18, classes, grouped, weighted)
     settings = {"k": budgets(k, classes, grouped), "width": 0.7, "floor": 0.1, "guard": guard}
     loss, truth = BudgetLogLoss(**settings), slow(y, x, w, groups, **settings)
@@ -89,7 +93,7 @@ def test_a_window_without_rows_of_a_class_is_log_loss_with_a_guard(guard, rng):
     """All positives are far below the cut: rows near it would be all that a booster sees."""
     x = np.concatenate([rng.normal(size=900) + 20.0, rng.normal(size=100) - 20.0])
     y = np.r_[np.zeros(900), np.ones(100)]
-    found = BudgetLogLoss(100, guard=guard or 100.0).boosting_step(y, x, None, None)
+    found = BudgetLogLoss(100, guard=guard or 50.0).boosting_step(y, x, None, None)
     for one, other in zip(found[:2], SoftmaxLoss().boosting_step(y, x, None, None)[:2], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-9)
     unguarded = BudgetLogLoss(100, guard=0).boosting_step(y, x, None, None)[0]
@@ -175,6 +179,47 @@ def test_columns_are_problems_of_their_own_and_share_one_factor(rng):
     np.testing.assert_allclose(factor, factor.mean(), rtol=1e-5)
 
 
+# --- kernels ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="looks at x86 code")
+@pytest.mark.parametrize(("dtype", "weighted"), [(np.float32, True), (np.float64, False)])
+def test_the_passes_are_vector_code(dtype, weighted):
+    """Packed divisions, and no call of an exponential."""
+    x, out = np.zeros(10, dtype), np.zeros(10, dtype)
+    w = np.ones(10, dtype) if weighted else None
+    at = (x, x, w, 0.0, 1.0, 0.0)
+    for kernel, arguments in [
+        (kernels.window, (*at, np.empty((7, 1)))),
+        (kernels.weights, (x, w, 0.0, 1.0, 0.0, 0.1, 3.6, np.empty(10))),
+        (kernels.gradient, (*at, 0.0, 0.0, 0.1, 3.6, 1e-16, out, out)),
+        (kernels.value, (*at, 0.0, 0.0, np.empty((2, 1)))),
+    ]:
+        fresh = numba.njit(kernel.serial.py_func)  # what comes from the disk cache cannot be looked at
+        fresh(*arguments)
+        (code,) = fresh.inspect_asm().values()
+        assert re.search(r"\bv?divpd\b", code), kernel.__name__
+        assert not re.search(r"\bcall\w*\s+\S*\bexp\b", code), kernel.__name__
+
+
+@GROUPED
+def test_the_number_of_threads_changes_no_bit(grouped, rng, monkeypatch):
+    monkeypatch.setattr("hsboost._kernels._compile.PARALLEL_FROM", 8192)
+    monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", 8192)
+    n = 40_000
+    x, y, w = rng.normal(size=n), rng.integers(0, 2, n), rng.uniform(0, 2, n)
+    groups = rng.permutation(np.repeat(np.arange(903), [20_000, 13_000, 1, *[7] * 898, 713, 0])) if grouped else None
+    found = []
+    for threads in (1, 2):
+        with at_most(threads):
+            loss = BudgetLogLoss(0.1)
+            first = loss.boosting_step(y, x, w, None, groups)
+            found.append((*first[:2], loss.loss(y, x, w, groups), *loss.boosting_step(y, x, w, first[2], groups)[:2]))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 # --- rounds -------------------------------------------------------------------------------------------------------
 
 
@@ -249,7 +294,7 @@ def test_scores_that_training_drove_apart_end_the_training(grouped, apart):
 def test_a_budget_of_nothing_or_everything_leaves_log_loss(classes, grouped, k, rng):
     x, y, w, groups = rows(rng, 20, classes, grouped, weighted=True)
     loss = BudgetLogLoss(k)
-    truth = slow(y, x, w, groups, k=k, guard=100.0)
+    truth = slow(y, x, w, groups, k=k, guard=50.0)
     gradient, hessian, _ = loss.boosting_step(y, x, w, None, groups)
     np.testing.assert_allclose(gradient, truth.boosting_gradient, rtol=1e-5, atol=1e-6)
     if classes == 1 and not grouped:
@@ -258,7 +303,7 @@ def test_a_budget_of_nothing_or_everything_leaves_log_loss(classes, grouped, k, 
         np.testing.assert_allclose(hessian, expected[1], rtol=1e-5)
 
 
-def test_one_row_ties_and_groups_of_one_class(rng):
+def test_small_one_row_ties_and_groups_of_one_class(rng):
     assert BudgetLogLoss(k=1).gradient([1], [0.3]) == pytest.approx([1.05 * (expit(0.3) - 1)])
     x, y = np.repeat([0.5, -0.5], 10), np.arange(20) % 2
     gradient = BudgetLogLoss(3, guard=0).gradient(y, x)
@@ -373,7 +418,7 @@ def test_repr_and_parameters(loss):
 def test_by_name_with_defaults():
     loss = get_loss("budget-log-loss", k=0.1)
     assert type(loss) is BudgetLogLoss
-    assert (loss.k, loss.width, loss.floor, loss.guard) == (0.1, 0.5, 0.05, 100.0)
+    assert (loss.k, loss.width, loss.floor, loss.guard) == (0.1, 0.5, 0.05, 50.0)
     for name, wrong in [
         ("width", 0.0), ("width", 1e-7), ("width", 1e7), ("width", "1"), ("floor", 0.0), ("floor", 1.5),
         ("guard", -1.0), ("guard", True), ("guard", np.inf), ("k", -1),

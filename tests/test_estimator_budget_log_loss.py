@@ -92,7 +92,7 @@ def test_it_is_calibrated_near_the_cut() -> None:
 @BOOSTERS
 def test_the_estimators_k_reaches_it_and_settings_of_other_losses_do_not(booster: str) -> None:
     loss = HSClassifier(small(booster), loss="budget-log-loss", k=9).fit(X, Y).objective_.loss
-    assert repr(loss) == "BudgetLogLoss(k=9, width=0.5, floor=0.05, guard=100.0)"
+    assert repr(loss) == "BudgetLogLoss(k=9, width=0.5, floor=0.05, guard=50.0)"
     with pytest.raises(ValueError, match=r"pass HSClassifier\(k=3\) and a loss without k"):
         HSClassifier(small(booster), loss=BudgetLogLoss(k=3)).fit(X, Y)
 
