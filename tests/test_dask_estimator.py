@@ -98,6 +98,7 @@ def test_it_is_hsclassifier_with_rows_elsewhere(case: str, frames: bool, client:
     np.testing.assert_allclose(decided.compute(), here.decision_function(local_X), atol=1e-4)
     assert model.n_features_in_ == 4
     assert hasattr(model, "feature_names_in_") == frames
+    assert hasattr(model, "predict_proba") == hasattr(here, "predict_proba")
 
     # Whatever rounding did to the trees: the thresholds are the hard cuts of these trees' scores, to the last bit.
     local = model.to_local()
