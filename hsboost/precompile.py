@@ -17,11 +17,16 @@ from hsboost._kernels._compile import PARALLEL_FROM
 from hsboost._solver.problems import REGULARIZATIONS
 from hsboost._solver.segments import Segments
 from hsboost._workers.communicator import Workers
-from hsboost.losses import HypersimplexLoss, HypersimplexSmoothFYLoss, HypersimplexSmoothLoss
+from hsboost.losses import BudgetLogLoss, HypersimplexLoss, HypersimplexSmoothFYLoss, HypersimplexSmoothLoss
 from hsboost.projection import project_hypersimplex
 
 #: The losses whose rounds reach different kernels.
-_LOSSES = {"": HypersimplexLoss, "smooth ": HypersimplexSmoothLoss, "smooth convex ": HypersimplexSmoothFYLoss}
+_LOSSES = {
+    "": HypersimplexLoss,
+    "smooth ": HypersimplexSmoothLoss,
+    "smooth convex ": HypersimplexSmoothFYLoss,
+    "tailored ": BudgetLogLoss,
+}
 
 
 def precompile(report: Callable[[str], object] | None = None) -> None:

@@ -238,6 +238,7 @@ DEFINITIONS = [
     (METHOD, "The Fenchel-Young loss [4]"),
     (METHOD, "With an entropy in place of the squared norm [6]"),
     (METHOD, "is the Fenchel-Young loss [4] of the entropy"),
+    (METHOD, "weighs log loss with it [7]"),
     (DATASETS, "A tree treats numbers as ordered: 17 lies between 16 and 18."),
     (DISTRIBUTED, "among the best 5 %"),
     (GPU, "3. The solver is the same as on"),

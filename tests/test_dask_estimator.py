@@ -70,6 +70,8 @@ CASES: dict[str, tuple[int, tuple[str, ...], dict[str, Any]]] = {
     "count, class weights": (2, (), {"k": 40, "class_weight": {"yes": 2.0}}),
     "convex sibling, balanced": (2, (), {"k": 0.1, "loss": "hypersimplex-fy", "class_weight": "balanced"}),
     "smooth, groups": (2, ("groups",), {"k": 0.1, "loss": "hypersimplex-smooth"}),
+    "log loss near a cut": (2, ("sample_weight",), {"k": 0.1, "loss": "budget-log-loss"}),
+    "log loss near the groups' cuts": (2, ("groups",), {"k": 0.1, "loss": "budget-log-loss"}),
     "additive loss with a start": (2, ("sample_weight",), {"k": 0.1, "loss": "log-loss"}),
     "classes": (3, ("sample_weight",), {"k": {"ant": 0.1, "bee": None, "cat": 0.3}}),
     "groups": (2, ("groups",), {"k": {"north": 5, "south": 0.2, "west": None}}),
@@ -97,6 +99,7 @@ def test_it_is_hsclassifier_with_rows_elsewhere(case: str, frames: bool, client:
     np.testing.assert_allclose(decided.compute(), here.decision_function(local_X), atol=1e-4)
     assert model.n_features_in_ == 4
     assert hasattr(model, "feature_names_in_") == frames
+    assert hasattr(model, "predict_proba") == hasattr(here, "predict_proba")
 
     # Whatever rounding did to the trees: the thresholds are the hard cuts of these trees' scores, to the last bit.
     local = model.to_local()

@@ -60,6 +60,9 @@ CALLS: dict[str, Callable[[Path], Any]] = {
     ).fit(X, Y),
     "soft_threshold_ exists after training": lambda _: HypersimplexObjective().soft_threshold_,
     "raw scores of the HyperSimplex loss are not probabilities": lambda _: quick().fit(X, Y).predict_proba(X),
+    "raw scores of groups (log-odds up to a constant of each) are not probabilities": lambda _: (
+        quick(loss="budget-log-loss").fit(X, Y, groups=HALVES).predict_proba(X)
+    ),
     "calibration_fraction=… leaves a class without rows": lambda _: quick(calibration="sigmoid").fit(
         X, (np.arange(120) == 0).astype(int)
     ),

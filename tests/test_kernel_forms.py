@@ -20,7 +20,7 @@ from hsboost._kernels.columns import transpose
 from hsboost._kernels.entropic_search import settle as settle_entropic
 from hsboost._kernels.settle import settle
 from hsboost._solver.segments import Segments
-from hsboost.losses import HypersimplexSmoothFYLoss, HypersimplexSmoothLoss, get_loss
+from hsboost.losses import BudgetLogLoss, HypersimplexSmoothFYLoss, HypersimplexSmoothLoss, get_loss
 
 pytestmark = pytest.mark.truth
 
@@ -137,7 +137,7 @@ def uses(kind: Kind, folder: Path, dtype: Any) -> Iterator[Any]:
         yield project_hypersimplex(a(x), 20, sample_weight=weight(), method="pav").values
         for groups in (GROUPS, SHUFFLED):
             yield project_hypersimplex(a(x), 2, sample_weight=weight(), groups=a(groups)).values
-        for kind_of_loss in (HypersimplexLoss, HypersimplexSmoothLoss, HypersimplexSmoothFYLoss):
+        for kind_of_loss in (HypersimplexLoss, HypersimplexSmoothLoss, HypersimplexSmoothFYLoss, BudgetLogLoss):
             loss = kind_of_loss(k=20)
             yield loss.loss(a(LABELS), a(x), weight())
             yield from loss.gradient_hessian(a(LABELS), a(x), weight())

@@ -144,7 +144,7 @@ def test_the_disk_cache_keeps_serial_and_threaded_forms_apart(first, tmp_path):
 
 def test_kernels_run_without_the_compiler():
     """The kernels are Python: what a debugger and a coverage tool see is what users run."""
-    names = ["projection", "losses", "threshold", "entropic", "entropic_losses"]
+    names = ["projection", "losses", "threshold", "entropic", "entropic_losses", "budget_log_loss"]
     files = [f"tests/test_{name}.py" for name in names]
     options = ["-q", "-x", "-k", "small", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = in_a_new_process("-m", "pytest", *files, *options, NUMBA_DISABLE_JIT="1", HYPOTHESIS_PROFILE="few")

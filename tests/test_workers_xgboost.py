@@ -15,6 +15,8 @@ JOBS = {
     "convex": Job(loss="hypersimplex-fy"),
     "log loss": Job(loss="log-loss"),
     "softmax": Job(loss="log-loss", classes=3),
+    "log loss near a cut": Job(loss="budget-log-loss", k=0.2, weighted=True),
+    "log loss near the groups' cuts": Job(loss="budget-log-loss", k=0.2, groups=6),
 }
 SHARES = {"even": (0.5, 0.5), "empty": (0.7, 0.0, 0.3), "four": (0.1, 0.4, 0.2, 0.3)}
 

@@ -25,10 +25,11 @@ from hsboost.estimators._boosters import named
 
 
 def _has_probabilities(self: DaskPredictor) -> bool:
-    if self.calibration is None and not self._blank()._own_probabilities():
+    grouped = hasattr(vars(self).get("local_"), "group_thresholds_")
+    if self.calibration is None and not self._blank()._own_probabilities(grouped):
         raise AttributeError(
-            "raw scores of the HyperSimplex loss are not probabilities; pass calibration='sigmoid' or 'isotonic' to "
-            "DaskHSClassifier, and fit an eval_set, on whose rows they are fitted"
+            f"raw scores of {self._blank()._scored()} are not probabilities; pass calibration='sigmoid' or 'isotonic' "
+            "to DaskHSClassifier, and fit an eval_set, on whose rows they are fitted"
         )
     return True
 

@@ -50,7 +50,8 @@ class HSClassifier(Predictor):
         losses do not see a constant, and the focal and exact ones start from ``base_score``.
     loss : str or Loss, default "hypersimplex"
         A name of :data:`hsboost.losses.LOSSES` (``"hypersimplex-fy"`` is the convex sibling, ``"hypersimplex-smooth"``
-        the smooth one, ``"log-loss"`` the usual rival), or a loss of your own settings.
+        the smooth one, ``"budget-log-loss"`` log loss near the cut, ``"log-loss"`` the usual rival), or a loss of your
+        own settings.
     k : None, int, float in (0, 1), or a mapping, default None
         How many rows to call positive in training. None: as many as are positive. int: a count of the rows passed to
         ``fit``, in units of weight; of all rows, or of a group, where there are fewer. float: a share of their weight.

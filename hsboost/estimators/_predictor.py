@@ -28,7 +28,7 @@ HYPERSIMPLEX = ("hypersimplex", "hypersimplex-fy", "hypersimplex-smooth", "hyper
 def _has_probabilities(self: Predictor) -> bool:
     if self.calibration is None and not self._own_probabilities():
         raise AttributeError(
-            "raw scores of the HyperSimplex loss are not probabilities; "
+            f"raw scores of {self._scored()} are not probabilities; "
             "pass calibration='sigmoid' or 'isotonic' to HSClassifier to have them fitted on held-out rows"
         )
     return True
@@ -283,6 +283,8 @@ class Predictor(ClassifierMixin, Storage):
         elif self.loss in HYPERSIMPLEX:
             floor = {} if self.hessian_floor is None else {"hessian_floor": self.hessian_floor}
             loss = get_loss(self.loss, k=k, temperature=self.temperature, hessian=self.hessian, **floor)
+        elif self.loss == "budget-log-loss":  # its scores are log-odds: temperature and curvature are not for choice
+            loss = get_loss(self.loss, k=k)
         else:
             loss = get_loss(self.loss)
         return loss
@@ -334,9 +336,17 @@ class Predictor(ClassifierMixin, Storage):
         """Whether ``classes_[0]`` is the positive one of two."""
         return self.classes_.size == 2 and bool(self.pos_label_ == self.classes_[0])
 
-    def _own_probabilities(self) -> bool:
-        """Whether the loss says what probability a score stands for."""
-        return self._loss(None).probabilities(np.zeros(1)) is not None
+    def _own_probabilities(self, grouped: bool = False) -> bool:
+        """Whether the loss says what probability a score stands for: of groups only where it is a sum over rows."""
+        loss = self._loss(None)
+        if loss.has_budget and (grouped or hasattr(self, "group_thresholds_")):
+            return False
+        return loss.probabilities(np.zeros(1)) is not None
+
+    def _scored(self) -> str:
+        """What has scores that are no probabilities, for errors."""
+        known = self._loss(None).probabilities(np.zeros(1)) is not None
+        return "groups (log-odds up to a constant of each)" if known else "the HyperSimplex loss"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

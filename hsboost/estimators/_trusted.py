@@ -10,6 +10,7 @@ SKOPS_TRUSTED = [
     "hsboost.estimators._classifier.HSClassifier",
     "hsboost.estimators._guarded.LGBMClassifier",
     "hsboost.estimators._guarded.XGBClassifier",
+    "hsboost.losses.budget_log_loss.BudgetLogLoss",
     "hsboost.losses.exact.ExactLoss",
     "hsboost.losses.focal.FocalLoss",
     "hsboost.losses.hypersimplex.HypersimplexLoss",

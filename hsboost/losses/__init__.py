@@ -1,6 +1,7 @@
 """Losses of one interface: ``loss``, ``gradient``, ``gradient_hessian`` (y_true, raw_prediction, sample_weight)."""
 
 from hsboost.losses._base import Loss
+from hsboost.losses.budget_log_loss import BudgetLogLoss
 from hsboost.losses.exact import ExactLoss
 from hsboost.losses.focal import FocalLoss
 from hsboost.losses.hypersimplex import HypersimplexLoss
@@ -13,6 +14,7 @@ from hsboost.losses.simplex import EntmaxLoss, SoftmaxLoss, SparsemaxLoss, entma
 
 __all__ = [
     "LOSSES",
+    "BudgetLogLoss",
     "EntmaxLoss",
     "ExactLoss",
     "FocalLoss",

@@ -124,7 +124,9 @@ def step(
         if last is None and not slopes.convex:
             warn_if_all(mass, total)
         guess = None if last is None else last.meeting.guess
-        where, sums, guess = loss.passes.solve_over_workers(workers, own.rows, mass, total, loss.temperature, guess)
+        where, sums, guess = loss.passes.solve_over_workers(
+            workers, own.rows, mass, total, positive, loss.temperature, guess
+        )
         stamp = _new_stamp(workers) if last is None else _next_stamp(last.meeting.stamp)
         n = own.rows.problems.segments.n
         gradient, hessian = outputs((n,) if here.classes == 1 else (n, here.classes), gradient_out, hessian_out)

@@ -30,12 +30,12 @@ def checks_along(rows: Rows) -> bool:
     return rows.y.dtype == np.float32
 
 
-def sums(rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray) -> Sums | None:
+def sums(rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray, kept: Any = None) -> Sums | None:
     """4 Σ w d, Σ w d r and Σ w d² of every problem; the same pass compares Σ w (G,) and Σ w y (C, G)."""
     s, x, w = rows.problems
     found: list[tuple[float, ...]] = []
     for c, y in enumerate(rows.y):
-        out = np.empty((total.size, 7))
+        out = np.zeros((total.size, 7))  # a worker may lack rows of every small group
         if s.small_rows:
             at = where.row(c)
             segment_kernels.segment_residuals_and_labels(
@@ -142,7 +142,13 @@ def write(
 
 
 def solve_over_workers(
-    workers: Workers, rows: Rows, mass: np.ndarray, total: np.ndarray, temperature: float, guess: Any
+    workers: Workers,
+    rows: Rows,
+    mass: np.ndarray,
+    total: np.ndarray,
+    positive: np.ndarray,
+    temperature: float,
+    guess: Any,
 ) -> Solved:
     """The projections of all workers' rows, all problems in the same calls; one more for the derivatives' sums."""
     weights = np.broadcast_to(total, mass.shape).ravel()

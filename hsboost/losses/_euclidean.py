@@ -79,7 +79,7 @@ def conjugate(rows: Rows, where: Multipliers, mass: np.ndarray, total: np.ndarra
     return float("inf") if value != value else value
 
 
-def sums(rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray) -> Sums | None:
+def sums(rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray, kept: Any = None) -> Sums | None:
     """The sums behind the derivatives, unless a group is small; the same pass compares Σ w (G,) and Σ w y (C, G)."""
     if not checks_along(rows):
         return None
@@ -139,7 +139,13 @@ def write(
 
 
 def solve_over_workers(
-    workers: Workers, rows: Rows, mass: np.ndarray, total: np.ndarray, temperature: float, guess: Any
+    workers: Workers,
+    rows: Rows,
+    mass: np.ndarray,
+    total: np.ndarray,
+    positive: np.ndarray,
+    temperature: float,
+    guess: Any,
 ) -> Solved:
     """The projections of all workers' rows, all problems in the same few calls."""
     weights = np.broadcast_to(total, mass.shape).ravel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -44,8 +44,9 @@ class Sums(NamedTuple):
     """What a pass over all rows finds for the derivatives, per problem, (C, G).
 
     Euclidean: ``active`` and ``residual`` are Σ w and Σ w r of the active rows. Entropic: 4 Σ w d (a row with ŷ = 1/2
-    counts whole), Σ w d r, and ``square`` is Σ w d². ``total`` (G,) and ``positive`` are Σ w and Σ w y as this pass
-    adds them up, and ``known`` says whether these are what was expected, and no label or weight is wrong.
+    counts whole), Σ w d r, and ``square`` is Σ w d². Tailored: 4 Σ w d, Σ w d y and Σ w d². ``total`` (G,) and
+    ``positive`` are Σ w and Σ w y as this pass adds them up, and ``known`` says whether these are what was expected,
+    and no label or weight is wrong. ``kept`` is what the same pass of the next round may start from.
     """
 
     active: np.ndarray
@@ -54,6 +55,7 @@ class Sums(NamedTuple):
     total: np.ndarray | None = None
     positive: np.ndarray | None = None
     known: bool = True
+    kept: Any = None
 
 
 class Solved(NamedTuple):
@@ -76,8 +78,13 @@ class Passes(Protocol):
         """Whether `sums` looks at labels and weights of these rows, too."""
         ...
 
-    def sums(self, rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray) -> Sums | None:
-        """The sums behind the derivatives; the same pass compares Σ w (G,) and Σ w y (C, G). None: `write` adds up."""
+    def sums(
+        self, rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray, kept: Any = None
+    ) -> Sums | None:
+        """The sums behind the derivatives; the same pass compares Σ w (G,) and Σ w y (C, G). None: `write` adds up.
+
+        ``kept`` is what the last round's sums left for these; it affects speed, never the result.
+        """
         ...
 
     def write(
@@ -107,8 +114,9 @@ class Passes(Protocol):
         rows: Rows,
         mass: np.ndarray,
         total: np.ndarray,
+        positive: np.ndarray,
         temperature: float,
-        guess: object,
+        guess: Any,
     ) -> Solved:
         """The projections of all workers' rows; ``guess`` is what the last round's gave, the same everywhere."""
         ...

@@ -72,7 +72,7 @@ class Rows(NamedTuple):
     def _sums(self) -> np.ndarray:
         """(Σ w, Σ w y, rows with a wrong label, rows with a wrong weight) of each problem: shape (4, C, G)."""
         s, w = self.problems.segments, self.problems.w
-        out = np.empty((len(self.y), 4, s.offsets.size - 1))
+        out = np.zeros((len(self.y), 4, s.offsets.size - 1))  # a worker may lack rows of every small group
         for y, sums in zip(self.y, out, strict=True):
             if s.small_rows:
                 segment_totals(s.small_rows, y, w, s.offsets, s.tasks, sums)

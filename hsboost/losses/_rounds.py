@@ -54,6 +54,8 @@ class Round(NamedTuple):
         Whether scores came with a column per class, and in groups.
     meeting : Any
         What the workers of a distributed training agreed on.
+    kept : Any
+        What the passes left for those of the next round.
     """
 
     where: Multipliers
@@ -68,6 +70,7 @@ class Round(NamedTuple):
     columns: bool = False
     grouped: bool = False
     meeting: Any = None
+    kept: Any = None
 
     @property
     def soft_threshold(self) -> Any:
@@ -104,14 +107,14 @@ def step(
     """Gradient and curvature in float32, in the shape of the scores, and the state for the next round."""
     last = state if isinstance(state, Round) and state.is_of(loss, x, segments) else None
     rows = Rows.of(x, y_true, w, segments)
-    start = None if last is None else last.where
+    start, kept = (None, None) if last is None else (last.where, last.kept)
     # Labels and weights rarely change between rounds: assume those of the last round, and check them in the pass.
     sums = None
     passes = loss.passes
     if last is not None and passes.checks_along(rows):
         mass, total, positive, rule, weight = last.mass, last.total, last.positive, last.rule, last.weight
         where = find(loss, rows, mass, total, start)
-        sums = passes.sums(rows, where, total, positive)
+        sums = passes.sums(rows, where, total, positive, kept)
         sums = sums if sums is not None and sums.known else None
     if sums is None:
         rows, total, positive = rows.counted()
@@ -123,7 +126,7 @@ def step(
         check.check_resolution(mass, total, rows.problems.w, labels)
         check_learnable(loss.k, total, positive, mass)
         where = find(loss, rows, mass, total, start)
-        sums = passes.sums(rows, where, total, positive)
+        sums = passes.sums(rows, where, total, positive, kept)
     slopes = loss.boosting_slopes(weight)
     if last is None and not slopes.convex:
         warn_if_all(mass, total)
@@ -135,7 +138,8 @@ def step(
         mass = rule.masses(total, positive)
     offsets = rows.problems.segments.offsets
     columns, grouped = x.ndim == 2, segments is not None
-    ended = Round(where, total, positive, active, mass, weight, offsets, loss.k, rule, columns, grouped)
+    kept = None if sums is None else sums.kept
+    ended = Round(where, total, positive, active, mass, weight, offsets, loss.k, rule, columns, grouped, kept=kept)
     return gradient, hessian, ended
 
 

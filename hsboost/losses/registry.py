@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hsboost.losses._base import Loss
+from hsboost.losses.budget_log_loss import BudgetLogLoss
 from hsboost.losses.exact import ExactLoss
 from hsboost.losses.focal import FocalLoss
 from hsboost.losses.hypersimplex import HypersimplexLoss
@@ -25,6 +26,7 @@ LOSSES: Mapping[str, Callable[..., Loss]] = MappingProxyType(
         "hypersimplex-fy": HypersimplexFYLoss,
         "hypersimplex-smooth": HypersimplexSmoothLoss,
         "hypersimplex-smooth-fy": HypersimplexSmoothFYLoss,
+        "budget-log-loss": BudgetLogLoss,
         "exact": ExactLoss,
         "log-loss": SoftmaxLoss,
         "softmax": SoftmaxLoss,
