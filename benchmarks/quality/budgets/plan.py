@@ -81,12 +81,13 @@ SMOKE = (
 MIDDLE = (
     Block("nycflights13", TIME, "100x8", ("0.01", "0.05")),
     Block("flights3m", TIME, "100x31", ("0.01", "0.05"), rows=MANY),
-    Block("nycflights13", TIME, "100x31", ("0.01", "0.05")),
-    Block("flights3m", TIME, "100x8", ("0.01", "0.05"), rows=MANY),
-    Block("nycflights13", TIME, "100x8", ("0.05",), "xgboost"),
-    Block("nycflights13", GROUPS, "30x6", ("0.1",), judged=GROUP),
-    Block("nycflights13", GROUPS, "100x8", ("0.1",), judged=GROUP),
     Block("nycflights13", RANDOM, "100x8", ("0.01", "0.05")),
+    Block("nycflights13", GROUPS, "30x6", ("0.1",), judged=GROUP),
+    Block("flights3m", TIME, "100x8", ("0.01", "0.05"), rows=MANY),
+    Block("nycflights13", GROUPS, "100x8", ("0.1",), judged=GROUP),
+    Block("nycflights13", RANDOM, "100x31", ("0.01", "0.05")),
+    Block("nycflights13", TIME, "100x8", ("0.05",), "xgboost"),
+    Block("nycflights13", TIME, "100x31", ("0.01", "0.05")),
 )
 
 

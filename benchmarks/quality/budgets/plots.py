@@ -79,7 +79,7 @@ def gains(cells: Cells) -> Figure:
         )
     legend_below(figure, grid[0], 3)
     headline(
-        figure, "Precision at k minus tuned log loss’s, 95 % intervals (this package's losses at their defaults)", 10
+        figure, "Precision at k minus tuned log loss's, 95 % intervals (this package's losses at their defaults)", 10
     )
     return figure
 
@@ -112,7 +112,7 @@ def growth(cells: Cells, series: list[tuple[Cell, list[Cell]]]) -> Figure:
                 label=method.label,
             )
     legend_below(figure, grid.flat[0], 3)
-    headline(figure, "Precision at k minus tuned log loss’s, by rows", 10)
+    headline(figure, "Precision at k minus tuned log loss's, by rows", 10)
     return figure
 
 

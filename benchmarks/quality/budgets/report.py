@@ -100,7 +100,7 @@ class BudgetsReport(Report):
             return show
 
         columns: list[Column[tuple[Method, str]]] = [
-            Column("method", lambda line: Entry(f"{line[0].label}, {line[1]}", brief=f"{line[0].brief} {line[1][:4]}"))
+            Column("method", lambda line: Entry(f"{line[0].label}, {line[1]}", brief=f"{line[0].brief} {line[1]}"))
         ]
         columns += [Column(f"against {label}, tuned", tally(base), label) for base, label in bases]
         words = "group by group" if judged == GROUP else "all rows together"
