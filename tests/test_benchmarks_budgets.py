@@ -288,6 +288,33 @@ def test_lightgbm_refuses_long_queries_and_the_record_says_so(monkeypatch: pytes
         prepared.run(training, TREES["30x6"])
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (train.Refused("refuses long queries"), "refuses long queries"),
+        (ValueError("k must be"), "failed: ValueError: k must be"),
+        (FloatingPointError("not finite"), "failed: FloatingPointError: not finite"),
+    ],
+)
+def test_a_training_that_fails_is_recorded_and_ends_nothing(
+    error: Exception, reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = train.Prepared.run
+
+    def fails(self: Any, training: Training, size: Any) -> Any:
+        if training.loss == "hypersimplex":
+            raise error
+        return real(self, training, size)
+
+    monkeypatch.setattr(plan, "SMOKE", SMALL[:1])
+    monkeypatch.setitem(TREES, "30x6", replace(TREES["30x6"], rounds=2))
+    monkeypatch.setattr(train.Prepared, "run", fails)
+    assert command("budgets", tmp_path, "--scope", "smoke", "--test-rows", "2000", "--threads", "1").exit_code == 0
+    found = {(one["training"], one["refused"]) for one in records(tmp_path) if one["refused"]}
+    assert ("hypersimplex k=0.05", reason) in found
+    assert f"lightgbm, HyperSimplex, on adult: {reason}." in (tmp_path / "table.md").read_text(encoding="utf-8")
+
+
 def test_searched_trees_are_the_same_for_every_loss_and_begin_with_the_usual_ones() -> None:
     first = train.tree_settings(0)
     assert (first["learning_rate"], first["num_leaves"], first["min_data_in_leaf"]) == (0.1, 31, 20)
@@ -353,6 +380,43 @@ def test_differences_are_the_corrected_resampled_t_test() -> None:
     against = Cells(runs, 0).compare(CELL, (BASELINE, TUNED), ("hypersimplex", TUNED))
     assert against is not None
     assert against.verdict == -1
+
+
+def test_growth_and_refusals_are_in_the_report(tmp_path: Path) -> None:
+    runs = []
+    for rows, gain in ((10_000, 0.01), (100_000, 0.05), (0, 0.09)):
+        for number in (0, 1, 2):
+            facts = {"rows": {"train": 3 * (rows or 10**6) // 4, "valid": (rows or 10**6) // 4}, "ratio": 0.25}
+            both = trained(BASELINE, number, [1.0, 0, 0, 0], [0.5 + number / 100, 0, 0, 0])
+            both += trained("hypersimplex", number, [1.0, 0, 0, 0], [0.5 + gain + number / 90, 0, 0, 0])
+            both += trained("hypersimplex-smooth", number, [1.0, 0, 0, 0], [0.5, 0, 0, 0])
+            runs += [one | {"dataset": "flights3m", "split": TIME, "rows": rows, "data": facts} for one in both]
+            refused = made("focal gamma=2", number, 0, 0, figures=None, refused="refuses it")
+            runs += [refused | {"dataset": "flights3m", "split": TIME, "rows": rows, "data": facts}]
+            runs += [
+                made(f"focal gamma={gamma:g}", number, 0, 0)
+                | {"dataset": "flights3m", "split": TIME, "rows": rows, "data": facts}
+                for gamma in (1.0, 0.5, 4.0)
+            ]
+    shared = {"settings": {"trials": 6, "folds": 5, "threads": 2}, "versions": {}, "trees": {}, "cpu": "none"}
+    place = {"hardware": {"memory_gib": 1, "system": "none"}, "commit": None}
+    made_report = report.BudgetsReport(shared | {"openmp_wait_policy": None}, place, runs, BudgetsRequest())
+    text = made_report.to_markdown()
+    assert "flights3m leaks: its time is the actual departure" in text
+    assert "lightgbm, focal, on flights3m: refuses it." in text
+    (line,) = (
+        one
+        for one in text.splitlines()
+        if one.startswith("| flights3m (leaks), time | 100x8, lightgbm | 5% | HyperSimplex | 1e5")
+    )
+    assert "| **+0.051 (" in line
+    assert [cell.rows for cell in made_report.growths()[0][1]] == [10_000, 100_000, 0]
+    # The cells of 100,000 rows and more: both are won.
+    assert "| HyperSimplex, defaults | +2 −0 of 2 (2, 0) |" in text
+    met = {one.claim: one.verdict for one in made_report.requirements()}
+    assert met["share of cells above tuned log loss"] == "met"
+    assert met["share of cells above tuned weighted log loss"] == "not measured"
+    assert made_report.draw(tmp_path) == ["cells.csv", "gains.png", "growth.png"]
 
 
 def test_an_unfinished_method_counts_in_the_splits_that_are_complete() -> None:

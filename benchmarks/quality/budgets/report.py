@@ -210,7 +210,7 @@ class BudgetsReport(Report):
 
     def _refusals(self) -> list[str]:
         reasons = {
-            f"{cell.booster}'s {methods()[name].label} on {cell.dataset}: {reason}."
+            f"{cell.booster}, {methods()[name].label}, on {cell.dataset}: {' '.join(reason.split())[:200]}."
             for cell, refusals in self.cells.refused.items()
             for name, reason in refusals.items()
         }

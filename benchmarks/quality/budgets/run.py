@@ -69,9 +69,11 @@ class Runs:
                 prepared.warm_up(training, WARM_UP_ROUNDS)  # compilation is no loss's training time
                 self.warmed.add(kind)
             return record | prepared.run(training, TREES[key.trees])
-        except Refused as reason:
+        except (Refused, ValueError, FloatingPointError, _lightgbm_error()) as error:
+            # One training must not end a run of days; the report names it.
+            reason = str(error) if isinstance(error, Refused) else f"failed: {type(error).__name__}: {error}"
             nothing = {"seconds": None, "processor_seconds": None, "figures": None}
-            return record | nothing | {"refused": str(reason)}
+            return record | nothing | {"refused": reason}
 
     @staticmethod
     def _check_same_data(key: Key, fold: tables.Fold, store: RunStore[Key]) -> None:
@@ -82,6 +84,14 @@ class Runs:
                     f"--out: {store.path} holds runs on other rows of {key.dataset!r}: the data have changed; use "
                     "--fresh to start over, or choose another --out"
                 )
+
+
+def _lightgbm_error() -> type[Exception]:
+    """LightGBM's own kind of error; XGBoost's is a ValueError."""
+    from lightgbm.basic import LightGBMError
+
+    found: type[Exception] = LightGBMError
+    return found
 
 
 BENCHMARK = Benchmark(key_of, FIELDS, prepare, BudgetsReport)
