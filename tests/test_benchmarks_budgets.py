@@ -179,6 +179,14 @@ def test_options_are_checked(options: dict[str, Any], message: str) -> None:
     assert str(error.value) == message
 
 
+def test_the_confirming_run_is_planned_without_its_data(tmp_path: Path) -> None:
+    made_plan = plan.make_plan(BudgetsRequest(scope="confirm", packages=tmp_path, threads=1))
+    assert {block.dataset for block in made_plan.blocks} == set(confirming.CONFIRMING)
+    assert made_plan.settings.folds == 5
+    keys = made_plan.keys()
+    assert {key.trees for key in keys if key.dataset == "employment_ma"} == {"100x8", "100x31", "500x31"}
+
+
 def test_a_set_that_is_not_at_hand_is_an_error_when_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"--datasets: 'flights3m' is not at hand; fetch it.*--data-dir"):
         plan.make_plan(BudgetsRequest(scope="middle", datasets="flights3m", data_dir=tmp_path, threads=1))
@@ -359,6 +367,20 @@ def test_validation_chooses_and_defaults_are_the_first_trial() -> None:
     assert found.rows(CELL) == 120_000
     assert found.large(CELL)
     assert found.time_ratio(CELL, "hypersimplex") == 1.0
+
+
+def test_time_is_compared_by_ratio_with_an_interval() -> None:
+    runs = []
+    for number, factor in enumerate((2.0, 2.0, 4.0)):
+        runs += trained(BASELINE, number, [1.0, 0, 0, 0], [0.5, 0, 0, 0])
+        slow = trained("hypersimplex", number, [1.0, 0, 0, 0], [0.5, 0, 0, 0])
+        runs += [one | {"processor_seconds": 2.0 * factor} for one in slow]
+    found = Cells(runs, 0).time(CELL, "hypersimplex")
+    assert found is not None
+    mean, low, high = found
+    assert mean == pytest.approx(16.0 ** (1 / 3))
+    assert low * high == pytest.approx(mean**2)
+    assert low < 2.0 < 4.0 < high
 
 
 def test_differences_are_the_corrected_resampled_t_test() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, NamedTuple
 
 from benchmarks.quality.budgets.methods import BASELINE, Method, methods
@@ -159,14 +158,23 @@ class Cells:
             found[cell] = Compared(one.difference, one.ours, one.base, one.splits, p)
         return found
 
-    def time_ratio(self, cell: Cell, method: str, base: str = BASELINE) -> float | None:
-        """Processor time of training at the defaults, over another method's: the median over splits."""
+    def time(self, cell: Cell, method: str, base: str = BASELINE) -> tuple[float, float, float] | None:
+        """Processor time of training at the defaults over another method's: geometric mean and interval of 95 %."""
         own, other = self.figures(cell, method, DEFAULTS), self.figures(cell, base, DEFAULTS)
-        ratios = [
-            own[fold]["run"]["processor_seconds"] / max(other[fold]["run"]["processor_seconds"], 1e-3)
-            for fold in own.keys() & other.keys()
-        ]
-        return median(ratios) if ratios else None
+        both = sorted(own.keys() & other.keys())
+        if not both:
+            return None
+        ours, against = (
+            [math.log(max(one[fold]["run"]["processor_seconds"], 1e-3)) for fold in both] for one in (own, other)
+        )
+        found = difference(ours, against, sum(own[fold]["run"]["data"]["ratio"] for fold in both) / len(both))
+        low, high = found.interval(CONFIDENCE)
+        return math.exp(found.mean), math.exp(low), math.exp(high)
+
+    def time_ratio(self, cell: Cell, method: str, base: str = BASELINE) -> float | None:
+        """The mean of `time`."""
+        found = self.time(cell, method, base)
+        return None if found is None else found[0]
 
 
 def _order(cell: Cell) -> tuple[Any, ...]:

@@ -28,8 +28,10 @@ def rows(cells: Cells) -> list[dict[str, Any]]:
                 for variant in (DEFAULTS, TUNED):
                     row: dict[str, Any] = cell._asdict() | {
                         "rows_seen": cells.rows(cell), "method": method.name, "variant": variant, "rival": base,
-                        "time_ratio": cells.time_ratio(cell, method.name, base),
                     }  # fmt: skip
+                    times = cells.time(cell, method.name, base) or (math.nan,) * 3
+                    for name, value in zip(("time_ratio", "time_low", "time_high"), times, strict=True):
+                        row[name] = None if math.isnan(value) else value
                     for metric in METRICS:
                         compared = cells.compare(cell, (method.name, variant), (base, TUNED), metric)
                         if compared is None:
