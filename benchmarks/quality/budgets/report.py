@@ -24,7 +24,7 @@ class BudgetsReport(Report):
 
     facts = ("settings", "trees", "versions")
     picture = ("gains.png", "Precision at k minus tuned log loss's, with 95 % intervals, in every cell")
-    closing = "Gains in points (hundredths of precision) over tuned log loss; * significant. table.md has intervals."
+    closing = "Gains in points (hundredths of precision) over tuned log loss; * significant, ! leaks. Intervals: table.md."
 
     def gather(self) -> None:
         self.cells = Cells(self.records, self.shared["settings"]["trials"])
