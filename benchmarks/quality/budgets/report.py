@@ -24,7 +24,7 @@ class BudgetsReport(Report):
 
     facts = ("settings", "trees", "versions")
     picture = ("gains.png", "Precision at k minus tuned log loss's, with 95 % intervals, in every cell")
-    closing = "Gains in points (hundredths of precision) over tuned log loss; * significant, ! leaks. Intervals: table.md."
+    closing = "Gains in points (hundredths of precision) on tuned log loss; * significant, ! leaks. More: table.md."
 
     def gather(self) -> None:
         self.cells = Cells(self.records, self.shared["settings"]["trials"])
