@@ -60,10 +60,11 @@ class Cells:
     """Finished trainings, as cells with the figures of each method.
 
     A method counts in a split once all of its trials are there, so that each had equally many to choose from.
+    ``trials`` is their number where the trees are tuned, ``folds`` the number of splits of a finished cell.
     """
 
-    def __init__(self, records: Iterable[Record], trials: int) -> None:
-        self._trials = trials
+    def __init__(self, records: Iterable[Record], trials: int, folds: int) -> None:
+        self._trials, self._folds = trials, folds
         self._of: dict[tuple[Any, ...], dict[int, dict[str, Record]]] = {}
         self.refused: dict[Cell, dict[str, str]] = {}
         for record in records:  # a training whose loss was changed later is followed by its successor
@@ -149,11 +150,11 @@ class Cells:
     def compare_all(
         self, cells: Sequence[Cell], ours: tuple[str, str], base: tuple[str, str] = (BASELINE, TUNED)
     ) -> dict[Cell, Compared]:
-        """Precision in several cells, with Holm's correction for their number."""
+        """Precision in the cells that have all of their splits, with Holm's correction for their number."""
         found = {cell: one for cell in cells if (one := self.compare(cell, ours, base)) is not None}
-        known = [cell for cell, one in found.items() if not math.isnan(one.difference.p)]
-        adjusted = holm([found[cell].difference.p for cell in known]) if known else []
-        for cell, p in zip(known, adjusted, strict=True):
+        found = {cell: one for cell, one in found.items() if one.splits >= self._folds}
+        adjusted = holm([one.difference.p for one in found.values()]) if found else []
+        for cell, p in zip(list(found), adjusted, strict=True):
             one = found[cell]
             found[cell] = Compared(one.difference, one.ours, one.base, one.splits, p)
         return found

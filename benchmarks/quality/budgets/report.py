@@ -27,7 +27,8 @@ class BudgetsReport(Report):
     closing = "Gains in points (hundredths of precision) on tuned log loss; * significant, ! leaks. More: table.md."
 
     def gather(self) -> None:
-        self.cells = Cells(self.records, self.shared["settings"]["trials"])
+        settings = self.shared["settings"]
+        self.cells = Cells(self.records, settings["trials"], settings["folds"])
         self.title = f"Budgets: precision among the top k in {len(self.cells.cells)} cells"
 
     def of(self, judged: str) -> list[Cell]:
@@ -78,8 +79,7 @@ class BudgetsReport(Report):
             if found is None:
                 return NONE
             star = "*" if found.verdict else ""
-            low, high = found.interval
-            text = f"{found.difference.mean:+.3f}{star} ({low:+.3f} … {high:+.3f})"
+            text = f"{found.difference.mean:+.3f}{star} ({_interval(found)})"
             return Entry(text, found.verdict > 0, f"{100 * found.difference.mean:+.1f}{star}")
 
         return show
@@ -124,13 +124,9 @@ class BudgetsReport(Report):
         Line = tuple[Cell, Method, Compared]
 
         def interval(line: Line) -> Entry:
-            low, high = line[2].interval
-            text = f"{line[2].difference.mean:+.3f} ({low:+.3f} … {high:+.3f})"
-            return Entry(
-                text,
-                line[2].verdict > 0,
-                f"{100 * line[2].difference.mean:+.1f} ({100 * low:+.1f} … {100 * high:+.1f})",
-            )
+            found = line[2]
+            brief = f"{100 * found.difference.mean:+.1f} ({_interval(found, '{:+.1f}', 100)})"
+            return Entry(f"{found.difference.mean:+.3f} ({_interval(found)})", found.verdict > 0, brief)
 
         columns: list[Column[Line]] = [
             Column("data, split", lambda line: _place(line[0])),
@@ -201,7 +197,7 @@ class BudgetsReport(Report):
             "multiples of k.",
             "Differences are paired by split; intervals and * are of the corrected resampled t-test at "
             f"{CONFIDENCE:.0%} (Nadeau and Bengio), each cell by itself. Counts: + significantly above, − below; in "
-            "brackets the same with Holm's correction over the cells.",
+            "brackets the same with Holm's correction over the cells. Counts and targets are of cells with all splits.",
             "Time is processor time of training, of all threads, at the defaults. Splits: random rows, whole groups "
             "that are not in training, or the future (trained on all that was before).",
             *(f"{name} leaks: {KNOWN[name].leak}." for name in data if name in KNOWN and KNOWN[name].leak),
@@ -277,6 +273,13 @@ class Tally(NamedTuple):
             sum(one.verdict > 0 for one in strict),
             sum(one.verdict < 0 for one in strict),
         )
+
+
+def _interval(found: Compared, form: str = "{:+.3f}", scale: float = 1.0) -> str:
+    if found.splits < 2:
+        return "one split"
+    low, high = found.interval
+    return f"{form.format(scale * low)} … {form.format(scale * high)}"
 
 
 def _place(cell: Cell) -> Entry:
