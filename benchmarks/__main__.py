@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from benchmarks.calls.requests import KernelsRequest, LossesRequest
-from benchmarks.quality.requests import TabularRequest, VisionRequest
+from benchmarks.quality.requests import BudgetsRequest, TabularRequest, VisionRequest
 from benchmarks.suite import environment
 from benchmarks.suite.options import Request, command
 from benchmarks.trainings.requests import GpuRequest, OutOfCoreRequest, ScalingRequest, TrainingRequest
@@ -16,6 +16,7 @@ from benchmarks.trainings.requests import GpuRequest, OutOfCoreRequest, ScalingR
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 SUBJECTS: dict[str, type[Request]] = {
     "tabular": TabularRequest,
+    "budgets": BudgetsRequest,
     "kernels": KernelsRequest,
     "training": TrainingRequest,
     "losses": LossesRequest,

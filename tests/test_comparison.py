@@ -222,6 +222,7 @@ def test_losses_by_name_object_and_mapping(losses, names):
         (None, 0.5, [0, 1, 1, 1], {0: 0.5, 1: 1 / 6}),
         ({0: 4, 1: 0.2}, 0.5, [0, 0, 1, 1], {0: 2, 1: 0.1}),
         ({0: None, 1: 0}, 0.5, [0, 0, 1, 1], {0: 0.5, 1: 0}),
+        (None, 2.0, [0, 0, 1, 1], {0: _trials.NEARLY_ALL, 1: 0}),
     ],
 )
 def test_training_budgets(k, factor, codes, expected):
@@ -231,6 +232,7 @@ def test_training_budgets(k, factor, codes, expected):
         assert found.keys() == expected.keys()
         assert [type(value) for value in found.values()] == [type(value) for value in expected.values()]
         assert list(found.values()) == pytest.approx(list(expected.values()))
+        HypersimplexLoss(found)  # takes them
     else:
         assert type(found) is type(expected)
         assert found == (expected if expected is None else pytest.approx(expected))

@@ -1,4 +1,4 @@
-"""The options of the commands ``tabular`` and ``vision``."""
+"""The options of the commands ``tabular``, ``budgets`` and ``vision``."""
 
 from __future__ import annotations
 
@@ -75,6 +75,46 @@ class TabularRequest(Request):
     def folder(self) -> Path:
         """The folder of the report and the finished runs: one for each protocol unless --out is given."""
         return self.out or Path("results") / ("tabular" if self.protocol == "quick" else f"tabular-{self.protocol}")
+
+
+@dataclass(frozen=True)
+class BudgetsRequest(Request):
+    """Train for budgets: which loss finds more positives among the top k, of all rows or of each group?
+
+    Data sets, splits, trees, boosters, label noise and row counts are cells; each method gets equally many trials,
+    chosen on validation, judged on test. Writes table.md, cells.csv, results.json, plots and runs.jsonl into --out.
+    Every finished training is kept: the same command resumes where it stopped, and a larger scope goes on from a
+    smaller one.
+    """
+
+    module: ClassVar[str] = "benchmarks.quality.budgets.run"
+
+    scope: Annotated[
+        str,
+        typer.Option(
+            help="smoke: seconds. middle: the most telling cells, about 40 minutes on two cores. full: all of them, "
+            "days. confirm: the sets kept for the confirming run of docs/evidence/protocol.md."
+        ),
+    ] = "middle"
+    datasets: Annotated[str | None, typer.Option(help="Only these data sets of the scope, separated by commas.")] = None
+    boosters: Annotated[str | None, typer.Option(help="lightgbm, xgboost. Default: the scope's.")] = None
+    folds: Annotated[int | None, typer.Option(help="Splits of each cell. Default: 5 (smoke: 2).")] = None
+    trials: Annotated[int, typer.Option(help="Trials of each method where the trees are tuned.")] = 16
+    test_rows: Annotated[int, typer.Option(help="At most so many test rows of each split (0: all).")] = 200_000
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with published sets in NAME/. Default: see python -m datasets.")
+    ] = None
+    packages: Annotated[Path | None, typer.Option(help="confirm: the folder that pip install --target filled.")] = None
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the report and the finished runs. Default: results/budgets.")
+    ] = None
+    threads: Threads = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the report and the finished runs: one for scopes that share them."""
+        shared = self.scope in ("middle", "full")
+        return self.out or Path("results") / ("budgets" if shared else f"budgets-{self.scope}")
 
 
 @dataclass(frozen=True)

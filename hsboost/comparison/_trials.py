@@ -197,6 +197,6 @@ def _own_shares(positive: np.ndarray, weight: np.ndarray | None, codes: np.ndarr
 def _times(budget: Budget, factor: float) -> Budget:
     if isinstance(budget, float):
         # Half the way to all rows at most: training on all of them teaches nothing.
-        return min(budget * factor, 0.5 * (1.0 + budget))
+        return min(budget * factor, 0.5 * (1.0 + budget), NEARLY_ALL)
     assert budget is not None
     return max(round(budget * factor), min(budget, 1))
