@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from _docs_reports import (
+    API,
+    COMING_FROM,
     COMPARE,
     DATASETS,
     DISTRIBUTED,
     GPU,
     GUIDE,
+    INDEX,
     LOSSES,
     METHOD,
     PLOTS,
@@ -34,6 +37,7 @@ _BUILT_IN = "test_losses_built_in.py"
 
 #: (page, sentence, what vouches for it)
 VOUCHED = [
+    (INDEX, "Python 3.11 or newer", 'file: pyproject.toml | requires-python = ">=3.11"'),
     (README, "Python 3.11 or newer", 'file: pyproject.toml | requires-python = ">=3.11"'),
     (
         README,
@@ -148,6 +152,11 @@ VOUCHED = [
         _FIGURES,
     ),
     (
+        COMING_FROM,
+        "LightGBM takes 10,000 rows a query",
+        "test: test_docs_boosters.py::test_lightgbm_takes_ten_thousand_rows_a_query",
+    ),
+    (
         PROTOCOLS,
         "LightGBM takes 10,000 rows a query",
         "test: test_docs_boosters.py::test_lightgbm_takes_ten_thousand_rows_a_query",
@@ -212,6 +221,8 @@ VOUCHED = [
 
 #: Sentences that claim nothing measured: examples, definitions, headings.
 DEFINITIONS = [
+    (API, "The loss `EntmaxLoss` at α = 1.5"),
+    (INDEX, "200 calls a day, 5 % of the claims reviewed"),
     (COMPARE, "The flights that left New York in 2013"),
     (COMPARE, "a count for each group, as 20 calls a day"),
     (GUIDE, "for all of one of 50."),

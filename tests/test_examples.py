@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from _gallery import gallery
+from _docs_scripts import gallery
 from _versions import ignoring_others
 
 ROOT = Path(__file__).resolve().parents[1]

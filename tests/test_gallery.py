@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from _gallery import gallery
+from _docs_scripts import gallery
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,4 +1,4 @@
-"""docs/gallery.py as a module: the documentation's scripts lie in no package."""
+"""Scripts of docs/ as modules: they lie in no package."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 
-def load() -> Any:
-    place = Path(__file__).resolve().parents[1] / "docs" / "gallery.py"
-    spec = importlib.util.spec_from_file_location("_docs_gallery", place)
+def script(name: str) -> Any:
+    place = Path(__file__).resolve().parents[1] / "docs" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"_docs_{name}", place)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -17,4 +17,4 @@ def load() -> Any:
     return module
 
 
-gallery = load()
+gallery = script("gallery")
