@@ -75,6 +75,7 @@ def page(name: str, printed: str, made: str) -> str:
     printed = without_folders(printed)
     arguments = " ".join(SERVICES.get(name, ["--plot", f"{name}.png"]))
     install = f'pip install -e ".[{",".join(["bench", *filter(None, [EXTRAS.get(name)])])}]"'
+    made += " Times depend on the machine." if name in SERVICES and "Times" not in made else ""
     picture = "" if name in SERVICES else f"\n![{ALT[name]}](../img/gallery/{name}.png)\n"
     return f"""<!-- made by docs/gallery.py from examples/{name}.py -->
 
