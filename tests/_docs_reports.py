@@ -6,11 +6,12 @@ import json
 import math
 from functools import cache
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from typing import Any
 
 README, GUIDE, METHOD, LOSSES = "README.md", "docs/guide.md", "docs/method.md", "docs/losses.md"
 COMPARE = "docs/compare.md"
+API, COMING_FROM, INDEX = "docs/api.md", "docs/coming_from.md", "docs/index.md"
 DATASETS, DISTRIBUTED, GPU, PLOTS = "docs/datasets.md", "docs/distributed.md", "docs/gpu.md", "docs/plots.md"
 PROTOCOLS, SCALING, TORCH = "docs/protocols.md", "docs/scaling.md", "docs/torch.md"
 
@@ -199,3 +200,10 @@ def nodes(classes: int) -> float:
 
 def shipped_bytes() -> int:
     return sum(path.stat().st_size for path in (RESULTS.parents[1] / "datasets" / "shipped").glob("*.parquet"))
+
+
+def gap_at_the_top(name: str, key: str) -> tuple[float, float]:
+    """A method minus log loss in docs/results/top, mean and standard error over the splits."""
+    found = report("top")
+    gaps = [one[key] - base[key] for one, base in zip(found[name], found["log loss"], strict=True)]
+    return mean(gaps), stdev(gaps) / math.sqrt(len(gaps))

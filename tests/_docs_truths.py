@@ -6,6 +6,7 @@ import _docs_reports as reports
 import numpy as np
 from _docs_figures import default
 from _docs_reports import (
+    COMING_FROM,
     DATASETS,
     DISTRIBUTED,
     GUIDE,
@@ -18,6 +19,7 @@ from _docs_reports import (
     TEN,
     TORCH,
     fair_cases,
+    gap_at_the_top,
     vision,
 )  # fmt: skip
 from sklearn.datasets import load_diabetes
@@ -43,6 +45,23 @@ def truths() -> list[tuple[str, str, bool]]:
     ]
     band = reports.shares_in_the_band()
     few_rows = published.Recipe(published.EXPERIMENTS, 1, 1.0).step(248) / 0.1
+    budgets = ("top 0.01", "top 0.02", "top 0.05", "top 0.1")
+    lifted = [
+        gap_at_the_top(name, key)
+        for name in (
+            "positives × negatives/positives",
+            "positives × 10",
+            "undersampled to 1 : 1",
+            "oversampled to 1 : 1",
+        )
+        for key in budgets
+    ]
+    lowered = [gap_at_the_top("positives × 0.1", key) for key in budgets]
+    at_their_k = [
+        gap_at_the_top("HyperSimplex, k = 2 %", "top 0.02"),
+        gap_at_the_top("HyperSimplex, k = 5 %", "top 0.05"),
+    ]
+    daily = {name: gap_at_the_top(name, "every day's top") for name in reports.report("top")}
     step = published.Recipe(published.EXPERIMENTS, 1, 1.0).step(TEN)
     return [
         (
@@ -50,6 +69,29 @@ def truths() -> list[tuple[str, str, bool]]:
             "better than log loss outside noise in none, on any metric, and worse in one (AUC on Criteo's rows, "
             "XGBoost, as L2",
             fair_cases("hypersimplex", "better") == [] and fair["hypersimplex"] == fair["l2"] == on_criteo,
+        ),
+        (
+            COMING_FROM,
+            "no entry is above zero, and most are below by more than a standard error",
+            all(gap <= 0 for gap, _ in lifted) and sum(gap < -error for gap, error in lifted) > len(lifted) / 2,
+        ),
+        (COMING_FROM, "It bought nothing here;", all(gap <= 0 for gap, _ in lowered)),
+        (
+            COMING_FROM,
+            "level with log loss at the k it was trained with",
+            all(abs(gap) <= error for gap, error in at_their_k),
+        ),
+        (
+            COMING_FROM,
+            "ahead of log loss, by more than three standard errors, and no weight is",
+            {name for name, (gap, error) in daily.items() if gap > 0 and gap > 3 * error}
+            == {name for name in daily if "day" in name}
+            and all(gap <= 0 for name, (gap, _) in daily.items() if "positives" in name),
+        ),
+        (
+            COMING_FROM,
+            "Cut into random queries it was not better than log loss outside noise on the seven sets",
+            fair_cases("lambdarank", "better") == [],
         ),
         (README, "In one shape a rival is as fast", reports.fastest_rivals()[0].startswith("saturated/half")),
         (

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from _docs_scripts import gallery
 from _versions import ignoring_others
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]\d+)?")
 #: What each script must print, as regular expressions.
 PRINTS = {
     "compare_models": [r"^HyperSimplex +\d\d\.\d +\d\d\.\d +\d\d\.\d$", r"^LightGBM +\d", r"^XGBoost +\d"],
@@ -63,6 +67,33 @@ NEEDS = {
 GREETING = re.compile(r"^\[\d\d:\d\d:\d\d\] Task .* got rank \d+\n", re.MULTILINE)
 
 
+def check_page(name: str, printed: str) -> None:
+    """The page of the gallery shows what was printed: the same words, and nearly the same numbers.
+
+    Another processor adds up in another order and may turn a tied split, so a few numbers may differ a little. Those of
+    a service are times. With other boosters than the page names anything may differ.
+    """
+    shown, made = gallery.parts((gallery.PAGES / f"{name}.md").read_text(encoding="utf-8"))
+    if not all(f"{booster} {version(booster.lower())}," in made for booster in ("XGBoost", "LightGBM")):
+        return
+    printed = gallery.without_folders(printed)
+    again = f"run python docs/gallery.py {name}"
+    assert NUMBER.sub("#", " ".join(printed.split())) == NUMBER.sub("#", " ".join(shown.split())), again
+    if name not in SERVICES:
+        pairs = [(float(a), float(b)) for a, b in zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=True)]
+        assert sum(abs(a - b) / max(abs(a), abs(b), 1.0) for a, b in pairs) / len(pairs) < 0.03, again
+
+
+def keep(name: str, folder: Path, printed: str) -> None:
+    """Leave the output where CI builds the gallery from (docs/gallery.py --from FOLDER)."""
+    if os.environ.get("HSBOOST_GALLERY"):
+        target = Path(os.environ["HSBOOST_GALLERY"])
+        target.mkdir(parents=True, exist_ok=True)
+        (target / f"{name}.txt").write_text(printed, encoding="utf-8")
+        for picture in folder.glob(f"{name}.png"):
+            shutil.copy(picture, target)
+
+
 def test_every_script_is_tested_short_and_says_what_for() -> None:
     scripts = {path.stem: path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py")}
     assert scripts.keys() == PRINTS.keys() | SERVICES.keys()
@@ -92,16 +123,18 @@ def test_service(name: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     for pattern in printed:
         assert re.search(pattern, done.stdout, re.MULTILINE), f"{pattern!r} is not in:\n{done.stdout}"
+    check_page(name, done.stdout)
+    keep(name, tmp_path, done.stdout)
 
 
 @pytest.mark.parametrize("name", sorted(PRINTS))
 def test_script(name: str, tmp_path: Path) -> None:
     for module in NEEDS.get(name, ()):
         pytest.importorskip(module, reason=f"needs {module}")
-    picture = tmp_path / "picture.png"
+    picture = tmp_path / f"{name}.png"
     strict = ["-W", "error::UserWarning", *ignoring_others()]
     done = subprocess.run(
-        [sys.executable, *strict, str(EXAMPLES / f"{name}.py"), "--plot", str(picture)],
+        [sys.executable, *strict, str(EXAMPLES / f"{name}.py"), "--plot", picture.name],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -121,3 +154,5 @@ def test_script(name: str, tmp_path: Path) -> None:
         assert re.search(pattern, done.stdout, re.MULTILINE), f"{pattern!r} is not in:\n{done.stdout}"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 20_000
+    check_page(name, done.stdout)
+    keep(name, tmp_path, done.stdout)
