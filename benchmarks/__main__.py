@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from benchmarks.calls.requests import KernelsRequest, LossesRequest
-from benchmarks.quality.requests import TabularRequest, VisionRequest
+from benchmarks.quality.requests import TabularRequest, ThresholdsRequest, VisionRequest
 from benchmarks.suite import environment
 from benchmarks.suite.options import Request, command
 from benchmarks.trainings.requests import GpuRequest, OutOfCoreRequest, ScalingRequest, TrainingRequest
@@ -19,6 +19,7 @@ SUBJECTS: dict[str, type[Request]] = {
     "kernels": KernelsRequest,
     "training": TrainingRequest,
     "losses": LossesRequest,
+    "thresholds": ThresholdsRequest,
     "vision": VisionRequest,
     "scaling": ScalingRequest,
     "outofcore": OutOfCoreRequest,

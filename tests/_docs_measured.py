@@ -5,9 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import _docs_reports as reports
-from _docs_reports import README, SCALING, TEN, TORCH, memory, plain, ratio, seconds, times, training, vision, vision_p
+from _docs_reports import (
+    GUIDE,
+    README,
+    SCALING,
+    TEN,
+    TORCH,
+    memory,
+    plain,
+    ratio,
+    seconds,
+    times,
+    training,
+    vision,
+    vision_p,
+)
 
 from benchmarks.quality.tabular.plan import FAIR, QUICK
+from benchmarks.quality.thresholds import BUDGETS
 
 
 def measured() -> list[tuple[str, str, tuple[Any, ...]]]:
@@ -20,7 +35,33 @@ def measured() -> list[tuple[str, str, tuple[Any, ...]]]:
             assert float(shown) == float(f"{vision_p(figure, batch):.{len(shown) - 2}f}"), (figure, batch)
         return (*[value for pair in trios for value in pair], *reports.vision_trend(figure))
 
+    thresholds = reports.report("thresholds")
+    named = {
+        "training": '`"training"`',
+        "holdout": '`"holdout"`, a tenth set aside',
+        "auto": '`"auto"` (cross-fitted here)',
+    }
     return [
+        # The guide: where predict cuts
+        *[
+            (
+                GUIDE,
+                f"| {'LightGBM' if row['booster'] == 'lightgbm' else 'XGBoost'} | {named[row['threshold']]} | "
+                "{:.0f} % | {:.0f} % | {:.1f} |",
+                (100 * row["median"], 100 * row["ninety"], row["time"]),
+            )
+            for row in thresholds["off_the_budget"]
+        ],
+        (
+            GUIDE,
+            "of at most {:,} training rows, {} trees of either booster's defaults, k of {:.0f} %, {:.0f} % and the "
+            "prevalence",
+            (
+                thresholds["settings"]["rows"],
+                thresholds["settings"]["trees"],
+                *(100 * k for k in BUDGETS.values() if k is not None),
+            ),
+        ),
         # README: the comparisons
         (README, "{} seeds, at most {:,} training rows, figures on test", (QUICK.seeds, QUICK.rows)),
         (

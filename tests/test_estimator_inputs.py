@@ -100,7 +100,9 @@ def test_the_booster_receives_what_was_passed(booster: str, form: str) -> None:
             return super().predict(X, **more)
 
     given, validation = FORMS[form](FRAME), FORMS[form](FRAME[:50])
-    model = HSClassifier(Spy(n_estimators=2, n_jobs=1)).fit(given, Y, eval_set=(validation, Y[:50]))
+    model = HSClassifier(Spy(n_estimators=2, n_jobs=1), threshold="training").fit(
+        given, Y, eval_set=(validation, Y[:50])
+    )
     assert seen[0]["X"] is given
     watched = seen[0]["eval_set"][0][0] if "eval_set" in seen[0] else seen[0]["eval_X"][0]
     assert watched is validation

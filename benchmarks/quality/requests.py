@@ -1,4 +1,4 @@
-"""The options of the commands ``tabular`` and ``vision``."""
+"""The options of the commands ``tabular``, ``thresholds`` and ``vision``."""
 
 from __future__ import annotations
 
@@ -75,6 +75,30 @@ class TabularRequest(Request):
     def folder(self) -> Path:
         """The folder of the report and the finished runs: one for each protocol unless --out is given."""
         return self.out or Path("results") / ("tabular" if self.protocol == "quick" else f"tabular-{self.protocol}")
+
+
+@dataclass(frozen=True)
+class ThresholdsRequest(Request):
+    """Compare the share of test rows that HSClassifier's predict calls with k, by the rows its threshold comes from.
+
+    Writes table.md, results.json and runs.jsonl into --out. Every finished run is kept: the same command resumes where
+    it stopped.
+    """
+
+    module: ClassVar[str] = "benchmarks.quality.thresholds"
+
+    datasets: Annotated[
+        str | None,
+        typer.Option(
+            help="Data sets, separated by commas. Default: the shipped ones and scikit-learn's breast-cancer."
+        ),
+    ] = None
+    boosters: Annotated[str | None, typer.Option(help="lightgbm, xgboost. Default: both.")] = None
+    seeds: Annotated[int, typer.Option(help="Number of seeds (splits), 0 … N-1.")] = 3
+    rows: Annotated[int, typer.Option(help="At most so many rows of each split.")] = 4000
+    data_dir: Annotated[Path | None, typer.Option(help="Folder with data, as for tabular.")] = None
+    threads: Threads = None
+    out: Annotated[Path, typer.Option(help="Folder for the report and the finished runs.")] = Path("results/thresholds")
 
 
 @dataclass(frozen=True)

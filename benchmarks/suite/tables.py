@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 from rich.box import SIMPLE_HEAD
@@ -119,9 +120,9 @@ def _blocks(table: Table, console: Console) -> Iterable[Table]:
             ends.append(_last_that_fits(table, ends[-1], console))
         even = -(-figures // (len(ends) - 1))  # no block of a lonely column, if blocks of one size fit
         evenly = [*range(table.labels, len(table.header), even), len(table.header)]
-        pairs = list(zip(evenly, evenly[1:], strict=False))
+        pairs = list(pairwise(evenly))
         if any(_width(_cut(table, *pair), console) > console.width for pair in pairs):
-            pairs = list(zip(ends, ends[1:], strict=False))
+            pairs = list(pairwise(ends))
         for i, pair in enumerate(pairs):
             yield replace(_cut(table, *pair), title="" if i else table.title)
 

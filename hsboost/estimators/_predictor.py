@@ -97,9 +97,9 @@ class Predictor(ClassifierMixin, BaseEstimator):
         return -decisions if self._is_turned() else decisions
 
     def predict(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
-        """Class of each row by itself: positive where the score exceeds the threshold learned in training.
+        """Class of each row by itself: positive where the score exceeds the threshold that ``fit`` found.
 
-        How many rows that makes positive depends on the rows; for exactly k of them use :meth:`predict_top_k`. Of
+        About k of rows like those of ``fit`` (see ``threshold``); for exactly k use :meth:`predict_top_k`. Of
         several classes the one whose score exceeds its threshold by most. ``groups`` as in :meth:`decision_function`.
         """
         scores = self._decide(self._read(X), groups)
@@ -361,6 +361,9 @@ class Predictor(ClassifierMixin, BaseEstimator):
         if "training_history_" in state:
             state["training_history_"] = _history.from_file(state["training_history_"])
         state.setdefault("pos_label", None)  # pickles from before there was a choice
+        state.setdefault("threshold", "training")
+        if "threshold_" in state:
+            state.setdefault("threshold_source_", "training")
         if "classes_" in state and len(state["classes_"]) == 2:
             state.setdefault("pos_label_", state["classes_"][1])
         super().__setstate__(state)
