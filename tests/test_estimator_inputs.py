@@ -153,6 +153,7 @@ def test_columns_in_another_order_or_number_are_an_error(booster: str, form: str
             getattr(HSClassifier(small(booster, n_estimators=2), calibration="sigmoid").fit(X, Y), method)(X[:, :3])
 
 
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
 @BOOSTERS
 def test_labels_from_frames_of_any_library(booster: str) -> None:
     expected = HSClassifier(small(booster)).fit(X, Y, sample_weight=X[:, 0] ** 2).decision_function(X)

@@ -239,7 +239,7 @@ def test_early_stopping_on_other_metrics(booster: str, metric: str, loss: str) -
 
         own: dict[str, Any] = {
             "eval_metric": accuracy_of_the_top,
-            "callbacks": [EarlyStopping(4, metric_name="accuracy_of_the_top", maximize=True, save_best=False)],
+            "callbacks": [EarlyStopping(rounds=4, metric_name="accuracy_of_the_top", maximize=True, save_best=False)],
         }
         given = {"eval_metric": "auc", "early_stopping_rounds": 4} if metric == "auc" else own
         estimator, extra = small(booster, n_estimators=60, **given), {}

@@ -307,7 +307,8 @@ class HSClassifier(Predictor):
         competing = train_groups if loss.has_budget else None  # rows of other losses do not
         objective = objective_of(loss, competing, offset, training_unit(loss, self.estimator, init_model))
         if train_w is not None and classes.size == 2 and loss.has_budget and loss.k is None:
-            stored = train_w.astype(np.float32)  # as boosters keep it: the greatest numbers are refused below
+            with np.errstate(over="ignore"):
+                stored = train_w.astype(np.float32)  # as boosters keep it: the greatest numbers are refused below
             for c in (0, 1):
                 if not stored[train_y == c].any():
                     raise _labels.without_weight(classes[c], self._weights_named())
