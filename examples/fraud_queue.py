@@ -8,6 +8,8 @@ Data: synthetic, seeded. Regions differ in size, in fraud rate and in the distri
 the following 20 days for the test. Compared with log loss ranked within each region-day, which is a strong alternative.
 
     python examples/fraud_queue.py [--plot queue.png]
+
+Needs: hsboost with the extra plot.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ Data: the shipped bank_marketing set (4,521 customers, 11.5 % said yes). It is s
 five splits, and compared with log loss and with calling at random.
 
     python examples/leads.py [--plot leads.png]
+
+Needs: a clone, for its data sets, with the extra bench.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ Data: scikit-learn's digits (1,797 images of 8 x 8 pixels), one seeded split. Co
 log loss, which ranks the pile of a class by the probability of that class.
 
     python examples/multiclass.py [--plot digits.png]
+
+Needs: hsboost with the extra plot.
 """
 
 from __future__ import annotations

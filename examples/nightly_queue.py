@@ -7,6 +7,8 @@ the reviews are known. The model comes from a file that another job wrote.
 Data: synthetic, seeded, that of fraud_queue.py: 60 days to train on, then ten nights.
 
     python examples/nightly_queue.py [--plot nights.png] [--folder queue/]
+
+Needs: hsboost with the extra plot; pyarrow.
 """
 
 from __future__ import annotations

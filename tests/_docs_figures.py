@@ -44,6 +44,7 @@ from hsboost._workers import search as distributed
 from hsboost.comparison import CANDIDATES, compare_losses
 from hsboost.comparison import _splits as comparison_splits
 from hsboost.cuda import _selection
+from hsboost.estimators import _thresholds
 from hsboost.losses import BudgetLogLoss, FocalLoss, SampledSoftmaxLoss
 from hsboost.objectives import HypersimplexObjective
 from hsboost.plotting import PrecisionAtKDisplay
@@ -88,6 +89,9 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
             (default(compare_losses, "worth"), 1000 * default(compare_losses, "worth")),
         ),
         # The guide
+        (GUIDE, "if {} or more of them will lie above the cut and below it", (_thresholds.ENOUGH,)),
+        (GUIDE, "else cross-fitted if {} or more training rows will;", (_thresholds.SOME,)),
+        (GUIDE, "A group with {} held-out rows or more on either side", (_thresholds.ENOUGH,)),
         (GUIDE, "**`hessian_floor`** ({}) is the share", (default(HypersimplexObjective, "hessian_floor"),)),
         (GUIDE, "Arrays from {:,} rows on are worked on by several threads", (_compile.PARALLEL_FROM,)),
         (

@@ -7,6 +7,7 @@ from typing import Any
 import _docs_reports as reports
 from _docs_reports import (
     COMING_FROM,
+    GUIDE,
     INDEX,
     README,
     SCALING,
@@ -24,6 +25,7 @@ from _docs_reports import (
 from _docs_scripts import script
 
 from benchmarks.quality.tabular.plan import FAIR, QUICK
+from benchmarks.quality.thresholds import BUDGETS
 from datasets.registry import registry
 
 top = script("figures_top")
@@ -40,6 +42,12 @@ def measured() -> list[tuple[str, str, tuple[Any, ...]]]:
         return (*[value for pair in trios for value in pair], *reports.vision_trend(figure))
 
     cases = reports.report("tabular")["wins"]["hypersimplex"]["l2"][1]
+    thresholds = reports.report("thresholds")
+    named = {
+        "training": '`"training"`',
+        "holdout": '`"holdout"`, a tenth set aside',
+        "auto": '`"auto"` (cross-fitted here)',
+    }
     return [
         # Home and "Coming from"
         (INDEX, "Cases (data set × booster, {} in all)", (cases,)),
@@ -53,6 +61,26 @@ def measured() -> list[tuple[str, str, tuple[Any, ...]]]:
                 100 * registry()["nycflights13"].positive_rate,
                 top.ROWS,
                 len(top.SEEDS),
+            ),
+        ),
+        # The guide: where predict cuts
+        *[
+            (
+                GUIDE,
+                f"| {'LightGBM' if row['booster'] == 'lightgbm' else 'XGBoost'} | {named[row['threshold']]} | "
+                "{:.0f} % | {:.0f} % | {:.1f} |",
+                (100 * row["median"], 100 * row["ninety"], row["time"]),
+            )
+            for row in thresholds["off_the_budget"]
+        ],
+        (
+            GUIDE,
+            "of at most {:,} training rows, {} trees of either booster's defaults, k of {:.0f} %, {:.0f} % and the "
+            "prevalence",
+            (
+                thresholds["settings"]["rows"],
+                thresholds["settings"]["trees"],
+                *(100 * k for k in BUDGETS.values() if k is not None),
             ),
         ),
         # README: the comparisons

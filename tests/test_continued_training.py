@@ -26,11 +26,13 @@ X3, Y3 = multi()
 def test_ten_and_ten_rounds_are_twenty(booster: str, loss: str, n_classes: int, how: Any, tmp_path: Path) -> None:
     # float32 scores in XGBoost; LightGBM starts the second half from float64 scores that it adds up anew.
     rows, labels = (X, Y) if n_classes == 2 else (X3, Y3)
-    first = HSClassifier(small(booster, n_estimators=10), loss=loss).fit(rows, labels)
+    first = HSClassifier(small(booster, n_estimators=10), loss=loss, threshold="training").fit(rows, labels)
     first = first if how is None else through(first, how, tmp_path)
     before = first.decision_function(rows)
-    second = HSClassifier(small(booster, n_estimators=10), loss=loss).fit(rows, labels, init_model=first)
-    whole = HSClassifier(small(booster, n_estimators=20), loss=loss).fit(rows, labels)
+    second = HSClassifier(small(booster, n_estimators=10), loss=loss, threshold="training").fit(
+        rows, labels, init_model=first
+    )
+    whole = HSClassifier(small(booster, n_estimators=20), loss=loss, threshold="training").fit(rows, labels)
     assert trained_rounds(second) == 20
     assert len(second.training_history_["iteration"]) == 10
     np.testing.assert_allclose(raw(second, rows), raw(whole, rows), atol=1e-5)
@@ -43,13 +45,13 @@ def test_ten_and_ten_rounds_are_twenty(booster: str, loss: str, n_classes: int, 
 def test_continued_training_with_groups_calibration_and_early_stopping(booster: str) -> None:
     estimator, extra = stopping(booster)
     sets = binary(300, seed=8)
-    first = HSClassifier(small(booster, n_estimators=3), k=4).fit(X, Y, groups=GROUPS)
-    model = HSClassifier(estimator, k=4, calibration="sigmoid")
+    first = HSClassifier(small(booster, n_estimators=3), k=4, threshold="training").fit(X, Y, groups=GROUPS)
+    model = HSClassifier(estimator, k=4, calibration="sigmoid", threshold="training")
     model.fit(X, Y, eval_set=sets, groups=GROUPS, init_model=first, **extra)
     best = model.estimator_.best_iteration + 1 if booster == "xgboost" else model.estimator_.best_iteration_
     assert 3 < trained_rounds(model) < 63
     assert best <= trained_rounds(model)
-    same = HSClassifier(small(booster, n_estimators=best), k=4).fit(X, Y, groups=GROUPS)
+    same = HSClassifier(small(booster, n_estimators=best), k=4, threshold="training").fit(X, Y, groups=GROUPS)
     np.testing.assert_allclose(model.decision_function(X), same.decision_function(X), atol=1e-5)
     assert model.predict_proba(X).shape == (N, 2)
 

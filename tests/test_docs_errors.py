@@ -66,6 +66,15 @@ CALLS: dict[str, Callable[[Path], Any]] = {
     "calibration_fraction=… leaves a class without rows": lambda _: quick(calibration="sigmoid").fit(
         X, (np.arange(120) == 0).astype(int)
     ),
+    "threshold='holdout' needs the group of each evaluation row": lambda _: quick(k=0.2, threshold="holdout").fit(
+        X, Y, groups=HALVES, eval_set=(X[:90], Y[:90])
+    ),
+    "threshold='holdout': the held-out rows lack a class": lambda _: quick(threshold="holdout").fit(
+        X, Y, eval_set=(X[Y == 0], Y[Y == 0])
+    ),
+    "threshold='cross-fit' needs …": lambda _: quick(threshold="cross-fit").fit(
+        X, Y, init_model=quick(k=0.2).fit(X, Y)
+    ),
     "k has no budget for group …": lambda _: quick(k={0: 5}).fit(X, Y, groups=HALVES),
     "groups describes … rows, but the scores have …": lambda _: xgb.train(
         {}, xgb_data(X[:60], Y[:60]), 2, obj=HypersimplexObjective(groups=HALVES)

@@ -172,7 +172,7 @@ def test_the_training_rows_among_the_sets_stay_themselves(booster: str) -> None:
             return super().fit(X, y, **more)
 
     rows = X.astype(X.dtype.newbyteorder())
-    HSClassifier(Spy(n_estimators=2, n_jobs=1)).fit(rows, Y, eval_set=[(rows, Y)])
+    HSClassifier(Spy(n_estimators=2, n_jobs=1), threshold="training").fit(rows, Y, eval_set=[(rows, Y)])
     watched = seen["eval_set"][0][0] if "eval_set" in seen else seen["eval_X"][0]
     assert watched is seen["X"]
 

@@ -98,7 +98,9 @@ def test_a_count_takes_all_rows_of_a_smaller_group_in_a_mapping_too() -> None:
 @pytest.mark.parametrize("weighted", [False, True])
 def test_group_thresholds_are_the_cuts_of_each_groups_rows_alone(booster: str, k: Any, weighted: bool) -> None:
     weight = np.random.default_rng(2).integers(1, 4, N).astype(float) if weighted else np.ones(N)
-    model = HSClassifier(small(booster), k=k).fit(X, Y, groups=GROUPS, sample_weight=weight if weighted else None)
+    model = HSClassifier(small(booster), k=k, threshold="training").fit(
+        X, Y, groups=GROUPS, sample_weight=weight if weighted else None
+    )
     assert list(model.group_thresholds_) == list(range(12))
     scores, mass = raw(model, X), 0.0
     for g in range(12):
@@ -239,7 +241,7 @@ def test_a_count_takes_all_weight_of_a_group_that_weighs_less(k: int) -> None:
 def test_groups_and_classes_together(booster: str) -> None:
     rows, labels = multi()
     k = {0: 3, 1: {g: 1 + g % 3 for g in range(12)}, 2: 0.25}
-    model = HSClassifier(small(booster), k=k).fit(rows, labels, groups=GROUPS)
+    model = HSClassifier(small(booster), k=k, threshold="training").fit(rows, labels, groups=GROUPS)
     scores = raw(model, rows)
     assert model.threshold_.shape == (3,)
     for g in range(12):

@@ -100,7 +100,9 @@ def test_the_booster_receives_what_was_passed(booster: str, form: str) -> None:
             return super().predict(X, **more)
 
     given, validation = FORMS[form](FRAME), FORMS[form](FRAME[:50])
-    model = HSClassifier(Spy(n_estimators=2, n_jobs=1)).fit(given, Y, eval_set=(validation, Y[:50]))
+    model = HSClassifier(Spy(n_estimators=2, n_jobs=1), threshold="training").fit(
+        given, Y, eval_set=(validation, Y[:50])
+    )
     assert seen[0]["X"] is given
     watched = seen[0]["eval_set"][0][0] if "eval_set" in seen[0] else seen[0]["eval_X"][0]
     assert watched is validation
@@ -151,6 +153,7 @@ def test_columns_in_another_order_or_number_are_an_error(booster: str, form: str
             getattr(HSClassifier(small(booster, n_estimators=2), calibration="sigmoid").fit(X, Y), method)(X[:, :3])
 
 
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
 @BOOSTERS
 def test_labels_from_frames_of_any_library(booster: str) -> None:
     expected = HSClassifier(small(booster)).fit(X, Y, sample_weight=X[:, 0] ** 2).decision_function(X)

@@ -202,14 +202,14 @@ def test_early_stopping_on_precision_at_k_by_default(booster: str, n_classes: in
     rows, labels = VALIDATION[n_classes]
     k = 0.2 if (loss, n_classes) != ("log-loss", 3) else None
     estimator, extra = stopping(booster)
-    model = HSClassifier(estimator, loss=loss, k=k).fit(X, y, eval_set=(rows, labels), **extra)
+    model = HSClassifier(estimator, loss=loss, k=k, threshold="training").fit(X, y, eval_set=(rows, labels), **extra)
     fitted = model.estimator_
     results = fitted.evals_result() if booster == "xgboost" else fitted.evals_result_
     ((name, history),) = next(iter(results.values())).items()
     assert name == ("precision@positives" if k is None else f"precision@{k}")
     best = (fitted.best_iteration + 1) if booster == "xgboost" else fitted.best_iteration_
     assert best == int(np.argmax(history)) + 1 < len(history) < 60
-    same = HSClassifier(small(booster, n_estimators=best), loss=loss, k=k).fit(X, y)
+    same = HSClassifier(small(booster, n_estimators=best), loss=loss, k=k, threshold="training").fit(X, y)
     np.testing.assert_array_equal(model.decision_function(rows), same.decision_function(rows))
     np.testing.assert_array_equal(model.threshold_, same.threshold_)
     np.testing.assert_array_equal(model.predict(rows), same.predict(rows))
@@ -239,7 +239,7 @@ def test_early_stopping_on_other_metrics(booster: str, metric: str, loss: str) -
 
         own: dict[str, Any] = {
             "eval_metric": accuracy_of_the_top,
-            "callbacks": [EarlyStopping(4, metric_name="accuracy_of_the_top", maximize=True, save_best=False)],
+            "callbacks": [EarlyStopping(rounds=4, metric_name="accuracy_of_the_top", maximize=True, save_best=False)],
         }
         given = {"eval_metric": "auc", "early_stopping_rounds": 4} if metric == "auc" else own
         estimator, extra = small(booster, n_estimators=60, **given), {}
@@ -250,7 +250,7 @@ def test_early_stopping_on_other_metrics(booster: str, metric: str, loss: str) -
         )
         extra = {"eval_metric": asked, "callbacks": [lgb.early_stopping(4, verbose=False)]}
         estimator.set_params(**({} if metric == "auc" else {"metric": "None"}))
-    model = HSClassifier(estimator, loss=loss).fit(X, y, eval_set=(rows, labels), **extra)
+    model = HSClassifier(estimator, loss=loss, threshold="training").fit(X, y, eval_set=(rows, labels), **extra)
     fitted = model.estimator_
     results = fitted.evals_result() if booster == "xgboost" else fitted.evals_result_
     found = next(iter(results.values()))
@@ -259,7 +259,7 @@ def test_early_stopping_on_other_metrics(booster: str, metric: str, loss: str) -
     history = found["auc" if metric == "auc" else "accuracy_of_the_top"]
     best = (fitted.best_iteration + 1) if booster == "xgboost" else fitted.best_iteration_
     assert best == int(np.argmax(history)) + 1 < 60
-    same = HSClassifier(small(booster, n_estimators=best), loss=loss).fit(X, y)
+    same = HSClassifier(small(booster, n_estimators=best), loss=loss, threshold="training").fit(X, y)
     np.testing.assert_array_equal(model.decision_function(rows), same.decision_function(rows))
     judge = roc_auc_score if metric == "auc" else accuracy_of_the_top
     assert history[best - 1] == pytest.approx(judge(labels, same.decision_function(rows)), abs=1e-6)

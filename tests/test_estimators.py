@@ -135,7 +135,7 @@ def test_integer_weights_are_repeated_rows(k: int | float | None) -> None:
     # With hessian="exact" they are so but for the curvature: see test_estimator_checks.
     X, y = data()
     weight = np.random.default_rng(1).integers(1, 4, N)
-    model = HSClassifier(small("xgboost", tree_method="exact"), k=k, hessian="unit")
+    model = HSClassifier(small("xgboost", tree_method="exact"), k=k, hessian="unit", threshold="training")
     weighted = clone(model).fit(X, y, sample_weight=weight)
     repeated = clone(model).fit(X.repeat(weight, axis=0), y.repeat(weight))
     np.testing.assert_allclose(weighted.decision_function(X), repeated.decision_function(X), atol=1e-5)
@@ -146,7 +146,7 @@ def test_integer_weights_are_repeated_rows(k: int | float | None) -> None:
 def test_rows_of_weight_zero_are_as_good_as_absent(k: int | float | None) -> None:
     X, y = data()
     weight = np.random.default_rng(1).integers(0, 2, N)
-    model = HSClassifier(small("xgboost"), k=k)
+    model = HSClassifier(small("xgboost"), k=k, threshold="training")
     with_zeros = clone(model).fit(X, y, sample_weight=weight)
     without = clone(model).fit(X[weight > 0], y[weight > 0])
     np.testing.assert_allclose(raw(with_zeros, X), raw(without, X), atol=1e-6)
@@ -157,8 +157,11 @@ def test_rows_of_weight_zero_are_as_good_as_absent(k: int | float | None) -> Non
 def test_weights_reach_the_booster_and_the_threshold(booster: str) -> None:
     X, y = data()
     weight = make_weight(N)
-    model = HSClassifier(small(booster, n_estimators=30), k=0.2).fit(X, y, sample_weight=weight)
-    assert np.abs(raw(model, X) - raw(HSClassifier(model.estimator, k=0.2).fit(X, y), X)).max() > 1e-3
+    model = HSClassifier(small(booster, n_estimators=30), k=0.2, threshold="training").fit(X, y, sample_weight=weight)
+    assert (
+        np.abs(raw(model, X) - raw(HSClassifier(model.estimator, k=0.2, threshold="training").fit(X, y), X)).max()
+        > 1e-3
+    )
     above = weight[model.decision_function(X) > 0].sum()
     assert abs(above - 0.2 * weight.sum()) <= weight.max() / 2
 
@@ -170,7 +173,7 @@ def test_weights_reach_the_booster_and_the_threshold(booster: str) -> None:
 @pytest.mark.parametrize("k", [None, 17, 60, 200, 240, 0, 0.1, 0.37])
 def test_exactly_k_training_rows_exceed_the_threshold(booster: str, k: int | float | None) -> None:
     X, y = data()
-    model = HSClassifier(small(booster, n_estimators=60, min_child_weight=0.0), k=k).fit(X, y)
+    model = HSClassifier(small(booster, n_estimators=60, min_child_weight=0.0), k=k, threshold="training").fit(X, y)
     scores = raw(model, X)
     mass = y.sum() if k is None else k if isinstance(k, int) else k * N
     count = int(np.floor(mass + 0.5))
@@ -258,7 +261,7 @@ def test_early_stopping_counts_for_predictions_and_for_the_threshold(booster: st
     else:
         estimator = small(booster, n_estimators=60, learning_rate=0.3, metric="None")
         extra = {"eval_metric": metric.lightgbm, "callbacks": [lgb.early_stopping(8, verbose=False)]}
-    model = HSClassifier(estimator, k=k).fit(X, y, eval_set=(X_val, y_val), **extra)
+    model = HSClassifier(estimator, k=k, threshold="training").fit(X, y, eval_set=(X_val, y_val), **extra)
     fitted = model.estimator_
     if booster == "xgboost":
         history, best = fitted.evals_result()["validation_0"][metric.__name__], fitted.best_iteration + 1
@@ -266,8 +269,10 @@ def test_early_stopping_counts_for_predictions_and_for_the_threshold(booster: st
         history, best = fitted.evals_result_["valid_0"][metric.__name__], fitted.best_iteration_
     assert best == int(np.argmax(history)) + 1 < len(history) < 60
     # The same trees grown with no early stopping in sight, for as long and for longer.
-    same = HSClassifier(small(booster, n_estimators=best, learning_rate=0.3), k=k).fit(X, y)
-    longer = HSClassifier(small(booster, n_estimators=len(history), learning_rate=0.3), k=k).fit(X, y)
+    same = HSClassifier(small(booster, n_estimators=best, learning_rate=0.3), k=k, threshold="training").fit(X, y)
+    longer = HSClassifier(small(booster, n_estimators=len(history), learning_rate=0.3), k=k, threshold="training").fit(
+        X, y
+    )
     assert model.threshold_ == same.threshold_ != longer.threshold_
     assert model.threshold_ == model.objective_.fit_threshold(raw(model, X, best), y)
     np.testing.assert_array_equal(model.decision_function(X_val), same.decision_function(X_val))
@@ -319,7 +324,7 @@ def test_held_out_rows_fit_the_calibrator_and_never_reach_the_trees(booster: str
     X, y = data(400)
     weight = make_weight(400) if weighted else None
     estimator, seen = watched(booster)
-    model = HSClassifier(estimator, calibration=kind, calibration_fraction=0.25, random_state=3)
+    model = HSClassifier(estimator, calibration=kind, calibration_fraction=0.25, random_state=3, threshold="training")
     model.fit(X, np.where(y == 1, "yes", "no"), sample_weight=weight)
     (given,) = seen
     train = np.isin(X[:, 0], given["X"][:, 0])
@@ -342,8 +347,10 @@ def test_an_eval_set_fits_the_calibrator_and_all_rows_the_trees(booster: str, ki
     X, y = data()
     X_val, y_val = data(300, seed=4)
     estimator, seen = watched(booster)
-    plain = HSClassifier(estimator).fit(X, y)
-    model = HSClassifier(estimator, calibration=kind).fit(X, y, eval_set=[(X[:9], y[:9]), (X_val, y_val)])
+    plain = HSClassifier(estimator, threshold="training").fit(X, y)
+    model = HSClassifier(estimator, calibration=kind, threshold="training").fit(
+        X, y, eval_set=[(X[:9], y[:9]), (X_val, y_val)]
+    )
     np.testing.assert_array_equal(seen[-1]["X"], X)
     decision = model.decision_function(X_val)
     np.testing.assert_array_equal(decision, plain.decision_function(X_val))
@@ -371,7 +378,7 @@ def test_the_random_state_chooses_the_rows() -> None:
     X, y = data()
     estimator, seen = watched("xgboost")
     for state in (0, 0, 1, np.random.RandomState(0)):
-        HSClassifier(estimator, calibration="sigmoid", random_state=state).fit(X, y)
+        HSClassifier(estimator, calibration="sigmoid", random_state=state, threshold="training").fit(X, y)
     rows = [set(given["X"][:, 0]) for given in seen]
     assert rows[0] == rows[1] == rows[3] != rows[2]
     assert len(rows[0]) == N - 24

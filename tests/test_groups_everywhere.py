@@ -38,7 +38,7 @@ def fit(booster: str = "xgboost", n_classes: int = 2, groups: Any = GROUPS, **se
 @BOOSTERS
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_every_method_takes_groups(booster: str, n_classes: int) -> None:
-    model = fit(booster, n_classes, k=0.2)
+    model = fit(booster, n_classes, k=0.2, threshold="training")
     decisions = model.decision_function(ROWS, groups=OF_ROWS)
     common = model.decision_function(ROWS)
     for label in np.unique(OF_ROWS):
@@ -111,11 +111,11 @@ def test_every_loss_has_budgets_and_thresholds_of_groups(booster: str, loss: str
         pytest.skip("wants other scores than scikit-learn's classifiers have")
     coupled = isinstance(made(), HypersimplexLoss)
     k: Any = {"north": 0.1, None: 0.3} if n_classes == 2 else None
-    model = fit(booster, n_classes, loss=loss, k=k)
+    model = fit(booster, n_classes, loss=loss, k=k, threshold="training")
     rows, labels = (X, Y) if n_classes == 2 else (X3, Y3)
     assert set(model.group_thresholds_) == set(GROUPS)
     if not coupled:
-        plain = HSClassifier(small(booster), loss=loss).fit(rows, labels)
+        plain = HSClassifier(small(booster), loss=loss, threshold="training").fit(rows, labels)
         raw = model.decision_function(rows) + model.threshold_
         np.testing.assert_allclose(raw, plain.decision_function(rows) + plain.threshold_, atol=1e-12)
     if n_classes == 2:

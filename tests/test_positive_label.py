@@ -310,7 +310,7 @@ def test_on_a_cluster(more: dict[str, Any], grouped: bool, client: Any) -> None:
         return named(y)
 
     found = fit(DaskHSClassifier, spread, named(Y), pos_label="fraud")
-    right = fit(HSClassifier, lambda rows: rows, named(Y), pos_label="fraud")
+    right = fit(HSClassifier, lambda rows: rows, named(Y), pos_label="fraud", threshold="training")
     assert (found.pos_label_, found.classes_.tolist()) == ("fraud", ["fraud", "legit"])
     rows = spread(VALID.round(1))
     assert found.threshold_ == pytest.approx(right.threshold_, abs=1e-5)

@@ -94,6 +94,16 @@ def test_marked_commands_of_the_readme_are_there_and_ask_for_extras_that_exist(m
     assert f'readme_command "{mark}"' in runner
 
 
+def test_the_readme_installs_from_a_clone_and_explains_every_extra_of_the_user() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Install\n")[2].partition("\n## ")[0]
+    assert not re.search(r"^\$.*pip install[^.\n]*hsboost", section, re.MULTILINE), "hsboost is on no index"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    explained = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)))
+    assert {*explained, "rivals", "docs", "dev"} == set(project["project"]["optional-dependencies"])  # for developers
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["hsboost"]
+
+
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=name_of)
 def test_commands_name_extras_that_exist_and_no_place_of_this_machine(page: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

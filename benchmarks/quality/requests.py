@@ -1,4 +1,4 @@
-"""The options of the commands ``tabular``, ``budgets`` and ``vision``."""
+"""The options of the commands ``tabular``, ``budgets``, ``thresholds`` and ``vision``."""
 
 from __future__ import annotations
 
@@ -115,6 +115,30 @@ class BudgetsRequest(Request):
         """The folder of the report and the finished runs: one for scopes that share them."""
         shared = self.scope in ("middle", "full")
         return self.out or Path("results") / ("budgets" if shared else f"budgets-{self.scope}")
+
+
+@dataclass(frozen=True)
+class ThresholdsRequest(Request):
+    """Compare the share of test rows that HSClassifier's predict calls with k, by the rows its threshold comes from.
+
+    Writes table.md, results.json and runs.jsonl into --out. Every finished run is kept: the same command resumes where
+    it stopped.
+    """
+
+    module: ClassVar[str] = "benchmarks.quality.thresholds"
+
+    datasets: Annotated[
+        str | None,
+        typer.Option(
+            help="Data sets, separated by commas. Default: the shipped ones and scikit-learn's breast-cancer."
+        ),
+    ] = None
+    boosters: Annotated[str | None, typer.Option(help="lightgbm, xgboost. Default: both.")] = None
+    seeds: Annotated[int, typer.Option(help="Number of seeds (splits), 0 … N-1.")] = 3
+    rows: Annotated[int, typer.Option(help="At most so many rows of each split.")] = 4000
+    data_dir: Annotated[Path | None, typer.Option(help="Folder with data, as for tabular.")] = None
+    threads: Threads = None
+    out: Annotated[Path, typer.Option(help="Folder for the report and the finished runs.")] = Path("results/thresholds")
 
 
 @dataclass(frozen=True)

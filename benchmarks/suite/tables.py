@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -96,8 +98,55 @@ def markdown_table(table: Table) -> Iterable[str]:
 
 
 def print_table(table: Table, console: Console, brief: bool = False) -> None:
-    """Print the table, which has rows, with rich; ``brief`` asks for the cells' short forms."""
-    shown = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    """Print the table, which has rows, with rich; ``brief`` asks for the cells' short forms.
+
+    A brief table that is too wide for the console is printed in blocks that fit, so that no cell is cut.
+    """
+    for block in _blocks(table, console) if brief else [table]:
+        console.print(_rich(block, brief))
+
+
+def _blocks(table: Table, console: Console) -> Iterable[Table]:
+    """The table, or narrower ones: one for each value of the first of three label columns, then some columns each."""
+    if _width(table, console) <= console.width:
+        yield table
+    elif table.labels > 2:
+        for value in dict.fromkeys(row[0].text for row in table.rows):
+            rows = [row[1:] for row in table.rows if row[0].text == value]
+            yield from _blocks(Table(f"{table.title}: {value}", table.header[1:], rows, table.labels - 1), console)
+    else:
+        ends, figures = [table.labels], len(table.header) - table.labels
+        while ends[-1] < len(table.header):
+            ends.append(_last_that_fits(table, ends[-1], console))
+        even = -(-figures // (len(ends) - 1))  # no block of a lonely column, if blocks of one size fit
+        evenly = [*range(table.labels, len(table.header), even), len(table.header)]
+        pairs = list(pairwise(evenly))
+        if any(_width(_cut(table, *pair), console) > console.width for pair in pairs):
+            pairs = list(pairwise(ends))
+        for i, pair in enumerate(pairs):
+            yield replace(_cut(table, *pair), title="" if i else table.title)
+
+
+def _last_that_fits(table: Table, begin: int, console: Console) -> int:
+    """The end of the longest run of columns from ``begin`` on that fits; one column at least."""
+    ends = range(len(table.header), begin, -1)
+    return next((one for one in ends if _width(_cut(table, begin, one), console) <= console.width), begin + 1)
+
+
+def _cut(table: Table, begin: int, end: int) -> Table:
+    """The label columns, and some of the others."""
+    kept = [*range(table.labels), *range(begin, end)]
+    rows = [[row[i] for i in kept] for row in table.rows]
+    return Table(table.title, [table.header[i] for i in kept], rows, table.labels)
+
+
+def _width(table: Table, console: Console) -> int:
+    """Columns that the brief table needs."""
+    return Measurement.get(console, console.options.update(width=10_000), _rich(table, True)).maximum
+
+
+def _rich(table: Table, brief: bool) -> RichTable:
+    shown = RichTable(title=table.title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for i, cell in enumerate(table.header):
         shown.add_column(cell.shown(brief), justify="left" if i < table.labels else "right", no_wrap=brief)
     for row, following in zip(table.rows, [*table.rows[1:], None], strict=True):
@@ -105,4 +154,4 @@ def print_table(table: Table, console: Console, brief: bool = False) -> None:
         here, there = ([cell.text for cell in r[: table.labels - 1]] if r else None for r in (row, following))
         cells = [Text(cell.shown(brief), style="bold green" if cell.strong else "") for cell in row]
         shown.add_row(*cells, end_section=here != there)
-    console.print(shown)
+    return shown

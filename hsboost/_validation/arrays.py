@@ -148,7 +148,9 @@ def check_most(weight: FloatArray, name: str) -> None:
 
 def check_some_weight(greatest: float, name: str) -> None:
     """Check that the greatest weight is not 0 in float32."""
-    if not np.float32(greatest) > 0.0:
+    with np.errstate(over="ignore"):  # too great a weight is another error
+        stored = np.float32(greatest)
+    if not stored > 0.0:
         raise ValueError(
             f"{name} must not be below {np.finfo(np.float32).smallest_subnormal:.3g} in every row, as boosters keep "
             f"weights in float32, got {greatest} at most; multiply the weights by a constant"

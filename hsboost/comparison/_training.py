@@ -92,7 +92,7 @@ def run(trial: Trial, estimator: Any, rows: Rows, split: Split) -> dict[str, Any
         k = training_budget(rows.k, trial.k_factor, positive, weight, groups)
         if isinstance(k, Mapping) and groups is not None:
             k = {code: k[code] for code in np.unique(groups).tolist()}
-    model = _Ranker(booster, loss=trial.loss, k=k, **dict(trial.settings))
+    model = _Ranker(booster, loss=trial.loss, k=k, threshold="training", **dict(trial.settings))
     X, y = take_rows(rows.X, split.train), positive.astype(np.int32)
     valid_X = take_rows(rows.X, split.valid)
     begin = perf_counter()

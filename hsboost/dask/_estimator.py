@@ -50,7 +50,8 @@ class DaskHSClassifier(DaskPredictor):
     Attributes
     ----------
     classes_, pos_label_, threshold_, group_thresholds_, n_features_in_, feature_names_in_, booster_
-        As for :class:`hsboost.HSClassifier`. The thresholds are exactly those of the gathered scores.
+        As for :class:`hsboost.HSClassifier` with ``threshold="training"``: the thresholds are exactly those of the
+        gathered scores of the training rows. Cross-fitting would train on the cluster several times.
     evals_result_ : dict
         XGBoost's record of the evaluation sets, "validation_0" and so on.
     client : distributed.Client
@@ -171,7 +172,7 @@ class DaskHSClassifier(DaskPredictor):
         labels, counted = None, None
         if self.calibration is not None:
             if place is None:
-                raise only_training_rows(self.calibration)
+                raise only_training_rows("calibration", self.calibration)
             labels, counted = _evaluation.of_calibrator(client, evaluation[place])
         before = self._start(client, init_model, training)
 
@@ -208,6 +209,7 @@ class DaskHSClassifier(DaskPredictor):
         local.objective_ = final
         _boosters.exchange_objective(local.estimator_, final)
         _training.find_thresholds(client, local, training, budget)
+        local.threshold_source_ = "training"
         if place is not None and labels is not None:
             last = evaluation[place]
             parts = partitions.each(
@@ -223,7 +225,7 @@ class DaskHSClassifier(DaskPredictor):
 
     def _blank(self) -> HSClassifier:
         """An unfitted HSClassifier with these settings."""
-        settings = self.get_params(deep=False)
+        settings = self.get_params(deep=False) | {"threshold": "training"}
         settings["estimator"] = _local_estimator(self.estimator)
         return HSClassifier(**settings)
 

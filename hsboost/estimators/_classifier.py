@@ -14,7 +14,7 @@ from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost._workers.communicator import workers
-from hsboost.estimators import _autolog, _boosters, _calibration, _evaluation, _start, _weights
+from hsboost.estimators import _autolog, _boosters, _calibration, _evaluation, _start, _thresholds, _weights
 from hsboost.estimators._budgets import TrainingBudget
 from hsboost.estimators._history import History
 from hsboost.estimators._inputs import labels as _labels
@@ -28,7 +28,8 @@ from hsboost.objectives import objective_of
 #: What ``fit`` learns; all of it is of one fit.
 FITTED = frozenset(
     {
-        "classes_", "pos_label_", "estimator_", "objective_", "threshold_", "group_thresholds_", "calibrators_",
+        "classes_", "pos_label_", "estimator_", "objective_", "threshold_", "group_thresholds_", "threshold_source_",
+        "calibrators_",
         "training_history_", "n_features_in_", "feature_names_in_",
     }
 )  # fmt: skip
@@ -80,7 +81,17 @@ class HSClassifier(Predictor):
         else on a share of the training rows set aside for it, with their ``sample_weight``. None: no
         ``predict_proba`` (unless the loss has probabilities of its own), and every row is used for the trees.
     calibration_fraction : float in (0, 1), default 0.1
-        Share of the rows set aside (stratified) when ``calibration`` is given and ``eval_set`` is not.
+        Share of the rows set aside (stratified) when ``calibration`` or ``threshold="holdout"`` is given and
+        ``eval_set`` is not.
+    threshold : {"auto", "training", "holdout", "cross-fit"}, default "auto"
+        The rows on which ``predict`` learns where to cut, so that k of such rows are called. ``"training"``: the
+        training rows, free of cost; with trees that fit them closely new rows miss the budget widely. ``"holdout"``:
+        rows that the trees are not trained on, the last ``eval_set`` that is not the training rows or, without one, a
+        share of the training rows set aside (``calibration_fraction``). ``"cross-fit"``: the training rows, scored by
+        models that were trained without them, one to five further trainings with as many rounds, on four fifths of the
+        rows each; the trees themselves are trained on all rows. ``"auto"``: held-out rows that are there anyway, if 20
+        or more of them will lie above the cut and below it; else cross-fitted, if 10 or more training rows will;
+        else (and with ``init_model``) the training rows.
     verbose : int, default 0
         Print threshold and active share to stderr every so many rounds; 0 (or less) for silence.
     random_state : None, int or RandomState, default None
@@ -100,10 +111,13 @@ class HSClassifier(Predictor):
     objective_ : LossObjective
         The objective it was trained with (without the training rows' groups).
     threshold_ : float, or ndarray of shape (C,) for more than two classes
-        The raw score that the top k training rows exceed, at the rounds that predictions use. With groups: the top
-        rows of all groups together, as many as their budgets add up to.
+        The raw score that the top k rows exceed, at the rounds that predictions use: of the rows that ``threshold``
+        names, of which a count k is the share that it is of the training rows. With groups: the top rows of all groups
+        together, as many as their budgets add up to.
     group_thresholds_ : dict
         With groups: label to the raw score that the group's top rows exceed (an ndarray (C,) for several classes).
+    threshold_source_ : {"training", "holdout", "cross-fit"}
+        The rows that the thresholds come from.
     training_history_ : dict of lists
         Of every boosting round: ``"iteration"``, ``"soft_threshold"`` (where ŷ = 1/2; arrays for groups and classes)
         and ``"active_share"`` (the weight with 0 < ŷ < 1, as a share; with the smooth losses
@@ -135,6 +149,7 @@ class HSClassifier(Predictor):
         class_weight: Any = None,
         calibration: Literal["sigmoid", "isotonic"] | None = None,
         calibration_fraction: float = 0.1,
+        threshold: Literal["auto", "training", "holdout", "cross-fit"] = "auto",
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -148,6 +163,7 @@ class HSClassifier(Predictor):
         self.class_weight = class_weight
         self.calibration = calibration
         self.calibration_fraction = calibration_fraction
+        self.threshold = threshold
         self.verbose = verbose
         self.random_state = random_state
 
@@ -231,6 +247,7 @@ class HSClassifier(Predictor):
         k = check.check_budgets(self.k)
         if self.calibration is not None:
             check.check_choice(self.calibration, "calibration", ("sigmoid", "isotonic"))
+        check.check_choice(self.threshold, "threshold", _thresholds.SOURCES)
         history = History(self.verbose)
         given, X = X, _boosters.readable(self.estimator, X)
         n_samples, labels = check_inputs(X, y)
@@ -262,31 +279,37 @@ class HSClassifier(Predictor):
         fitted.__dict__.update(self._unfitted())
         if isinstance(self.random_state, np.random.RandomState):
             fitted.random_state = copy.deepcopy(self.random_state)
-        kept, held_out = np.arange(n_samples), None
-        if self.calibration is not None:
-            if evaluation:
-                place = _evaluation.deciding([one.is_training for one in evaluation])
-                if place is None:
-                    raise _evaluation.only_training_rows(self.calibration)
-                held_out = evaluation[place].X, evaluation[place].y, evaluation[place].weight
-            else:
-                kept, held = fitted._set_aside(encoded)
-                held_weight = None if own_weight is None else own_weight[held]
-                held_out = take_rows(X, held), encoded[held], held_weight
-            _calibration.check_rows(held_out[1], held_out[2], classes.size)
+        calibrates, holds_out = self.calibration is not None, self.threshold == "holdout"
+        kept, aside = np.arange(n_samples), None
+        if evaluation:
+            place = _evaluation.deciding([one.is_training for one in evaluation])
+            if place is not None:
+                aside = _thresholds.aside_of_set(evaluation[place], weight, own_weight, encoded, eval_groups)
+            elif calibrates or holds_out:
+                name = "calibration" if calibrates else "threshold"
+                raise _evaluation.only_training_rows(name, getattr(self, name))
+        elif calibrates or holds_out:
+            kept, held = fitted._set_aside(encoded)
+            aside = _thresholds.aside_of_rows(X, encoded, own_weight, weight, segments, held)
+        if calibrates and aside is not None:
+            _calibration.check_rows(aside.y, aside.weight, classes.size)
         whole = kept.size == n_samples
         train_X = X if whole else take_rows(X, kept)
         train_y, train_w = encoded[kept], None if weight is None else weight[kept]
         train_groups = segments if segments is None or whole else Segments.by_label(np.asarray(groups)[kept])
 
         loss = self._loss(budget.for_training(whole))
+        has_cuts = loss.has_budget or classes.size == 2  # scores of other losses compare between classes
+        shares = _thresholds.Shares.of(budget)
+        source = _thresholds.source(self.threshold, has_cuts, aside, shares, budget, encoded[kept], init_model)
         if k is not None and classes.size > 2 and not loss.has_budget:
             raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
         offset = _start.offset(loss, train_y, train_w, classes.size, init_model)
         competing = train_groups if loss.has_budget else None  # rows of other losses do not
         objective = objective_of(loss, competing, offset, _start.unit(loss, self.estimator, init_model))
         if train_w is not None and classes.size == 2 and loss.has_budget and loss.k is None:
-            stored = train_w.astype(np.float32)  # as boosters keep it: the greatest numbers are refused below
+            with np.errstate(over="ignore"):
+                stored = train_w.astype(np.float32)  # as boosters keep it: the greatest numbers are refused below
             for c in (0, 1):
                 if not stored[train_y == c].any():
                     raise _labels.without_weight(classes[c], _weights.name_of(self))
@@ -311,10 +334,17 @@ class HSClassifier(Predictor):
         fitted.objective_ = objective_of(loss, None, objective.offset, objective.unit)
         _boosters.exchange_objective(estimator, fitted.objective_)
         fitted._find_thresholds(loss, budget, train_X, train_y, train_w, train_groups)
-        if held_out is not None:
-            held_X, held_y, held_w = held_out
-            decisions = fitted._decide(held_X) / objective.unit
-            fitted.calibrators_ = _calibration.fit_all(self.calibration, decisions, held_y, held_w)
+        fitted.threshold_source_ = source
+        if source == "holdout" and aside is not None:
+            _thresholds.move(fitted, _thresholds.scored(fitted, aside), shares, budget.n_columns)
+        elif source == "cross-fit":
+            rows = train_X, train_y, train_w, train_groups
+            folds = _thresholds.folds_of(self, HSClassifier.fit, estimator, shares, rows, fit_params)
+            strict = self.threshold == "cross-fit"
+            fitted.threshold_source_ = _thresholds.cross_fit(fitted, folds, shares, budget.n_columns, strict)
+        if calibrates and aside is not None:
+            decisions = fitted._decide(aside.X) / objective.unit
+            fitted.calibrators_ = _calibration.fit_all(self.calibration, decisions, aside.y, aside.weight)
         if fitted.random_state is not self.random_state:
             self.random_state.set_state(fitted.random_state.get_state())
         self.__dict__ = self._unfitted() | {name: value for name, value in vars(fitted).items() if name in FITTED}

@@ -95,9 +95,9 @@ class Predictor(ClassifierMixin, Storage):
         return -decisions if self._is_turned() else decisions
 
     def predict(self, X: Any, groups: ArrayLike | None = None) -> np.ndarray:
-        """Class of each row by itself: positive where the score exceeds the threshold learned in training.
+        """Class of each row by itself: positive where the score exceeds the threshold that ``fit`` found.
 
-        How many rows that makes positive depends on the rows; for exactly k of them use :meth:`predict_top_k`. Of
+        About k of rows like those of ``fit`` (see ``threshold``); for exactly k use :meth:`predict_top_k`. Of
         several classes the one whose score exceeds its threshold by most. ``groups`` as in :meth:`decision_function`.
         """
         scores = self._decide(self._read(X), groups)

@@ -106,6 +106,9 @@ class Storage(BaseEstimator):
         if "training_history_" in state:
             state["training_history_"] = _history.from_file(state["training_history_"])
         state.setdefault("pos_label", None)  # pickles from before there was a choice
+        state.setdefault("threshold", "training")
+        if "threshold_" in state:
+            state.setdefault("threshold_source_", "training")
         if "classes_" in state and len(state["classes_"]) == 2:
             state.setdefault("pos_label_", state["classes_"][1])
         super().__setstate__(state)

@@ -21,11 +21,11 @@ def deciding(is_training: list[bool]) -> int | None:
     return max((i for i, own in enumerate(is_training) if not own), default=None)
 
 
-def only_training_rows(calibration: str) -> ValueError:
-    """The error for a calibrator without rows that the trees have not seen."""
+def only_training_rows(name: str, value: str) -> ValueError:
+    """The error for a calibrator or a threshold without rows that the trees have not seen."""
     return ValueError(
-        f"calibration={calibration!r} is fitted on rows that the trees are not trained on, but eval_set holds the "
-        "training rows only; pass other rows as eval_set"
+        f"{name}={value!r} is {'fitted' if name == 'calibration' else 'found'} on rows that the trees are not trained "
+        "on, but eval_set holds the training rows only; pass other rows as eval_set"
     )
 
 

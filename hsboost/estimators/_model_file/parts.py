@@ -33,6 +33,7 @@ def check_fitted(fitted: dict[str, Any]) -> None:
         _check_score(fitted["offset"], classes.size, "offset")
     if plain.real(fitted.get("unit", 1.0), "unit") <= 0.0:  # files of format 1 have none
         raise ValueError(f"unit must be above 0, got {fitted['unit']!r}")
+    plain.entry(fitted.get("threshold_source", "training"), ("training", "holdout", "cross-fit"), "threshold_source")
     groups = fitted["group_thresholds"]
     if groups is not None:
         if not isinstance(groups, dict):
@@ -75,6 +76,7 @@ def check_parameters(settings: dict[str, Any], constructor: Any) -> None:
     check.check_budgets(settings["k"])
     if settings["calibration"] is not None:
         check.check_choice(settings["calibration"], "calibration", ("sigmoid", "isotonic"))
+    check.check_choice(settings["threshold"], "threshold", ("auto", "training", "holdout", "cross-fit"))
 
 
 def make_loss(content: Any, n_classes: int) -> Loss:

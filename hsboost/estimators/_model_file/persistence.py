@@ -41,6 +41,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         "positive": 0 if model._is_turned() else 1,
         "threshold": model.threshold_,
         "group_thresholds": getattr(model, "group_thresholds_", None),
+        "threshold_source": getattr(model, "threshold_source_", "training"),
         "offset": model.objective_.offset,
         "unit": model.objective_.unit,
         "n_features": model.n_features_in_,
@@ -102,6 +103,7 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
     fitted = {name: plain.decode(value) for name, value in content["fitted"].items()}
     parts.check_fitted(fitted)
     n_classes = fitted["classes"].size
+    settings.setdefault("threshold", "training")  # of files from before there was a choice
     parts.check_parameters(settings, cls)
     loss = parts.make_loss(content["loss"], n_classes)
     parts.check_calibrators(content["calibrators"], n_classes, settings["calibration"])
@@ -121,6 +123,7 @@ def _build(cls: type[Any], content: dict[str, Any], version: int = FORMAT_VERSIO
     model.objective_ = objective_of(loss, offset=fitted["offset"], unit=fitted.get("unit", 1.0))
     _boosters.exchange_objective(estimator, model.objective_)
     model.threshold_, model.n_features_in_ = fitted["threshold"], fitted["n_features"]
+    model.threshold_source_ = fitted.get("threshold_source", "training")  # files from before there was a choice
     model.training_history_ = _history.from_file(fitted["history"])
     if fitted["group_thresholds"] is not None:
         model.group_thresholds_ = fitted["group_thresholds"]
