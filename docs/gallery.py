@@ -25,7 +25,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES, PAGES, PICTURES = ROOT / "examples", ROOT / "docs" / "gallery", ROOT / "docs" / "img" / "gallery"
 #: Scripts that draw nothing, with the arguments to show.
-SERVICES = {"serve": ["--self-test"]}
+SERVICES: dict[str, list[str]] = {"first_hour": [], "serve": ["--self-test"]}
 #: What a script needs beyond `pip install -e ".[bench]"`.
 EXTRAS = {"serve": "serve", "train_on_dask": "dask", "train_on_ray": "ray"}
 #: What the pictures show, for those who cannot see them.
@@ -73,9 +73,9 @@ def without_folders(printed: str) -> str:
 def page(name: str, printed: str, made: str) -> str:
     title, problem, data = opening(name)
     printed = without_folders(printed)
-    arguments = " ".join(SERVICES.get(name, ["--plot", f"{name}.png"]))
+    arguments = "".join(f" {one}" for one in SERVICES.get(name, ["--plot", f"{name}.png"]))
     install = f'pip install -e ".[{",".join(["bench", *filter(None, [EXTRAS.get(name)])])}]"'
-    made += " Times depend on the machine." if name in SERVICES and "Times" not in made else ""
+    made += " Times depend on the machine." if name == "serve" and "Times" not in made else ""
     picture = "" if name in SERVICES else f"\n![{ALT[name]}](../img/gallery/{name}.png)\n"
     return f"""<!-- made by docs/gallery.py from examples/{name}.py -->
 
@@ -88,7 +88,7 @@ def page(name: str, printed: str, made: str) -> str:
 In a clone of the repository, after `{install}`:
 
 ```console
-$ python examples/{name}.py {arguments}
+$ python examples/{name}.py{arguments}
 {printed.rstrip()}
 ```
 {picture}

@@ -172,6 +172,8 @@ def test_script_that_needs_the_wheel_only(name: str, tmp_path: Path) -> None:
     assert done.stderr.strip() == ""
     for pattern in ALONE[name]:
         assert re.search(pattern, done.stdout, re.MULTILINE), f"{pattern!r} is not in:\n{done.stdout}"
+    check_page(name, done.stdout)
+    keep(name, tmp_path, done.stdout)
 
 
 def test_refusal_is_effective(tmp_path: Path) -> None:
