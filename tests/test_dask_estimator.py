@@ -89,7 +89,7 @@ def test_it_is_hsclassifier_with_rows_elsewhere(case: str, frames: bool, client:
     given = {name: spread(rows[name], frames) for name in ("X", "y", *extra)}
     model = DaskHSClassifier(trees(), **settings).fit(**given)
     local_X = pd.DataFrame(rows["X"], columns=COLUMNS) if frames else rows["X"]
-    here = HSClassifier(trees(), **settings).fit(
+    here = HSClassifier(trees(), threshold="training", **settings).fit(
         local_X, *(rows[name] for name in ("y",)), **{e: rows[e] for e in extra}
     )
     np.testing.assert_array_equal(model.classes_, here.classes_)
@@ -221,7 +221,7 @@ def test_chunks_of_arrays_need_not_agree(client: Any) -> None:
     rows = make()
     X, y = da.from_array(rows["X"], chunks=(150, 4)), da.from_array(rows["y"], chunks=77)
     model = DaskHSClassifier(trees(), k=0.1).fit(X, y, da.from_array(rows["sample_weight"], chunks=400))
-    here = HSClassifier(trees(), k=0.1).fit(rows["X"], rows["y"], rows["sample_weight"])
+    here = HSClassifier(trees(), threshold="training", k=0.1).fit(rows["X"], rows["y"], rows["sample_weight"])
     assert model.threshold_ == pytest.approx(here.threshold_, rel=1e-4)
 
 
@@ -275,7 +275,7 @@ def test_probabilities_are_fitted_on_the_evaluation_rows(calibration: Any, n_cla
     model = DaskHSClassifier(trees(), k=0.1, calibration=calibration).fit(
         spread(rows["X"]), spread(rows["y"]), eval_set=(spread(other["X"]), spread(other["y"]))
     )
-    here = HSClassifier(trees(), k=0.1, calibration=calibration).fit(
+    here = HSClassifier(trees(), threshold="training", k=0.1, calibration=calibration).fit(
         rows["X"], rows["y"], eval_set=(other["X"], other["y"])
     )
     found = model.predict_proba(spread(rows["X"])).compute()

@@ -67,13 +67,15 @@ def test_weights_of_evaluation_rows(kind: Any, name: str, client: Any) -> None:
     assert history[-1] == pytest.approx(expected, abs=1e-6)
     assert history[-1] != pytest.approx(precision_at_k(VALID[1] == "yes", scores, 0.1), abs=1e-3)
     # Class weights on the booster are those of HSClassifier.
-    here = HSClassifier(trees(), class_weight="balanced", k=0.1).fit(*TRAIN)
+    here = HSClassifier(trees(), threshold="training", class_weight="balanced", k=0.1).fit(*TRAIN)
     np.testing.assert_allclose(scores, here.decision_function(VALID[0]), atol=1e-4)
 
 
 def test_balanced_evaluation_rows(client: Any) -> None:
     model = DaskHSClassifier(trees(), k=0.1).fit(*TRAIN_D, eval_set=[VALID_D], eval_class_weight=["balanced"])
-    here = HSClassifier(trees(), k=0.1).fit(*TRAIN, eval_set=[VALID], eval_class_weight=["balanced"])
+    here = HSClassifier(trees(), threshold="training", k=0.1).fit(
+        *TRAIN, eval_set=[VALID], eval_class_weight=["balanced"]
+    )
     ((history,),) = (list(one.values()) for one in model.evals_result_.values())
     assert history == pytest.approx(next(iter(here.estimator_.evals_result()["validation_0"].values())), abs=1e-6)
 
@@ -140,7 +142,7 @@ def test_the_last_set_that_is_not_the_training_rows_decides(way: str, same: str,
     known = TRAIN_D if same == "itself" else COPY_D
     model = DaskHSClassifier(trees(**stop, **settings), k=0.1, calibration="sigmoid")
     model.fit(*TRAIN_D, eval_set=[OTHER_D, VALID_D, known])
-    here = HSClassifier(trees(**stop, **settings), k=0.1).fit(*TRAIN, eval_set=VALID)
+    here = HSClassifier(trees(**stop, **settings), threshold="training", k=0.1).fit(*TRAIN, eval_set=VALID)
     assert model.booster_.best_iteration == here.estimator_.best_iteration < 25
     calibrated_by(model, "sigmoid", VALID)
     assert list(model.evals_result_) == ["validation_0", "validation_1", "validation_2"]

@@ -71,7 +71,7 @@ def test_scikit_learn_checks(estimator: HSClassifier, check: Any) -> None:
     "check", [check_sample_weight_equivalence_on_dense_data, check_sample_weight_equivalence_on_sparse_data]
 )
 def test_with_the_unit_hessian_xgboost_needs_no_excuse(check: Any) -> None:
-    check("HSClassifier", HSClassifier(xgboost(), hessian="unit"))
+    check("HSClassifier", HSClassifier(xgboost(), hessian="unit", threshold="training"))
 
 
 def weighted_and_repeated(model: HSClassifier) -> tuple[HSClassifier, HSClassifier, np.ndarray]:
@@ -86,7 +86,7 @@ def weighted_and_repeated(model: HSClassifier) -> tuple[HSClassifier, HSClassifi
 def test_xgboost_integer_weights_are_repeated_rows(tree_method: str) -> None:
     booster = xgboost(tree_method=tree_method, max_depth=3)
     for hessian in ("exact", "unit"):
-        weighted, repeated, X = weighted_and_repeated(HSClassifier(booster, hessian=hessian))
+        weighted, repeated, X = weighted_and_repeated(HSClassifier(booster, hessian=hessian, threshold="training"))
         np.testing.assert_allclose(weighted.decision_function(X), repeated.decision_function(X), atol=1e-5)
 
 
@@ -96,10 +96,14 @@ def test_lightgbm_integer_weights_are_repeated_rows_but_for_counts_and_curvature
         "min_data_in_bin": 1, "min_child_samples": 0, "min_child_weight": 40.0, "num_leaves": 4, "n_estimators": 5,
         "deterministic": True, "force_row_wise": True,
     }  # fmt: skip
-    weighted, repeated, X = weighted_and_repeated(HSClassifier(lightgbm(**weights_only), hessian="unit"))
+    weighted, repeated, X = weighted_and_repeated(
+        HSClassifier(lightgbm(**weights_only), hessian="unit", threshold="training")
+    )
     np.testing.assert_allclose(weighted.decision_function(X), repeated.decision_function(X), atol=1e-5)
     counts = {**weights_only, "min_child_samples": 60}
-    weighted, repeated, X = weighted_and_repeated(HSClassifier(lightgbm(**counts), hessian="unit"))
+    weighted, repeated, X = weighted_and_repeated(
+        HSClassifier(lightgbm(**counts), hessian="unit", threshold="training")
+    )
     assert np.abs(weighted.decision_function(X) - repeated.decision_function(X)).max() > 1e-3
 
 

@@ -252,7 +252,8 @@ class _Search:
         lo, hi = self.ends[p, :, refine.NU]
         with np.errstate(over="ignore"):
             smallest, largest = (least - self.anchor[p]) * self.scale - 1.0, (most - self.anchor[p]) * self.scale
-        if not min(hi, largest) - max(lo, smallest) <= search.WIDEST:
+            width = min(hi, largest) - max(lo, smallest)
+        if not width <= search.WIDEST:
             raise OverflowError
         if smallest > lo:
             self.ends[p, 0] = smallest, self.total[p], 0.0, 0.0, 0.0, 0.0
