@@ -92,13 +92,14 @@ class BudgetsRequest(Request):
     scope: Annotated[
         str,
         typer.Option(
-            help="smoke: seconds. middle: the most telling cells, about 40 minutes on two cores. full: all of them, "
-            "days. confirm: the sets kept for the confirming run of docs/evidence/protocol.md."
+            help="smoke: seconds. shipped: the shipped sets, three minutes on two cores. middle: the most telling "
+            "cells, about 40 minutes. full: all of them, days. confirm: the sets kept for the confirming run of "
+            "docs/evidence/protocol.md."
         ),
     ] = "middle"
     datasets: Annotated[str | None, typer.Option(help="Only these data sets of the scope, separated by commas.")] = None
     boosters: Annotated[str | None, typer.Option(help="lightgbm, xgboost. Default: the scope's.")] = None
-    folds: Annotated[int | None, typer.Option(help="Splits of each cell. Default: 5 (smoke: 2).")] = None
+    folds: Annotated[int | None, typer.Option(help="Splits of each cell. Default: 5 (smoke: 2, shipped: 3).")] = None
     trials: Annotated[int, typer.Option(help="Trials of each method where the trees are tuned.")] = 16
     test_rows: Annotated[int, typer.Option(help="At most so many test rows of each split (0: all).")] = 200_000
     data_dir: Annotated[
