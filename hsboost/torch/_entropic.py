@@ -176,10 +176,13 @@ def _by_core(p: Problem, temperature: float) -> tuple[Tensor, Tensor]:
 def group_sums(groups: Tensor | None, n: int, count: int | None) -> Sums:
     """Check groups: whole numbers from 0, one for each of the n rows; ``count`` of them, None: the largest and 1.
 
-    Where reading the largest would make the host wait, and in compiled code, there may be as many as rows.
+    Where reading the largest would make the host wait, there may be as many as rows.
     """
     if groups is None:
         return Sums(None, 1)
+    if torch.compiler.is_compiling():
+        # torch 2.13's compiler for CPUs writes past the ends of arrays in code with sums by group.
+        raise ValueError("groups cannot be compiled; leave them out, or keep the call outside of torch.compile")
     if not isinstance(groups, Tensor) or groups.dtype not in INTEGERS:
         kind = getattr(groups, "dtype", type(groups))
         raise ValueError(f"groups must be a tensor of whole numbers, the group of each row, got {kind}")

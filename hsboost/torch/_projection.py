@@ -64,7 +64,7 @@ def soft_binary_argmax(
         Weights w of the n scores of a slice, finite and >= 0. A constant. Only for ``regularization="entropic"``.
     groups : Tensor of shape (n,), whole numbers, optional
         The group of each score of a slice, numbered from 0: one problem per group. Only for
-        ``regularization="entropic"``.
+        ``regularization="entropic"``, and not in compiled code.
     validate : bool, default False
         Check the values of ``x`` and ``k`` on a GPU too, which makes the host wait for the GPU. On the CPU they are
         always checked; without the check, in compiled code, and for the entropic one under ``torch.func``, a slice (or

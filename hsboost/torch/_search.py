@@ -50,7 +50,7 @@ class Sums(NamedTuple):
         """(…, n) -> (…, number), the maxima; -inf for a group without entries."""
         if self.groups is None:
             return t.amax(-1, keepdim=True)
-        least = torch.full_like(t[..., :1], -torch.inf).expand(*t.shape[:-1], self.number)
+        least = t.new_full((*t.shape[:-1], self.number), -torch.inf)
         return least.scatter_reduce(-1, self.groups.expand(t.shape), t, "amax")
 
     def at_rows(self, t: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ class HypersimplexSmoothLoss(HypersimplexLoss):
         sample_weight : Tensor of shape (B,), optional
             Finite and >= 0.
         groups : Tensor of shape (B,), whole numbers, optional
-            The group of each row, numbered from 0.
+            The group of each row, numbered from 0. Not in compiled code.
 
         Returns
         -------
