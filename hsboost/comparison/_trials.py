@@ -89,7 +89,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("hypersimplex", _at_k("hypersimplex", 1.0, 0.5, 0.25, 2.0)),
     Candidate("hypersimplex-fy", _at_k("hypersimplex-fy", 1.0)),
     Candidate("hypersimplex-smooth", _at_k("hypersimplex-smooth", 1.0, 2.0)),
-    Candidate("budget-log-loss", _at_k("budget-log-loss", 1.0)),
+    Candidate("budget-log-loss", _at_k("budget-log-loss", 1.0, 2.0)),
 )
 
 
