@@ -60,7 +60,7 @@ class BudgetsReport(Report):
             columns.insert(1, Column("rows", lambda cell: count(self.cells.rows(cell))))
         for method in (one for one in methods().values() if one.name in present and one.name != BASELINE):
             # A terminal shows the methods that the targets are about, ours at their defaults.
-            if brief and not method.ours and method.name not in (WEIGHTED, LAMBDAMART):
+            if brief and not (method.has_budget if method.ours else method.name in (WEIGHTED, LAMBDAMART)):
                 continue
             for variant in ((DEFAULTS,) if brief else (DEFAULTS, TUNED)) if method.ours else (TUNED,):
                 heading = f"{method.label}, {variant}" if method.ours else method.label
