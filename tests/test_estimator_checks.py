@@ -49,11 +49,6 @@ BINS = (
 EXCUSED = {
     "check_sample_weight_equivalence_on_dense_data": BINS,
     "check_sample_weight_equivalence_on_sparse_data": BINS,
-    "check_class_weight_classifiers": (
-        "the classes weigh 1000 : 0.0001. k=None is the positives' own weight, so positives that rank first are called "
-        "positive however little they weigh, and LightGBM ranks them by leaves of 1e-7. XGBoost takes gains below 1e-6 "
-        "for zero, grows no tree, and so calls every row negative"
-    ),
 }
 
 
