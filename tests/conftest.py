@@ -40,6 +40,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     pytest would put them into the test's name whole, and pytest-xdist asks that all workers give a test the same name,
     which a compressed file does not guarantee: gzip writes the second of its making into the head.
     """
+    if isinstance(val, dict) and len(str(val)) > 200:
+        return f"{argname} with {', '.join(map(str, val))}"
+    if isinstance(val, int) and val.bit_length() > 200:
+        return f"{argname} of {val.bit_length()} bits"
     if isinstance(val, str | bytes) and len(val) > 200:
         return f"{argname} of {len(val)} {'characters' if isinstance(val, str) else 'bytes'}"
     return None

@@ -89,11 +89,11 @@ def test_the_scikit_learn_wrapper_and_hsclassifier(rows: Any, monkeypatch: pytes
     np.testing.assert_allclose(*margins, rtol=1e-5, atol=1e-6)
     assert len(moves) == 1  # the DMatrix was found, though the wrapper does not hand it over
     # HSClassifier leaves the choice to "auto": make the booster look as if it trained on a GPU, and few rows enough.
-    plain = HSClassifier(xgb.XGBClassifier(**settings)).fit(X, y).decision_function(X)
+    plain = HSClassifier(xgb.XGBClassifier(**settings), threshold="training").fit(X, y).decision_function(X)
     monkeypatch.setattr(_selection, "LEAST_ROWS", 1)
     monkeypatch.setattr(_selection, "device_of", lambda booster: 0)
     monkeypatch.setattr("hsboost._boosting.accelerator._leaf", lambda device: cuda)
-    again = HSClassifier(xgb.XGBClassifier(**settings)).fit(X, y).decision_function(X)
+    again = HSClassifier(xgb.XGBClassifier(**settings), threshold="training").fit(X, y).decision_function(X)
     assert len(moves) == 2
     np.testing.assert_allclose(again, plain, rtol=1e-5, atol=1e-6)
 

@@ -44,7 +44,7 @@ def cut(rows: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def expected() -> HSClassifier:
-    return HSClassifier(trees(), k=0.2).fit(X, Y)
+    return HSClassifier(trees(), k=0.2, threshold="training").fit(X, Y)
 
 
 @pytest.mark.parametrize("form", ["array", "ints", "float32", "objects", "masked"])
@@ -56,7 +56,7 @@ def test_arrays_of_every_number_type(client: Any, expected: HSClassifier, form: 
         "objects": X.astype(object), "masked": np.ma.masked_array(X, holes),
     }[form]  # fmt: skip
     reference = np.where(holes, np.nan, X) if form == "masked" else X
-    wanted = HSClassifier(trees(), k=0.2).fit(reference, Y) if form == "masked" else expected
+    wanted = HSClassifier(trees(), k=0.2, threshold="training").fit(reference, Y) if form == "masked" else expected
     model = DaskHSClassifier(trees(), k=0.2).fit(cut(given), cut(swapped(Y)), sample_weight=cut(swapped(np.ones(N))))
     np.testing.assert_allclose(
         model.decision_function(cut(given)).compute(), wanted.decision_function(reference), atol=1e-6

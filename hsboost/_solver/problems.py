@@ -216,7 +216,8 @@ def total_weight(weight: FloatArray | None, n: int) -> float:
     """Σ w, after the weights have been found finite, non-negative and not all zero."""
     if weight is None:
         return float(n)
-    total = float(weight.sum(dtype=np.float64))
+    with np.errstate(over="ignore"):  # refused below
+        total = float(weight.sum(dtype=np.float64))
     if not (np.isfinite(total) and weight.min() >= 0) and not (np.isfinite(weight) & (weight >= 0)).all():
         raise check.bad_weights(weight)
     check.check_total_weight(total)

@@ -123,7 +123,9 @@ def checked_weight(weight: FloatArray, name: str = "sample_weight") -> FloatArra
     """Weights as float64, every one finite and >= 0, with a positive finite sum."""
     if not (np.isfinite(weight) & (weight >= 0)).all():
         raise bad_weights(weight, name)
-    check_total_weight(float(weight.sum(dtype=np.float64)), name)
+    with np.errstate(over="ignore"):  # refused
+        total = float(weight.sum(dtype=np.float64))
+    check_total_weight(total, name)
     return weight.astype(np.float64, copy=False)
 
 

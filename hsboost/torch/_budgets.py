@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hsboost._validation.budgets import MOST
+
 RULES = ("count", "half", "running")
 
 
@@ -56,4 +58,6 @@ def masses(k: str | float | tuple[float, ...], positive: Tensor, total: Tensor) 
         raise ValueError(f"k has {len(values)} numbers for {columns} columns of input; pass one per class")
     # Strings are settled above.
     pairs = zip(values, whole, strict=True)
-    return torch.stack([w.clamp(max=value) if isinstance(value, int) else float(value) * w for value, w in pairs])
+    return torch.stack(
+        [w.clamp(max=float(min(value, MOST))) if isinstance(value, int) else float(value) * w for value, w in pairs]
+    )
