@@ -76,7 +76,7 @@ def labelled(labels: pd.Series, parts: list[pd.DataFrame]) -> Any:
 @pytest.mark.parametrize("is_known", [True, False])
 def test_trees_are_those_of_the_gathered_rows(client: Any, lists: str, is_known: bool) -> None:
     rows, labels, parts = halves(LISTS[lists])
-    right = HSClassifier(trees(), k=0.2).fit(rows, labels)
+    right = HSClassifier(trees(), k=0.2, threshold="training").fit(rows, labels)
     scores = right.decision_function(rows)
     assert len(np.unique(scores)) > 3
     model = DaskHSClassifier(trees(), k=0.2).fit(frame(parts, is_known), labelled(labels, parts))
@@ -124,9 +124,9 @@ def test_categories_of_several_types(client: Any) -> None:
 def test_init_model_is_checked_on_every_partition_before_training(client: Any, is_known: bool) -> None:
     need("xgboost", "3.1.1", "categories are told by their names, not their positions,")
     rows, labels, parts = halves(LISTS["other order"])
-    first = HSClassifier(trees(), k=0.2).fit(FRAME, Y)
+    first = HSClassifier(trees(), k=0.2, threshold="training").fit(FRAME, Y)
     going_on = DaskHSClassifier(trees(), k=0.2).fit(frame(parts, is_known), labelled(labels, parts), init_model=first)
-    right = HSClassifier(trees(), k=0.2).fit(rows, labels, init_model=first)
+    right = HSClassifier(trees(), k=0.2, threshold="training").fit(rows, labels, init_model=first)
     np.testing.assert_allclose(going_on.to_local().decision_function(rows), right.decision_function(rows), atol=1e-6)
     late = parts[1]["a"].astype(object).where(np.arange(len(parts[1])) < 90, "new")
     parts[1] = parts[1].assign(a=late.astype("category"))

@@ -166,7 +166,7 @@ def test_budgets_by_date(client: Any) -> None:
     """NumPy's dates as keys, pandas' as labels of groups: other hashes before NumPy 2.2."""
     days = np.array(["2026-01-01", "2026-01-02"], "M8[s]")
     k, codes = dict(zip(days, [20, 40], strict=True)), RNG.integers(0, 2, N)
-    local = HSClassifier(trees(), k={0: 20, 1: 40}).fit(X, Y, groups=codes)
+    local = HSClassifier(trees(), k={0: 20, 1: 40}, threshold="training").fit(X, Y, groups=codes)
     model = DaskHSClassifier(trees(), k=k).fit(cut(X), cut(Y), groups=cut(days[codes]))
     found = model.predict_top_k(cut(X), k, groups=cut(days[codes])).compute()
     np.testing.assert_array_equal(found, local.predict_top_k(X, {0: 20, 1: 40}, groups=codes))

@@ -392,8 +392,8 @@ def test_a_count_keeps_its_rate_when_rows_are_held_out(booster: str, weighted: b
     weight = make_weight(N) if weighted else np.ones(N)
     k = min(k, int(weight.sum())) if weighted else k
     estimator, seen = watched(booster)
-    model = HSClassifier(estimator, k=k, calibration="sigmoid", calibration_fraction=0.25, random_state=0)
-    model.fit(X, y, sample_weight=weight)
+    settings = {"calibration": "sigmoid", "calibration_fraction": 0.25, "random_state": 0, "threshold": "training"}
+    model = HSClassifier(estimator, k=k, **settings).fit(X, y, sample_weight=weight)
     given = seen[0]
     mass = k / weight.sum() * given["weight"].sum()
     above = given["weight"][model.decision_function(given["X"]) > 0].sum()
