@@ -92,7 +92,7 @@ class BudgetsRequest(Request):
     scope: Annotated[
         str,
         typer.Option(
-            help="smoke: seconds. shipped: the shipped sets, three minutes on two cores. middle: the most telling "
+            help="smoke: seconds. shipped: the shipped flights, three minutes on two cores. middle: the most telling "
             "cells, about 40 minutes. full: all of them, days. confirm: the sets kept for the confirming run of "
             "docs/evidence/protocol.md."
         ),
