@@ -177,23 +177,23 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "mark", "reports"),
+    ("page", "mark", "reports", "least"),
     [
-        ("README.md", "table", ["tabular"]),
-        ("README.md", "paper", ["tabular-paper", "tabular-fair"]),
-        ("docs/index.md", "wins", ["tabular"]),
-        ("README.md", "budgets", ["budgets-shipped"]),
-        ("docs/when-it-helps.md", "groups", ["budgets-shipped"]),
-        ("docs/when-it-helps.md", "rows", ["budgets"]),
+        ("README.md", "table", ["tabular"], 11),
+        ("README.md", "paper", ["tabular-paper", "tabular-fair"], 11),
+        ("README.md", "budgets", ["budgets-shipped"], 11),
+        ("docs/index.md", "wins", ["tabular"], 4),
+        ("docs/when-it-helps.md", "groups", ["budgets-shipped"], 11),
+        ("docs/when-it-helps.md", "rows", ["budgets"], 6),
     ],
 )
-def test_the_figures_are_those_of_the_committed_reports(page: str, mark: str, reports: list[str]) -> None:
+def test_the_figures_are_those_of_the_committed_reports(page: str, mark: str, reports: list[str], least: int) -> None:
     readme = (ROOT / page).read_text(encoding="utf-8")
     section = readme.split(f"<!-- {mark}: begin -->")[1].split(f"<!-- {mark}: end -->")[0]
     figures = [line for line in section.splitlines() if line.startswith("|")]
     texts = [(ROOT / "docs/results" / name / "table.md").read_text(encoding="utf-8") for name in reports]
     found = {line for text in texts for line in text.splitlines()}
-    assert len(figures) >= 4
+    assert len(figures) >= least
     assert [line for line in figures if line not in found] == []
 
 
