@@ -90,7 +90,12 @@ def figures() -> list[tuple[str, str, tuple[Any, ...]]]:
         ),
         # The guide
         (GUIDE, "if {} or more of them will lie above the cut and below it", (_thresholds.ENOUGH,)),
-        (GUIDE, "else cross-fitted if {} or more training rows will;", (_thresholds.SOME,)),
+        (
+            GUIDE,
+            "else cross-fitted if {} or more training rows will, and there are fewer than {:,};",
+            (_thresholds.SOME, _thresholds.MANY),
+        ),
+        (GUIDE, 'From {:,} training rows on `"auto"` trains no folds', (_thresholds.MANY,)),
         (GUIDE, "A group with {} held-out rows or more on either side", (_thresholds.ENOUGH,)),
         (GUIDE, "**`hessian_floor`** ({}) is the share", (default(HypersimplexObjective, "hessian_floor"),)),
         (GUIDE, "Arrays from {:,} rows on are worked on by several threads", (_compile.PARALLEL_FROM,)),

@@ -123,6 +123,15 @@ def test_auto_keeps_the_training_rows_cut_where_fewer_than_ten_lie_above() -> No
     assert made("lightgbm", k=10).fit(X, Y).threshold_source_ == "cross-fit"
 
 
+def test_auto_trains_no_folds_where_rows_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_thresholds, "MANY", len(Y))
+    assert made("lightgbm", k=0.1).fit(X, Y).threshold_source_ == "training"
+    assert made("lightgbm", k=0.1).fit(X, Y, eval_set=(XV, YV)).threshold_source_ == "holdout"
+    assert made("lightgbm", k=0.1, threshold="cross-fit").fit(X, Y).threshold_source_ == "cross-fit"
+    monkeypatch.setattr(_thresholds, "MANY", len(Y) + 1)
+    assert made("lightgbm", k=0.1).fit(X, Y).threshold_source_ == "cross-fit"
+
+
 @both
 def test_weights_of_held_out_rows_mean_repeated_rows(booster: str) -> None:
     weight = np.random.default_rng(3).integers(0, 4, len(YV))

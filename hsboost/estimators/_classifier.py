@@ -90,8 +90,9 @@ class HSClassifier(Predictor):
         share of the training rows set aside (``calibration_fraction``). ``"cross-fit"``: the training rows, scored by
         models that were trained without them, one to five further trainings with as many rounds, on four fifths of the
         rows each; the trees themselves are trained on all rows. ``"auto"``: held-out rows that are there anyway, if 20
-        or more of them will lie above the cut and below it; else cross-fitted, if 10 or more training rows will;
-        else (and with ``init_model``) the training rows.
+        or more of them will lie above the cut and below it; else cross-fitted, if 10 or more training rows will and
+        there are fewer than 100,000, which trees of usual size fit less closely; else (and with ``init_model``) the
+        training rows.
     verbose : int, default 0
         Print threshold and active share to stderr every so many rounds; 0 (or less) for silence.
     random_state : None, int or RandomState, default None

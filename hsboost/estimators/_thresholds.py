@@ -33,6 +33,9 @@ ENOUGH = 20
 PLENTY = 200
 #: Least number for which "auto" trains folds.
 SOME = 10
+#: From so many training rows on "auto" trains no folds: trees of usual size fit them less closely, and folds would
+#: double the time of what takes long.
+MANY = 100_000
 FOLDS = 5
 
 #: Arguments of ``fit`` that go with evaluation sets, which folds do not have.
@@ -149,7 +152,7 @@ def source(
     if aside is not None and grouped and rows_above(shares, aside.y, n_columns) >= ENOUGH:
         return "holdout" if _is_known(shares.overall, aside.y, aside.counted, n_columns).all() else "training"
     few = init_model is not None or rows_above(shares, y, n_columns) < SOME
-    return "training" if few else "cross-fit"
+    return "training" if few or y.size >= MANY else "cross-fit"
 
 
 def scored(model: Any, aside: Aside) -> Unseen:
