@@ -105,7 +105,7 @@ def test_the_last_set_that_is_not_the_training_rows_decides(booster: str) -> Non
 
 
 @both
-@pytest.mark.parametrize("settings", [{"threshold": "holdout"}, {"calibration": "sigmoid"}])
+@pytest.mark.parametrize("settings", [{"threshold": "holdout"}, {"calibration": "sigmoid"}], ids=str)
 def test_rows_set_aside_say_where_to_cut(booster: str, settings: Any) -> None:
     model = made(booster, k=0.25, calibration_fraction=0.4, **settings).fit(X, Y)
     assert model.threshold_source_ == "holdout"
@@ -151,7 +151,7 @@ def test_class_weights_count_in_the_budget_of_held_out_rows(booster: str, with_w
 
 
 @both
-@pytest.mark.parametrize("k", [0.1, {"n": 0.1, "s": 0.3}, {"n": 84, None: 0.3}])
+@pytest.mark.parametrize("k", [0.1, {"n": 0.1, "s": 0.3}, {"n": 84, None: 0.3}], ids=str)
 @pytest.mark.parametrize("threshold", ["holdout", "cross-fit"])
 def test_every_group_meets_its_budget(booster: str, k: Any, threshold: str) -> None:
     given = {"eval_set": (XV, YV), "eval_groups": GV} if threshold == "holdout" else {}
@@ -177,7 +177,7 @@ def test_groups_with_few_held_out_rows_move_with_the_others(booster: str) -> Non
 
 @both
 @pytest.mark.parametrize("threshold", ["holdout", "cross-fit"])
-@pytest.mark.parametrize("k", [None, 0.2, {0: 0.1, 1: 0.5, 2: 0.3}])
+@pytest.mark.parametrize("k", [None, 0.2, {0: 0.1, 1: 0.5, 2: 0.3}], ids=str)
 def test_each_class_meets_its_budget(booster: str, threshold: str, k: Any) -> None:
     (A, a, _), (B, b, _), (C, *_) = rows(N, 0, 3), rows(800, 1, 3), rows(N_NEW, 2, 3)
     model = made(booster, k=k, threshold=threshold).fit(A, a, eval_set=(B, b))
@@ -306,7 +306,6 @@ def test_folds_train_as_many_rounds_as_early_stopping_chose(booster: str) -> Non
             "threshold='holdout': the held-out rows lack a class .*; pass an eval_set with all classes, or a number",
         ),
     ],
-    ids=str,
 )
 @both
 def test_what_cannot_say_where_to_cut_is_refused(booster: str, settings: Any, fit: Any, words: str) -> None:
