@@ -29,8 +29,8 @@ ROWS = 5
 
 
 @contextmanager
-def booster_unlogged() -> Iterator[None]:
-    """Train the booster inside without mlflow's patches of it."""
+def unlogged() -> Iterator[None]:
+    """Train the booster inside, or the models that thresholds come from, without mlflow's patches."""
     tools: Any = sys.modules.get(_TOOLS)
     if tools is None or getattr(tools, _OFF, True):
         yield

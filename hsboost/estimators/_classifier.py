@@ -322,7 +322,7 @@ class HSClassifier(Predictor):
         estimator = _boosters.prepare(self.estimator, objective, classes.size)
         metric = PrecisionAtK(budget.for_evaluation(eval_groups is not None), eval_groups)
         before = None if init_model is None else _start.trees(init_model, classes, estimator)
-        with _autolog.booster_unlogged():
+        with _autolog.unlogged():
             _boosters.fit(estimator, train_X, train_y, train_w, evaluation, metric, before, fit_params)
 
         fitted.classes_, fitted.estimator_ = known, estimator
@@ -342,7 +342,8 @@ class HSClassifier(Predictor):
             rows = train_X, train_y, train_w, train_groups
             folds = _thresholds.folds_of(self, HSClassifier.fit, estimator, shares, rows, fit_params)
             strict = self.threshold == "cross-fit"
-            fitted.threshold_source_ = _thresholds.cross_fit(fitted, folds, shares, budget.n_columns, strict)
+            with _autolog.unlogged():
+                fitted.threshold_source_ = _thresholds.cross_fit(fitted, folds, shares, budget.n_columns, strict)
         if calibrates and aside is not None:
             decisions = fitted._decide(aside.X) / objective.unit
             fitted.calibrators_ = _calibration.fit_all(self.calibration, decisions, aside.y, aside.weight)
