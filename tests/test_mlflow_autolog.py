@@ -21,6 +21,10 @@ GROUPS = np.arange(len(Y)) % 3
 FLAVORS = ["sklearn", "xgboost", "lightgbm"]
 
 
+#: mlflow's own, at every model of any kind.
+pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One database for all tests: to make one takes seconds."""
