@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
+from hsboost import _stack
 from hsboost import _validation as check
-from hsboost import _warning
 from hsboost._boosting.dataset_groups import (
     ROW_FIELD,
     check_name,
@@ -114,7 +114,7 @@ def recall_at_k(
 
 def _ratio(hits: float, of: float, name: str, why: str) -> float:
     if of <= 0.0:
-        _warning.warn(f"{name} is undefined because {why}; 0.0 is returned.", UndefinedMetricWarning)
+        _stack.warn(f"{name} is undefined because {why}; 0.0 is returned.", UndefinedMetricWarning)
         return 0.0
     return min(hits / of, 1.0)  # sums of weights in different orders may differ in the last digit
 
@@ -371,7 +371,7 @@ class DistributedAUC(_Metric):
 
 def _defined(area: float) -> float:
     if np.isnan(area):
-        _warning.warn(
+        _stack.warn(
             "The area under the ROC curve is undefined because positives or negatives are missing; NaN is returned.",
             UndefinedMetricWarning,
         )

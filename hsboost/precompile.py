@@ -25,7 +25,7 @@ _LOSSES = {
     "": HypersimplexLoss,
     "smooth ": HypersimplexSmoothLoss,
     "smooth convex ": HypersimplexSmoothFYLoss,
-    "tailored ": BudgetLogLoss,
+    "windowed ": BudgetLogLoss,
 }
 
 

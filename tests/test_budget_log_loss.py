@@ -9,13 +9,13 @@ import numba
 import numpy as np
 import pytest
 from _smooth import multiplier
-from _tailored import slow, window_of
+from _windowed import slow, window_of
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 from test_hypersimplex_smooth import BUDGETS, CLASSES, GROUPED, WEIGHTED, budgets, differences, rows
 
-from hsboost._kernels import tailored as kernels
+from hsboost._kernels import windowed as kernels
 from hsboost._kernels._compile import at_most
 from hsboost.losses import BudgetLogLoss, SoftmaxLoss, get_loss
 
@@ -191,7 +191,6 @@ def test_the_passes_are_vector_code(dtype, weighted):
     w = np.ones(10, dtype) if weighted else None
     at = (x, x, w, 0.0, 1.0, 0.0)
     for kernel, arguments in [
-        (kernels.window, (*at, np.empty((7, 1)))),
         (kernels.weights, (x, w, 0.0, 1.0, 0.0, 0.1, 3.6, np.empty(10))),
         (kernels.gradient, (*at, 0.0, 0.0, 0.1, 3.6, 1e-16, out, out)),
         (kernels.value, (*at, 0.0, 0.0, np.empty((2, 1)))),

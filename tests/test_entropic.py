@@ -105,7 +105,7 @@ def test_the_passes_are_vector_code(dtype, weighted):
         calls += [
             (kernels.values, (x, 0.0, 1.0, 0.0, out)),
             (kernels.residuals, (*at, np.empty((4, 1)))),
-            (kernels.residuals_and_labels, (*at, np.empty((7, 1)))),
+            (kernels.residuals_and_labels, (*at, 1.0, np.empty((7, 1)))),
             (kernels.convex_gradient, (*at, 0.0, 0.0, 1.0, 1.0, 0.0, out, out)),
             (kernels.log_loss, (*at, np.empty((2, 1)))),
         ]
@@ -444,7 +444,7 @@ def test_threads_change_no_bit(dtype, weighted, rng):
          lambda: (new(blocks, 1, kernels.KINDS + 1),)),
         (kernels.values, (x, 0.1, 2.0, -0.3), lambda: (new(n, kind=dtype),)),
         (kernels.residuals, one, lambda: (new(4, blocks),)),
-        (kernels.residuals_and_labels, one, lambda: (new(7, blocks),)),
+        (kernels.residuals_and_labels, (*one, 1.0), lambda: (new(7, blocks),)),
         (kernels.log_loss, one, lambda: (new(2, blocks),)),
         (kernels.gradient, (*one, 0.1, 0.01, 0.2, 1.5, 2.5, 0.01), both),
         (kernels.convex_gradient, (*one, 0.1, 0.01, 1.5, 2.5, 0.01), both),
@@ -452,7 +452,7 @@ def test_threads_change_no_bit(dtype, weighted, rng):
          lambda: (zero.copy(), zero.copy(), np.zeros(g, np.bool_), np.zeros(g, np.int64))),
         (entropic_segments.segment_values, (x, *many, zero, nu), lambda: (new(n, kind=dtype),)),
         (entropic_segments.segment_residuals, (x, y, w, *many, zero, nu), lambda: (new(g, 4),)),
-        (entropic_segments.segment_residuals_and_labels, (x, y, w, *many, zero, nu), lambda: (new(g, 7),)),
+        (entropic_segments.segment_residuals_and_labels, (x, y, w, *many, zero, nu, 1.0), lambda: (new(g, 7),)),
         (entropic_segments.segment_log_loss, (x, y, w, *many, zero, nu), lambda: (new(g, 2),)),
         (entropic_segments.segment_gradient, (x, y, w, *many, zero, nu, nu, nu, nu, ones, ones, zero), both),
         (entropic_segments.segment_convex_gradient, (x, y, w, *many, zero, nu, nu, nu, ones, ones, zero), both),

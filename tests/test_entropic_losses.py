@@ -17,9 +17,9 @@ from hsboost._solver.entropic import find_multipliers, multiplier_of
 from hsboost._solver.segments import Segments
 
 
-def totals(kernel, kinds, p: Problem, y, where):
+def totals(kernel, kinds, p: Problem, y, where, *more):
     out = np.empty((kinds, (p.x.size + BLOCK - 1) // BLOCK))
-    kernel(p.x.size, p.x, y, p.weight, where.anchor, where.scale, where.nu, out)
+    kernel(p.x.size, p.x, y, p.weight, where.anchor, where.scale, where.nu, *more, out)
     return out.sum(axis=1).tolist()
 
 
@@ -27,8 +27,14 @@ def squared(p: Problem, y, own=True, least=0.0):
     """Value, gradient and curvature of the squared composition, as a loss puts them together."""
     _, where = solve(p)
     slope, residual, square, distance = totals(kernels.residuals, 4, p, y, where)
-    seen = totals(kernels.residuals_and_labels, 7, p, y, where)
+    seen = totals(kernels.residuals_and_labels, 7, p, y, where, 1.0)
     np.testing.assert_allclose(seen, [slope, residual, square, p.total, (p.w * y).sum(), 0, 0], rtol=1e-12, atol=1e-300)
+    soft = totals(kernels.residuals_and_labels, 7, p, y, where, 0.0)
+    v = (p.x - where.anchor) * where.scale - where.nu
+    found = (p.w * np.exp(-np.logaddexp(0, v) - np.logaddexp(0, -v)) * y).sum()
+    np.testing.assert_allclose(
+        [soft[0], -soft[1], *soft[2:]], [slope, found, square, *seen[3:]], rtol=1e-9, atol=1e-300
+    )
     mean, one, spread = (residual / slope, 1 / slope, square / slope) if slope > 0 else (0.0, 0.0, 0.0)
     grad, hess = np.empty((2, p.x.size))
     s = 1 / p.temperature
@@ -181,7 +187,7 @@ def test_small_the_convex_loss_of_scores_beyond_floats():
 def test_small_wrong_labels_and_weights_are_counted_in_the_same_pass(y, w, wrong):
     where = multiplier_of(np.zeros(3), None, 1.0, 3.0, 1.0)
     p = Problem(np.zeros(3), 1.0, 1.0, np.array(w, float))
-    assert tuple(totals(kernels.residuals_and_labels, 7, p, np.array(y, float), where)[5:]) == wrong
+    assert tuple(totals(kernels.residuals_and_labels, 7, p, np.array(y, float), where, 1.0)[5:]) == wrong
 
 
 def test_segments_add_up_what_blocks_add_up(rng):
@@ -194,7 +200,7 @@ def test_segments_add_up_what_blocks_add_up(rng):
     many = (segments.offsets, segments.tasks, where.scale, where.anchor, where.nu)
     residuals, labels, losses = np.empty((4, 4)), np.empty((4, 7)), np.empty((4, 2))
     entropic_segments.segment_residuals(n, x, y, w, *many, residuals)
-    entropic_segments.segment_residuals_and_labels(n, x, y, w, *many, labels)
+    entropic_segments.segment_residuals_and_labels(n, x, y, w, *many, 1.0, labels)
     entropic_segments.segment_log_loss(n, x, y, w, *many, losses)
     slope, residual, square, _ = residuals.T
     rows = {"squared": np.empty((2, n)), "convex": np.empty((2, n))}
@@ -209,7 +215,7 @@ def test_segments_add_up_what_blocks_add_up(rng):
         p = Problem(x[at], float(0.3 * total[g]), 0.5, w[at])
         np.testing.assert_allclose(totals(kernels.residuals, 4, p, y[at], where.at(g)), residuals[g], rtol=1e-13)
         np.testing.assert_allclose(
-            totals(kernels.residuals_and_labels, 7, p, y[at], where.at(g)), labels[g], rtol=1e-13
+            totals(kernels.residuals_and_labels, 7, p, y[at], where.at(g), 1.0), labels[g], rtol=1e-13
         )  # fmt: skip
         np.testing.assert_allclose(totals(kernels.log_loss, 2, p, y[at], where.at(g)), losses[g], rtol=1e-13)
         for name, derivatives in (("squared", squared), ("convex", convex)):

@@ -182,7 +182,7 @@ def assert_same_step(a, b, tolerance=2e-6):
     for one, other in zip(a[:2], b[:2], strict=True):
         np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(a[2].soft_threshold, b[2].soft_threshold, rtol=1e-11, atol=1e-11)
-    np.testing.assert_allclose(a[2].positive, b[2].positive, rtol=1e-12)
+    np.testing.assert_allclose(a[2].totals.positive, b[2].totals.positive, rtol=1e-12)
     np.testing.assert_allclose(a[2].active_share, b[2].active_share, rtol=1e-10)
 
 

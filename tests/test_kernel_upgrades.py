@@ -65,7 +65,7 @@ def site() -> Iterator[Path]:
     kernels = root / "site" / "hsboost" / "_kernels"
     kernels.mkdir(parents=True)
     (kernels.parent / "__init__.py").write_text("")
-    for name in ("_version.py", "_warning.py"):
+    for name in ("_version.py", "_stack.py"):
         shutil.copy(PACKAGE / name, kernels.parent)
     for name in ("__init__.py", "_cache.py", "_compile.py"):
         shutil.copy(PACKAGE / "_kernels" / name, kernels)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_workers_step import data, joined, step
 
-from hsboost.losses import BudgetLogLoss, HypersimplexLoss, HypersimplexSmoothLoss, _entropic, _problems, _tailored
+from hsboost.losses import BudgetLogLoss, HypersimplexLoss, HypersimplexSmoothLoss, _entropic, _problems, _windowed
 
 
 class UsedMemory:
@@ -83,7 +83,7 @@ def test_later_rounds_go_on_from_the_last_and_see_what_changed(seed, deal, group
 def test_a_worker_with_large_groups_only(loss, monkeypatch):
     """It has an entry for the small groups of the others, which adds nothing to their sums."""
     monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", 40)
-    for module in (_entropic, _problems, _tailored):
+    for module in (_entropic, _problems, _windowed):
         monkeypatch.setattr(module, "np", UsedMemory())
     x, y, w, _ = data(7, n=160, weighted=True)
     groups = np.repeat([0, 1, 2, 3], [80, 20, 30, 30])

@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from hsboost._boosting.caller import frames
+from hsboost._stack import frames
 
 #: LightGBM's names for the number of machines and for their list.
 _NUMBER = ("num_machines", "num_machine")

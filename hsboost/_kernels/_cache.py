@@ -30,7 +30,7 @@ import llvmlite
 import numba
 import numpy as np
 
-from hsboost import _warning
+from hsboost import _stack
 from hsboost._version import __version__
 
 #: How many folders of other digests to keep, in addition to all that were used less than a day ago.
@@ -262,7 +262,7 @@ def _warn(reason: str) -> None:
     """Warn once per process that compiled kernels are lost when it ends."""
     lost.append(reason)
     if len(lost) == 1:
-        _warning.warn(
+        _stack.warn(
             f"compiled kernels cannot be kept on disk ({reason}), so that every new process compiles them again; "
             "results are the same. Set NUMBA_CACHE_DIR to a folder that this user can write to",
             RuntimeWarning,

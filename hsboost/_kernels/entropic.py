@@ -149,8 +149,11 @@ def _residuals(x, y, w, anchor, scale, nu, out):
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def block_residuals_and_labels(x, y, w, anchor, scale, nu):
-    """(Σ w d, Σ w d r, Σ w d²) and, of the same rows, what `gradient.block_labels` returns: one load for both."""
+def block_residuals_and_labels(x, y, w, anchor, scale, nu, soft):
+    """(Σ w d, Σ w d (soft ŷ - y), Σ w d²) and, of the same rows, what `gradient.block_labels` returns.
+
+    ``soft`` is 1, for residuals, or 0, for positives alone. One load of the rows serves all sums.
+    """
     slope = 0.0
     residual = 0.0
     square = 0.0
@@ -166,7 +169,7 @@ def block_residuals_and_labels(x, y, w, anchor, scale, nu):
         d = p * q
         wd = wi * d
         slope += wd
-        residual += wd * ((q if v > 0.0 else p) - yi)
+        residual += wd * (soft * (q if v > 0.0 else p) - yi)
         square += wd * d
         positive += wi * yi
         good_labels += 1 if (yi == 0.0) | (yi == 1.0) else 0
@@ -179,15 +182,15 @@ def block_residuals_and_labels(x, y, w, anchor, scale, nu):
     return slope, residual, square, total, positive, n - good_labels, n - good_weights
 
 
-def _residuals_and_labels(x, y, w, anchor, scale, nu, out):
+def _residuals_and_labels(x, y, w, anchor, scale, nu, soft, out):
     """out[:, b] = `block_residuals_and_labels` of block b."""
     n = x.size
     for b in prange(out.shape[1]):
         i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
         if w is None:
-            s = block_residuals_and_labels(x[i:j], y[i:j], None, anchor, scale, nu)
+            s = block_residuals_and_labels(x[i:j], y[i:j], None, anchor, scale, nu, soft)
         else:
-            s = block_residuals_and_labels(x[i:j], y[i:j], w[i:j], anchor, scale, nu)
+            s = block_residuals_and_labels(x[i:j], y[i:j], w[i:j], anchor, scale, nu, soft)
         out[0, b], out[1, b], out[2, b], out[3, b] = s[0], s[1], s[2], s[3]
         out[4, b], out[5, b], out[6, b] = s[4], s[5], s[6]
 

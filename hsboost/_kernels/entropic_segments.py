@@ -64,15 +64,15 @@ def _residuals(x, y, w, offsets, first, scale, anchor, nu, out):
 
 
 @njit
-def add_residuals_and_labels(x, y, w, anchor, scale, nu, out):
+def add_residuals_and_labels(x, y, w, anchor, scale, nu, soft, out):
     """out = `block_residuals_and_labels` of all blocks, added up in their order."""
     out[:] = 0.0
     for i in range(0, x.size, BLOCK):
         j = i + BLOCK
         if w is None:
-            s = block_residuals_and_labels(x[i:j], y[i:j], None, anchor, scale, nu)
+            s = block_residuals_and_labels(x[i:j], y[i:j], None, anchor, scale, nu, soft)
         else:
-            s = block_residuals_and_labels(x[i:j], y[i:j], w[i:j], anchor, scale, nu)
+            s = block_residuals_and_labels(x[i:j], y[i:j], w[i:j], anchor, scale, nu, soft)
         out[0] += s[0]
         out[1] += s[1]
         out[2] += s[2]
@@ -82,15 +82,15 @@ def add_residuals_and_labels(x, y, w, anchor, scale, nu, out):
         out[6] += s[6]
 
 
-def _residuals_and_labels(x, y, w, offsets, first, scale, anchor, nu, out):
+def _residuals_and_labels(x, y, w, offsets, first, scale, anchor, nu, soft, out):
     """out[s] = `block_residuals_and_labels` of segment s; shape (segments, 7)."""
     for t in prange(first.shape[1]):
         for s in range(first[0, t], first[1, t]):
             i, j = offsets[s], offsets[s + 1]
             if w is None:
-                add_residuals_and_labels(x[i:j], y[i:j], None, anchor[s], scale, nu[s], out[s])
+                add_residuals_and_labels(x[i:j], y[i:j], None, anchor[s], scale, nu[s], soft, out[s])
             else:
-                add_residuals_and_labels(x[i:j], y[i:j], w[i:j], anchor[s], scale, nu[s], out[s])
+                add_residuals_and_labels(x[i:j], y[i:j], w[i:j], anchor[s], scale, nu[s], soft, out[s])
 
 
 @njit

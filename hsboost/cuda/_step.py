@@ -17,7 +17,7 @@ from hsboost.cuda._rows import DeviceRows, moved
 from hsboost.losses import HypersimplexLoss
 from hsboost.losses import _entropic as _entropic_loss
 from hsboost.losses._euclidean import means
-from hsboost.losses._passes import Slopes, Sums
+from hsboost.losses._passes import Slopes, Sums, Totals
 from hsboost.losses._problems import check_label_array, check_learnable, warn_if_all
 from hsboost.losses._rounds import Round
 
@@ -72,11 +72,12 @@ def passes(device: Device, loss: HypersimplexLoss, rows: DeviceRows, last: Round
     for c, one in enumerate(columns):
         start = None if last is None else last.where.row(c).at(0)
         found.append(find(device, one.x, rows.w, float(mass[c, 0]), rows.total, loss.temperature, start)[0])
-    active = write(columns, found, slopes, mass, total, positive, both)
+    totals = Totals(mass, total, positive)
+    active = write(columns, found, slopes, totals, both)
     device.finish()  # XGBoost uses its own stream
     offsets = np.array([0, scores.shape[1]], np.intp)
     where = Multipliers.stack([Multipliers.of(one) for one in found])
-    state = Round(where, total, positive, active, mass, rows.total, offsets, loss.k, rule, outputs > 1)
+    state = Round(where, totals, active, rows.total, offsets, loss.k, rule, outputs > 1)
     return both[0], both[1], state
 
 
@@ -108,15 +109,13 @@ def _write_euclidean(
     columns: list[_Output],
     found: list[Multiplier],
     slopes: Slopes,
-    mass: np.ndarray,
-    total: np.ndarray,
-    positive: np.ndarray,
+    totals: Totals,
     both: Any,
 ) -> np.ndarray:
     """Gradient and curvature of all columns into ``both`` (2, C, n); returns the weight of the active rows (C, 1)."""
     sums = [one.sums(kernels.residuals, 2, where) for one, where in zip(columns, found, strict=True)]
     active, residual = np.array(sums).T[:, :, None]
-    mean = means(slopes, mass, total, positive, active, residual)
+    mean = means(slopes, totals, active, residual)
     own = np.divide(slopes.own, active, out=np.zeros_like(active), where=active > 0.0)
     scales = slopes.slope, slopes.outer, slopes.bend, slopes.floor
     for c, (one, where) in enumerate(zip(columns, found, strict=True)):
@@ -128,16 +127,14 @@ def _write_entropic(
     columns: list[_Output],
     found: list[Multiplier],
     slopes: Slopes,
-    mass: np.ndarray,
-    total: np.ndarray,
-    positive: np.ndarray,
+    totals: Totals,
     both: Any,
 ) -> np.ndarray:
     """As `_write_euclidean`; returns Σ w 4 d (C, 1). How derivatives are scaled is the loss's own rule, `numbers`."""
     sums = [one.sums(entropic_kernels.residuals, 3, where) for one, where in zip(columns, found, strict=True)]
     slope, residual, square = np.array(sums).T[:, :, None]
     known = Sums(4.0 * slope, residual, square)
-    per_problem, scales = _entropic_loss.numbers(slopes, known, mass, total, positive)
+    per_problem, scales = _entropic_loss.numbers(slopes, known, totals)
     kernel = entropic_kernels.convex_gradient if slopes.convex else entropic_kernels.gradient
     for c, (one, where) in enumerate(zip(columns, found, strict=True)):
         one.write(kernel, where, (*(part.item(c, 0) for part in per_problem), *scales), both[0, c], both[1, c])

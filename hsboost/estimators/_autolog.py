@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from hsboost import _warning
+from hsboost import _stack
 from hsboost._version import __version__
 from hsboost.estimators._trusted import SKOPS_TRUSTED
 
@@ -71,7 +71,7 @@ def log(model: Any, kind: str, rows: Callable[[], Any], groups: Any, results: An
                 mlflow.end_run()
     except Exception as error:
         if not chosen("silent", False):
-            _warning.warn(
+            _stack.warn(
                 f"{type(model).__name__} is fitted, but mlflow's autologging of it failed "
                 f"({type(error).__name__}: {str(error)[:300]}); log it with mlflow.sklearn.log_model, or pass "
                 "log_models=False to autolog"

@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from sklearn.base import clone
 
-from hsboost import _warning
+from hsboost import _stack
 
 #: What a caller may ask of ``predict`` that a threshold has no part in.
 _RAW = ("output_margin", "raw_score", "pred_leaf", "pred_contrib")
@@ -38,7 +38,7 @@ def warn_of_native(estimator: Any) -> None:
     lacking = _lacking(estimator)
     if lacking:
         _warned.add(estimator)
-        _warning.warn(
+        _stack.warn(
             f"the booster inside holds the trees that were trained: {'; '.join(lacking)}. Use the methods of "
             "HSClassifier, or export() for a model that decides alike",
         )

@@ -20,6 +20,7 @@ from hsboost._solver.problems import Problems
 from hsboost._solver.segments import Segments
 from hsboost._validation import BudgetRule, FloatArray
 from hsboost._workers.communicator import Traffic, Workers
+from hsboost.losses._passes import Totals
 from hsboost.losses._problems import Rows, check_learnable, warn_if_all
 from hsboost.losses._rounds import Coupled, Round, outputs, write_in_order
 
@@ -105,36 +106,35 @@ def step(
         shape = here.classes, 1 if labels is None else len(labels)
         if last is None or here.changed:
 
-            def totals() -> np.ndarray:
+            def counted() -> np.ndarray:
                 nonlocal own
                 own = own or _own_rows(here, y_true, labels)
                 return own.sums
 
-            weights, positive = workers.sum((2, *shape), totals)
+            weights, positive = workers.sum((2, *shape), counted)
             total = weights[0]
             check.check_total_weight(float(total.sum()))
             rule = BudgetRule.of_problems(loss.k, here.classes, labels)
             mass = rule.masses(total, positive)
             check_learnable(loss.k, total, positive, mass)
+            totals = Totals(mass, total, positive)
         else:
-            total, positive, rule = last.total, last.positive, last.rule
-            mass = rule.masses(total, positive)
+            totals, rule = last.totals, last.rule
+        weight = float(totals.total.sum())
         assert own is not None
-        slopes = loss.boosting_slopes(float(total.sum()))
+        slopes = loss.boosting_slopes(weight)
         if last is None and not slopes.convex:
-            warn_if_all(mass, total)
+            warn_if_all(totals.mass, totals.total)
         guess = None if last is None else last.meeting.guess
-        where, sums, guess = loss.passes.solve_over_workers(
-            workers, own.rows, mass, total, positive, loss.temperature, guess
-        )
+        where, sums, guess = loss.passes.solve_over_workers(workers, own.rows, totals, loss.temperature, guess)
         stamp = _new_stamp(workers) if last is None else _next_stamp(last.meeting.stamp)
         n = own.rows.problems.segments.n
         gradient, hessian = outputs((n,) if here.classes == 1 else (n, here.classes), gradient_out, hessian_out)
         if n:
-            write_in_order(loss.passes, own.rows, where, slopes, gradient, hessian, mass, total, positive, sums)
+            write_in_order(loss.passes, own.rows, where, slopes, gradient, hessian, totals, sums)
         meeting = Meeting(stamp, threads, labels, own.sums, guess, workers.traffic)
         ended = Round(
-            where, total, positive, sums.active, mass, float(total.sum()), own.rows.problems.segments.offsets,
+            where, totals, sums.active, weight, own.rows.problems.segments.offsets,
             loss.k, rule, here.classes > 1, grouped, meeting,
         )  # fmt: skip
         return gradient, hessian, ended
@@ -154,8 +154,9 @@ def _meet(
         n = x.shape[0]
         classes = 1 if x.ndim == 1 else x.shape[1]
         here = _Here(x, w, segments, classes, None, False, last)
-        if last is not None and (n == 0 or classes == len(last.positive)):
-            here = here._replace(own=_own_rows(here._replace(classes=len(last.positive)), y_true, last.meeting.labels))
+        if last is not None and (n == 0 or classes == len(last.totals.positive)):
+            alike = here._replace(classes=len(last.totals.positive))
+            here = here._replace(own=_own_rows(alike, y_true, last.meeting.labels))
         found.append(here)
         own = here.own
         stamp = 0 if own is None else last.meeting.stamp  # type: ignore[union-attr]

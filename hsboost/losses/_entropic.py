@@ -15,7 +15,7 @@ from hsboost._validation import FloatArray
 from hsboost._workers.communicator import Workers
 from hsboost._workers.entropic import find_distributed
 from hsboost.losses._base import LEAST_CURVATURE
-from hsboost.losses._passes import Slopes, Solved, Sums, one_problem, place_of, seen
+from hsboost.losses._passes import Slopes, Solved, Sums, Totals, one_problem, place_of, seen
 from hsboost.losses._problems import Rows, block_totals, worker_rows
 
 REGULARIZATION: Regularization = "entropic"
@@ -30,31 +30,48 @@ def checks_along(rows: Rows) -> bool:
     return rows.y.dtype == np.float32
 
 
-def sums(rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray, kept: Any = None) -> Sums | None:
-    """4 Σ w d, Σ w d r and Σ w d² of every problem; the same pass compares Σ w (G,) and Σ w y (C, G)."""
+def sums(rows: Rows, where: Multipliers, totals: Totals, kept: Any = None) -> Sums | None:
+    """4 Σ w d, Σ w d r and Σ w d² of every problem; the same pass compares ``totals``."""
+    return seen(edge_sums(rows, where), 3, totals)
+
+
+def edge_sums(rows: Rows, where: Multipliers, soft: float = 1.0) -> list[tuple[float, ...]]:
+    """4 Σ w d, Σ w d (soft ŷ - y), Σ w d² and what `gradient.block_labels` says, problem after problem."""
     s, x, w = rows.problems
     found: list[tuple[float, ...]] = []
     for c, y in enumerate(rows.y):
-        out = np.zeros((total.size, 7))  # a worker may lack rows of every small group
+        out = np.zeros((s.offsets.size - 1, 7))  # a worker may lack rows of every small group
         if s.small_rows:
             at = where.row(c)
             segment_kernels.segment_residuals_and_labels(
-                s.small_rows, x[c], y, w, s.offsets, s.tasks, at.scale, at.anchor, at.nu, out
+                s.small_rows, x[c], y, w, s.offsets, s.tasks, at.scale, at.anchor, at.nu, soft, out
             )
         for g in s.large:
-            out[g] = block_totals(kernels.residuals_and_labels, 7, *one_problem(rows, c, g), *place_of(where, c, g))
+            one = *one_problem(rows, c, g), *place_of(where, c, g), soft
+            out[g] = block_totals(kernels.residuals_and_labels, 7, *one)
         out[:, 0] *= 4.0
         found += map(tuple, out.tolist())
-    return seen(found, 3, total, positive)
+    return found
+
+
+def edge_sums_of_all(workers: Workers, rows: Rows, where: Multipliers, soft: float = 1.0) -> np.ndarray:
+    """The first three of `edge_sums` over all workers' rows, (3, C, G)."""
+    shape = 3, *where.nu.shape
+
+    def own() -> np.ndarray:
+        if not rows.problems.segments.n:
+            return np.zeros(shape)
+        return np.array(edge_sums(rows, where, soft))[:, :3].T.reshape(shape)
+
+    return workers.sum(shape, own)
 
 
 _sums_of = sums  # where an argument has that name
 
 
-def value(
-    rows: Rows, where: Multipliers, convex: bool, mass: np.ndarray, total: np.ndarray, positive: np.ndarray
-) -> float:
+def value(rows: Rows, where: Multipliers, convex: bool, totals: Totals) -> float:
     """½ Σ w (ŷ - y)² over all problems; convex: Σ w [log-loss(ŷ, y) - v (k - Σ w y) / Σ w] with v = logit ŷ."""
+    mass, total, positive = totals
     s, x, w = rows.problems
     kernel, segment_kernel, kinds = (
         (kernels.log_loss, segment_kernels.segment_log_loss, 2)
@@ -77,14 +94,13 @@ def value(
     return float("inf") if found != found else found
 
 
-def numbers(
-    slopes: Slopes, known: Sums, mass: np.ndarray, total: np.ndarray, positive: np.ndarray
-) -> tuple[tuple[np.ndarray, ...], tuple[float, float, float]]:
+def numbers(slopes: Slopes, known: Sums, totals: Totals) -> tuple[tuple[np.ndarray, ...], tuple[float, float, float]]:
     """What the kernels `gradient` and `convex_gradient` take, on every device.
 
     (mean, own, spread), or convex (shift, own), of every problem (C, G); then slope, bend and least for all of them.
     """
     assert known.square is not None
+    mass, total, positive = totals
     slope_of, square = known.active / 4.0, known.square
     all_slopes, all_squares, weight = float(slope_of.sum()), float(square.sum()), float(total.sum()) * len(mass)
     level = 1.0
@@ -110,15 +126,13 @@ def write(
     slopes: Slopes,
     gradient: FloatArray,
     hessian: FloatArray,
-    mass: np.ndarray,
-    total: np.ndarray,
-    positive: np.ndarray,
+    totals: Totals,
     sums: Sums | None,
 ) -> np.ndarray:
     """Gradient and curvature into arrays (C, n), group after group; returns 4 Σ w d of every problem."""
-    known = _sums_of(rows, where, total, positive) if sums is None else sums
+    known = _sums_of(rows, where, totals) if sums is None else sums
     assert known is not None
-    per_problem, scales = numbers(slopes, known, mass, total, positive)
+    per_problem, scales = numbers(slopes, known, totals)
     if slopes.convex:
         kernel, segment_kernel = kernels.convex_gradient, segment_kernels.segment_convex_gradient
     else:
@@ -129,7 +143,7 @@ def write(
             at = where.row(c)
             segment_kernel(
                 s.small_rows, x[c], y, w, s.offsets, s.tasks, at.scale, at.anchor, at.nu,
-                *(part[c] for part in per_problem), *(np.full(total.size, one) for one in scales),
+                *(part[c] for part in per_problem), *(np.full(totals.total.size, one) for one in scales),
                 gradient[c], hessian[c],
             )  # fmt: skip
         for g in s.large:
@@ -141,27 +155,10 @@ def write(
     return known.active
 
 
-def solve_over_workers(
-    workers: Workers,
-    rows: Rows,
-    mass: np.ndarray,
-    total: np.ndarray,
-    positive: np.ndarray,
-    temperature: float,
-    guess: Any,
-) -> Solved:
+def solve_over_workers(workers: Workers, rows: Rows, totals: Totals, temperature: float, guess: Any) -> Solved:
     """The projections of all workers' rows, all problems in the same calls; one more for the derivatives' sums."""
-    weights = np.broadcast_to(total, mass.shape).ravel()
+    mass = totals.mass
+    weights = np.broadcast_to(totals.total, mass.shape).ravel()
     found = find_distributed(workers, worker_rows(rows), mass.ravel(), weights, scale_of(temperature), guess)
     where = found.reshape(mass.shape)
-
-    def own() -> np.ndarray:
-        if not rows.problems.segments.n:
-            return np.zeros((3, *mass.shape))
-        here = sums(rows, where, total, mass)
-        assert here is not None
-        assert here.square is not None
-        return np.stack([here.active, here.residual, here.square])
-
-    active, residual, square = workers.sum((3, *mass.shape), own)
-    return Solved(where, Sums(active, residual, square), (found.anchor, found.nu))
+    return Solved(where, Sums(*edge_sums_of_all(workers, rows, where)), (found.anchor, found.nu))

@@ -14,7 +14,7 @@ from hsboost._solver.segments import Multipliers
 from hsboost._validation import FloatArray
 from hsboost._workers.communicator import Workers
 from hsboost._workers.search import find_distributed
-from hsboost.losses._passes import Slopes, Solved, Sums, one_problem, place_of, seen
+from hsboost.losses._passes import Slopes, Solved, Sums, Totals, one_problem, place_of, seen
 from hsboost.losses._problems import Rows, block_totals, worker_rows
 
 REGULARIZATION: Regularization = "euclidean"
@@ -27,22 +27,19 @@ def checks_along(rows: Rows) -> bool:
 
 def means(
     slopes: Slopes,
-    mass: np.ndarray,
-    total: np.ndarray,
-    positive: np.ndarray,
+    totals: Totals,
     active: np.ndarray,
     residual: np.ndarray,
 ) -> np.ndarray:
     """The value that each problem's residuals are centred with."""
+    mass, total, positive = totals
     over, under = (mass - positive, np.broadcast_to(total, mass.shape)) if slopes.convex else (residual, active)
     return np.divide(over, under, out=np.zeros(mass.shape), where=under > 0.0)
 
 
-def value(
-    rows: Rows, where: Multipliers, convex: bool, mass: np.ndarray, total: np.ndarray, positive: np.ndarray
-) -> float:
+def value(rows: Rows, where: Multipliers, convex: bool, totals: Totals) -> float:
     """½ Σ w (ŷ - y)² over all problems, or `conjugate`."""
-    return conjugate(rows, where, mass, total, positive) if convex else 0.5 * squared_distance(rows, where)
+    return conjugate(rows, where, totals) if convex else 0.5 * squared_distance(rows, where)
 
 
 def squared_distance(rows: Rows, where: Multipliers) -> float:
@@ -58,9 +55,10 @@ def squared_distance(rows: Rows, where: Multipliers) -> float:
     return float(out.sum())
 
 
-def conjugate(rows: Rows, where: Multipliers, mass: np.ndarray, total: np.ndarray, positive: np.ndarray) -> float:
+def conjugate(rows: Rows, where: Multipliers, totals: Totals) -> float:
     """Σ w [(z - z̄) (ŷ - y) + (y² - ŷ²) / 2] over all problems, with z = x / temperature and z̄ its mean in each."""
     s, x, w = rows.problems
+    mass, total, positive = totals
     # Σ w u (ŷ - y), Σ w u and Σ w (y² - ŷ²) with u = (x - anchor) / temperature
     out = np.zeros((len(rows.y), 3, total.size))
     for c, y in enumerate(rows.y):
@@ -79,16 +77,16 @@ def conjugate(rows: Rows, where: Multipliers, mass: np.ndarray, total: np.ndarra
     return float("inf") if value != value else value
 
 
-def sums(rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray, kept: Any = None) -> Sums | None:
-    """The sums behind the derivatives, unless a group is small; the same pass compares Σ w (G,) and Σ w y (C, G)."""
+def sums(rows: Rows, where: Multipliers, totals: Totals, kept: Any = None) -> Sums | None:
+    """The sums behind the derivatives, unless a group is small; the same pass compares ``totals``."""
     if not checks_along(rows):
         return None
     found = [
         block_totals(kernels.residuals_and_labels, 6, *one_problem(rows, c, g), *place_of(where, c, g))
         for c in range(len(rows.y))
-        for g in range(total.size)
+        for g in range(totals.total.size)
     ]
-    return seen(found, 2, total, positive)
+    return seen(found, 2, totals)
 
 
 def write(
@@ -97,9 +95,7 @@ def write(
     slopes: Slopes,
     gradient: FloatArray,
     hessian: FloatArray,
-    mass: np.ndarray,
-    total: np.ndarray,
-    positive: np.ndarray,
+    totals: Totals,
     sums: Sums | None,
 ) -> np.ndarray:
     """Write gradient and curvature into arrays (C, n), sorted by group; returns Σ_A w of every problem.
@@ -111,7 +107,7 @@ def write(
     centres = None
     if s.small_rows and (slopes.convex or sums is not None):
         nothing = Sums(active, active)
-        centres = means(slopes, mass, total, positive, *(sums or nothing)[:2])
+        centres = means(slopes, totals, *(sums or nothing)[:2])
     for c, y in enumerate(rows.y):
         if s.small_rows:
             at = where.row(c)
@@ -129,8 +125,8 @@ def write(
             active[c, g] = weight
             mean = residual / weight if weight > 0.0 else 0.0
             if slopes.convex:
-                whole = total.item(g)
-                mean = (mass.item(c, g) - positive.item(c, g)) / whole if whole > 0.0 else 0.0
+                whole = totals.total.item(g)
+                mean = (totals.mass.item(c, g) - totals.positive.item(c, g)) / whole if whole > 0.0 else 0.0
             kernels.gradient(
                 *one, *place, mean, slopes.own / weight if weight > 0.0 else 0.0, slopes.slope, slopes.outer,
                 slopes.bend, slopes.floor, gradient[c, at_rows], hessian[c, at_rows],
@@ -141,14 +137,13 @@ def write(
 def solve_over_workers(
     workers: Workers,
     rows: Rows,
-    mass: np.ndarray,
-    total: np.ndarray,
-    positive: np.ndarray,
+    totals: Totals,
     temperature: float,
     guess: Any,
 ) -> Solved:
     """The projections of all workers' rows, all problems in the same few calls."""
-    weights = np.broadcast_to(total, mass.shape).ravel()
+    mass = totals.mass
+    weights = np.broadcast_to(totals.total, mass.shape).ravel()
     found = find_distributed(workers, worker_rows(rows), mass.ravel(), weights, scale_of(temperature), guess)
     residual = (found.mass - found.positive).reshape(mass.shape)
     return Solved(found.where.reshape(mass.shape), Sums(found.active.reshape(mass.shape), residual), found.guess())

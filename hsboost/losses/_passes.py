@@ -40,6 +40,14 @@ class Slopes(NamedTuple):
         return self.slope if self.convex else 0.0
 
 
+class Totals(NamedTuple):
+    """All rows of every problem: budget as a mass and Σ w y of each (C, G), Σ w of each group (G,)."""
+
+    mass: np.ndarray
+    total: np.ndarray
+    positive: np.ndarray
+
+
 class Sums(NamedTuple):
     """What a pass over all rows finds for the derivatives, per problem, (C, G).
 
@@ -78,10 +86,8 @@ class Passes(Protocol):
         """Whether `sums` looks at labels and weights of these rows, too."""
         ...
 
-    def sums(
-        self, rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray, kept: Any = None
-    ) -> Sums | None:
-        """The sums behind the derivatives; the same pass compares Σ w (G,) and Σ w y (C, G). None: `write` adds up.
+    def sums(self, rows: Rows, where: Multipliers, totals: Totals, kept: Any = None) -> Sums | None:
+        """The sums behind the derivatives; the same pass compares ``totals``. None: `write` adds up.
 
         ``kept`` is what the last round's sums left for these; it affects speed, never the result.
         """
@@ -94,17 +100,13 @@ class Passes(Protocol):
         slopes: Slopes,
         gradient: FloatArray,
         hessian: FloatArray,
-        mass: np.ndarray,
-        total: np.ndarray,
-        positive: np.ndarray,
+        totals: Totals,
         sums: Sums | None,
     ) -> np.ndarray:
         """Gradient and curvature into arrays (C, n), group after group; returns the active weight of every problem."""
         ...
 
-    def value(
-        self, rows: Rows, where: Multipliers, convex: bool, mass: np.ndarray, total: np.ndarray, positive: np.ndarray
-    ) -> float:
+    def value(self, rows: Rows, where: Multipliers, convex: bool, totals: Totals) -> float:
         """The loss over all problems."""
         ...
 
@@ -112,9 +114,7 @@ class Passes(Protocol):
         self,
         workers: Workers,
         rows: Rows,
-        mass: np.ndarray,
-        total: np.ndarray,
-        positive: np.ndarray,
+        totals: Totals,
         temperature: float,
         guess: Any,
     ) -> Solved:
@@ -133,8 +133,9 @@ def place_of(where: Multipliers, c: int, g: int) -> tuple[float, float, float]:
     return where.anchor.item(c, g), where.scale, where.nu.item(c, g)
 
 
-def seen(found: list[tuple[float, ...]], kinds: int, total: np.ndarray, positive: np.ndarray) -> Sums:
+def seen(found: list[tuple[float, ...]], kinds: int, totals: Totals) -> Sums:
     """`Sums` of the problems' sums, class after class: so many for the derivatives, then those of `block_labels`."""
+    total, positive = totals.total, totals.positive
     if len(found) == 1:  # in a fifth of the time
         one = found[0]
         known = one[kinds:] == (total.item(), positive.item(), 0.0, 0.0)

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hsboost import _stack
 from hsboost import _validation as check
-from hsboost import _warning
 from hsboost._kernels import gradient as kernels
 from hsboost._kernels._compile import BLOCK, as_input
 from hsboost._kernels.segments import segment_totals
@@ -151,7 +151,7 @@ def warn_if_all(mass: np.ndarray, total: np.ndarray) -> None:
     """Warn once per training that a count takes every row, so that no row has a gradient."""
     whole = float(total.sum())
     if (mass.sum(axis=1) >= whole * (1.0 - check.ROUNDING)).any():
-        _warning.warn(
+        _stack.warn(
             f"k takes all rows (total weight {whole:g}), so that there is nothing to rank and no gradient to learn "
             "from; give a smaller count, or a float in (0, 1) for a share",
         )

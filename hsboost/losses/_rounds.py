@@ -11,7 +11,7 @@ from hsboost import _validation as check
 from hsboost._solver.problems import users_numbers
 from hsboost._solver.segments import Multipliers, Segments
 from hsboost._validation import BudgetRule, Budgets, FloatArray
-from hsboost.losses._passes import Passes, Slopes, Sums
+from hsboost.losses._passes import Passes, Slopes, Sums, Totals
 from hsboost.losses._problems import Rows, check_learnable, warn_if_all
 
 
@@ -38,10 +38,10 @@ class Round(NamedTuple):
     ----------
     where : Multipliers of shape (C, G)
         The solutions: where the next search starts.
-    total, positive, active : ndarrays of shapes (G,), (C, G) and (C, G)
-        Σ w, Σ w y and, of the rows with 0 < ŷ < 1, Σ w; for entropic projections Σ w 4 ŷ (1 - ŷ).
-    mass : ndarray of shape (C, G)
-        The budgets as masses.
+    totals : Totals
+        Budgets as masses, Σ w, Σ w y.
+    active : ndarray of shape (C, G)
+        Σ w of the rows with 0 < ŷ < 1; for entropic projections Σ w 4 ŷ (1 - ŷ).
     weight : float
         Σ w of all rows.
     offsets : ndarray of shape (G + 1,)
@@ -59,10 +59,8 @@ class Round(NamedTuple):
     """
 
     where: Multipliers
-    total: np.ndarray
-    positive: np.ndarray
+    totals: Totals
     active: np.ndarray
-    mass: np.ndarray
     weight: float
     offsets: np.ndarray
     k: Budgets
@@ -112,9 +110,9 @@ def step(
     sums = None
     passes = loss.passes
     if last is not None and passes.checks_along(rows):
-        mass, total, positive, rule, weight = last.mass, last.total, last.positive, last.rule, last.weight
-        where = find(loss, rows, mass, total, start)
-        sums = passes.sums(rows, where, total, positive, kept)
+        totals, rule, weight = last.totals, last.rule, last.weight
+        where = find(loss, rows, totals, start)
+        sums = passes.sums(rows, where, totals, kept)
         sums = sums if sums is not None and sums.known else None
     if sums is None:
         rows, total, positive = rows.counted()
@@ -125,21 +123,21 @@ def step(
         mass = rule.masses(total, positive)
         check.check_resolution(mass, total, rows.problems.w, labels)
         check_learnable(loss.k, total, positive, mass)
-        where = find(loss, rows, mass, total, start)
-        sums = passes.sums(rows, where, total, positive, kept)
+        totals = Totals(mass, total, positive)
+        where = find(loss, rows, totals, start)
+        sums = passes.sums(rows, where, totals, kept)
     slopes = loss.boosting_slopes(weight)
     if last is None and not slopes.convex:
-        warn_if_all(mass, total)
+        warn_if_all(totals.mass, totals.total)
     gradient, hessian = outputs(x.shape, gradient_out, hessian_out)
-    active = write_in_order(passes, rows, where, slopes, gradient, hessian, mass, total, positive, sums)
+    active = write_in_order(passes, rows, where, slopes, gradient, hessian, totals, sums)
     if sums is not None and not sums.known and sums.total is not None and sums.positive is not None:
         # As the next round's pass will add them up: the order of additions differs from the first look's.
-        total, positive = sums.total, sums.positive
-        mass = rule.masses(total, positive)
+        totals = Totals(rule.masses(sums.total, sums.positive), sums.total, sums.positive)
     offsets = rows.problems.segments.offsets
     columns, grouped = x.ndim == 2, segments is not None
     kept = None if sums is None else sums.kept
-    ended = Round(where, total, positive, active, mass, weight, offsets, loss.k, rule, columns, grouped, kept=kept)
+    ended = Round(where, totals, active, weight, offsets, loss.k, rule, columns, grouped, kept=kept)
     return gradient, hessian, ended
 
 
@@ -162,12 +160,10 @@ def outputs(
     return gradient_out, hessian_out
 
 
-def find(
-    loss: Coupled, rows: Rows, mass: np.ndarray, total: np.ndarray, start: Multipliers | None = None
-) -> Multipliers:
+def find(loss: Coupled, rows: Rows, totals: Totals, start: Multipliers | None = None) -> Multipliers:
     """The projections of rows in memory."""
     kind = loss.passes.REGULARIZATION
-    return rows.problems.find(mass, total, loss.temperature, "raw_prediction", start, regularization=kind)
+    return rows.problems.find(totals.mass, totals.total, loss.temperature, "raw_prediction", start, regularization=kind)
 
 
 def write_in_order(
@@ -177,9 +173,7 @@ def write_in_order(
     slopes: Slopes,
     gradient: np.ndarray,
     hessian: np.ndarray,
-    mass: np.ndarray,
-    total: np.ndarray,
-    positive: np.ndarray,
+    totals: Totals,
     sums: Sums | None = None,
 ) -> np.ndarray:
     """Derivatives into arrays of the caller's shape and order, (n,) or (n, C); returns each problem's active weight."""
@@ -187,7 +181,7 @@ def write_in_order(
     columns = (gradient[None], hessian[None]) if one else (gradient.T, hessian.T)
     segments = rows.problems.segments
     sorted_gradient, sorted_hessian = columns if segments.order is None else map(np.empty_like, columns)
-    active = passes.write(rows, where, slopes, sorted_gradient, sorted_hessian, mass, total, positive, sums)
+    active = passes.write(rows, where, slopes, sorted_gradient, sorted_hessian, totals, sums)
     segments.unsort(sorted_gradient, columns[0])
     segments.unsort(sorted_hessian, columns[1])
     return active

@@ -10,7 +10,7 @@ from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost.losses._base import LEAST_CURVATURE, Loss
 from hsboost.losses._passes import Passes, Slopes
-from hsboost.losses._tailored import Tailored
+from hsboost.losses._windowed import Windowed
 from hsboost.losses.hypersimplex import HypersimplexLoss
 from hsboost.losses.simplex import LEAST_SHARE, SoftmaxLoss
 
@@ -104,7 +104,7 @@ class BudgetLogLoss(HypersimplexLoss):
     @property
     def passes(self) -> Passes:  # type: ignore[override]
         """Those of the window."""
-        return Tailored(self.floor, self.guard)
+        return Windowed(self.floor, self.guard)
 
     @property
     def unit(self) -> float:

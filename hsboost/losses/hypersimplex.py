@@ -17,7 +17,7 @@ from hsboost._validation import Budgets, FloatArray
 from hsboost._workers.communicator import Workers
 from hsboost.losses import _distributed, _euclidean, _rounds
 from hsboost.losses._base import Loss
-from hsboost.losses._passes import Passes, Slopes
+from hsboost.losses._passes import Passes, Slopes, Totals
 from hsboost.losses._problems import Rows
 
 HESSIANS = ("exact", "unit")
@@ -28,13 +28,11 @@ DEFAULT_FLOOR = 1e-3
 
 
 class Solved(NamedTuple):
-    """Checked rows and their projections; mass and Σ w y of every problem (C, G), Σ w of every group (G,)."""
+    """Checked rows, their totals and projections."""
 
     rows: Rows
     where: Multipliers
-    mass: np.ndarray
-    total: np.ndarray
-    positive: np.ndarray
+    totals: Totals
 
 
 class HypersimplexLoss(Loss):
@@ -159,10 +157,8 @@ class HypersimplexLoss(Loss):
         float
         """
         solved = self._solve(y_true, raw_prediction, sample_weight, groups)
-        value = self.passes.value(
-            solved.rows, solved.where, self._slopes(1.0).convex, solved.mass, solved.total, solved.positive
-        )
-        return 2.0 * value / float(solved.total.sum()) if self.reduction == "mean" else value
+        value = self.passes.value(solved.rows, solved.where, self._slopes(1.0).convex, solved.totals)
+        return 2.0 * value / float(solved.totals.total.sum()) if self.reduction == "mean" else value
 
     def gradient(
         self,
@@ -198,7 +194,7 @@ class HypersimplexLoss(Loss):
         x = solved.rows.problems.x
         both = np.empty((2, *(x.shape if len(x) > 1 else x.shape[1:])), x.dtype)
         gradient, hessian = both[0].T, both[1].T
-        slopes = self._slopes(float(solved.total.sum()))
+        slopes = self._slopes(float(solved.totals.total.sum()))
         _rounds.write_in_order(
             self.passes,
             solved.rows,
@@ -206,9 +202,7 @@ class HypersimplexLoss(Loss):
             slopes,
             gradient,
             hessian,
-            solved.mass,
-            solved.total,
-            solved.positive,
+            solved.totals,
         )
         return gradient, hessian
 
@@ -278,8 +272,8 @@ class HypersimplexLoss(Loss):
         x, w, segments = self._inputs(raw_prediction, sample_weight, groups)
         if not np.isfinite(x).all():
             raise check.not_finite(x, "raw_prediction")
-        rows, mass, *_ = self._count(x, w, segments, y_true)
-        problems = rows.problems
+        rows, totals = self._count(x, w, segments, y_true)
+        problems, mass = rows.problems, totals.mass
         found = [
             [hard_cut(*problems.rows(c, g), float(mass[c, g]), step) for g in range(mass.shape[1])]
             for c in range(mass.shape[0])
@@ -295,7 +289,7 @@ class HypersimplexLoss(Loss):
     ) -> Any:
         """The raw score that gets ŷ = 1/2; shapes as for :meth:`threshold`."""
         solved = self._solve(y_true, raw_prediction, sample_weight, groups)
-        return users_numbers(solved.where, len(solved.mass) > 1, groups is not None)[1]
+        return users_numbers(solved.where, len(solved.totals.mass) > 1, groups is not None)[1]
 
     def step_slope(self, total: float) -> float | None:
         """Gradient per unit of weight and of ŷ - y with ``hessian="unit"``, where the temperature is a step size."""
@@ -325,19 +319,19 @@ class HypersimplexLoss(Loss):
         groups: ArrayLike | Segments | None,
     ) -> Solved:
         """Everything checked, laid out and projected."""
-        rows, mass, total, positive = self._count(*self._inputs(raw_prediction, sample_weight, groups), y_true)
-        return Solved(rows, _rounds.find(self, rows, mass, total), mass, total, positive)
+        rows, totals = self._count(*self._inputs(raw_prediction, sample_weight, groups), y_true)
+        return Solved(rows, _rounds.find(self, rows, totals), totals)
 
     def _count(
         self, x: FloatArray, w: FloatArray | None, segments: Segments | None, y_true: ArrayLike
-    ) -> tuple[Rows, np.ndarray, np.ndarray, np.ndarray]:
-        """Rows with checked labels and weights; mass, Σ w and Σ w y of their problems."""
+    ) -> tuple[Rows, Totals]:
+        """Rows with checked labels and weights, and their totals."""
         rows, total, positive = Rows.of(x, y_true, w, segments).counted()
         check.check_total_weight(float(total.sum()))
         labels = None if segments is None else segments.labels
         mass = check.BudgetRule.of_problems(self.k, len(positive), labels).masses(total, positive)
         check.check_resolution(mass, total, rows.problems.w, labels)
-        return rows, mass, total, positive
+        return rows, Totals(mass, total, positive)
 
     @staticmethod
     def _inputs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hsboost import _warning
+from hsboost import _stack
 from hsboost.estimators._boosters.kinds import kind, kind_meant, native
 from hsboost.estimators._inputs import categories, features
 from hsboost.estimators._inputs.features import column_names
@@ -62,7 +62,7 @@ def check_evaluation(estimator: Any, X: Any, other: Any, name: str) -> Any:
     if booster == "xgboost" and (names is None) != (others is None):
         other = features.named_alike(X, other, names, name, certain=doubt is None)
     if doubt is not None:
-        _warning.warn(doubt)
+        _stack.warn(doubt)
     check_matrix(other, name)
     if n_columns(X) != n_columns(other):
         raise ValueError(f"{name} has {n_columns(other)} features, but X has {n_columns(X)}; pass the same columns")
@@ -76,7 +76,7 @@ def check_columns(estimator: Any, X: Any) -> None:
     who = type(estimator).__name__
     doubt = features.compare_names(getattr(estimator, "feature_names_in_", None), column_names(X), who)
     if doubt is not None:
-        _warning.warn(doubt)
+        _stack.warn(doubt)
     check_matrix(X)
     columns = n_columns(X)
     if columns is None and isinstance(X, list | tuple):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from hsboost import _warning
+from hsboost import _stack
 from hsboost.estimators import _guarded
 from hsboost.estimators._boosters.aliases import settled
 from hsboost.estimators._boosters.columns import know_categories
@@ -187,7 +187,7 @@ def warn_of_one_score(estimator: Any, average: float, weights: str) -> None:
         return
     least = f"min_child_weight={estimator.get_params().get('min_child_weight')!r}"
     small = f"{weights} is {average:.3g} on average: multiply it by {1.0 / average:.3g}, or lower {least}"
-    _warning.warn(
+    _stack.warn(
         "no tree has a split: all rows get the same score and none is chosen before others; "
         + (small if average < 0.5 else f"lower {least} if that forbids splits, or see what columns and weights hold"),
     )

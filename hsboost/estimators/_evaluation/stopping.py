@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from hsboost import _warning
+from hsboost import _stack
 from hsboost.estimators._evaluation.deciding import deciding
 
 
@@ -111,7 +111,7 @@ def _place(is_training: list[bool]) -> int | None:
         )
     place = deciding(is_training)
     if place is None:
-        _warning.warn(
+        _stack.warn(
             "eval_set holds the training rows only, which say nothing about when to stop: early stopping is off and "
             "all rounds are trained; pass other rows too",
         )

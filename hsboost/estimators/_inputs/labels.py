@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from hsboost import _warning
+from hsboost import _stack
 
 
 def encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +40,7 @@ def numbered(classes: np.ndarray, pos_label: Any) -> np.ndarray:
     known = classes.tolist()
     if pos_label is None:
         if len(known) == 2 and all(isinstance(one, str) for one in known):
-            _warning.warn(
+            _stack.warn(
                 f"{known[1]!r} counts as positive, the later one of the labels {known!r}; say which one is looked for: "
                 f"pos_label={known[0]!r} or pos_label={known[1]!r}",
             )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import LabelEncoder
 
-from hsboost import _warning
+from hsboost import _stack
 from hsboost.estimators import _boosters
 from hsboost.estimators._model_file import lightgbm_model, plain, xgboost_model
 from hsboost.estimators._model_file.proof import check_rows, difference, make_rows, scores_of
@@ -53,7 +53,7 @@ def to_plain(estimator: Any, given: Any) -> dict[str, Any]:
         except TypeError:
             left_out.append(name)
     if left_out:
-        _warning.warn(
+        _stack.warn(
             f"settings of the booster that only training needs are not saved: {', '.join(left_out)}",
         )
     booster = _boosters.native(estimator)
@@ -225,7 +225,7 @@ def without_proof(content: dict[str, Any]) -> dict[str, Any]:
                 content | {"version": wrote}, "cannot check that it reads it rightly, as format version 1 has no proof"
             )
     else:
-        _warning.warn(
+        _stack.warn(
             "this file has format version 1, which does not record what LightGBM wrote it and cannot prove itself; "
             "compare a few scores with earlier ones, and save the model again",
         )

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from hsboost import _warning
+from hsboost import _stack
 from hsboost._version import __version__
 from hsboost.estimators import _boosters, _calibration, _history
 from hsboost.estimators._model_file import files, native, parts, plain
@@ -80,7 +80,7 @@ def booster_version(estimator: Any) -> tuple[str, str]:
 def warn_of_pickles(wrote: tuple[str, str], here: tuple[str, str]) -> None:
     """Say that a pickle comes from another version of the booster: it holds the booster's memory, unchecked."""
     if tuple(wrote) != here:
-        _warning.warn(
+        _stack.warn(
             f"this pickle was made with {wrote[0]} {wrote[1]}, and {here[1]} may misread it without an error; "
             f"install {wrote[0]}=={wrote[1]}, or move the model with save_model and load_model, which check it",
         )

@@ -1,41 +1,11 @@
-"""Many small groups at once, for log loss tailored to a budget: what `entropic_segments` does, with the same tasks."""
+"""Many small groups at once, for log loss under a window: what `entropic_segments` does, with the same tasks."""
 
 from __future__ import annotations
 
 from numba import prange
 
 from hsboost._kernels._compile import BLOCK, Kernel, njit
-from hsboost._kernels.tailored import block_gradient, block_value, block_weights, block_window
-
-
-@njit
-def add_window(x, y, w, anchor, scale, nu, out):
-    """out = `block_window` of all blocks, added up in their order."""
-    out[:] = 0.0
-    for i in range(0, x.size, BLOCK):
-        j = i + BLOCK
-        if w is None:
-            s = block_window(x[i:j], y[i:j], None, anchor, scale, nu)
-        else:
-            s = block_window(x[i:j], y[i:j], w[i:j], anchor, scale, nu)
-        out[0] += s[0]
-        out[1] += s[1]
-        out[2] += s[2]
-        out[3] += s[3]
-        out[4] += s[4]
-        out[5] += s[5]
-        out[6] += s[6]
-
-
-def _window(x, y, w, offsets, first, scale, anchor, nu, out):
-    """out[s] = `block_window` of segment s; shape (segments, 7)."""
-    for t in prange(first.shape[1]):
-        for s in range(first[0, t], first[1, t]):
-            i, j = offsets[s], offsets[s + 1]
-            if w is None:
-                add_window(x[i:j], y[i:j], None, anchor[s], scale, nu[s], out[s])
-            else:
-                add_window(x[i:j], y[i:j], w[i:j], anchor[s], scale, nu[s], out[s])
+from hsboost._kernels.windowed import block_gradient, block_value, block_weights
 
 
 def _weights(x, w, offsets, first, scale, anchor, nu, base, peak, out):
@@ -91,7 +61,6 @@ def _value(x, y, w, offsets, first, scale, anchor, nu, start, offset, out):
                 add_value(x[i:j], y[i:j], w[i:j], anchor[s], scale, nu[s], start[s], offset[s], out[s])
 
 
-segment_window = Kernel(_window)
 segment_weights = Kernel(_weights)
 segment_gradient = Kernel(_gradient)
 segment_value = Kernel(_value)

@@ -1,4 +1,4 @@
-"""Passes of log loss tailored to a budget, over rows whose entropic projection is known: its edge is the window."""
+"""Passes of log loss under a window, over rows whose entropic projection is known: the window lies on its edge."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hsboost._kernels import tailored as kernels
-from hsboost._kernels import tailored_segments as segment_kernels
+from hsboost._kernels import windowed as kernels
+from hsboost._kernels import windowed_segments as segment_kernels
 from hsboost._solver.problems import Problems, Regularization
 from hsboost._solver.search import scale_of
 from hsboost._solver.segments import Multipliers
@@ -16,7 +16,8 @@ from hsboost._validation import FloatArray
 from hsboost._workers.communicator import Workers
 from hsboost._workers.entropic import find_distributed
 from hsboost._workers.rows import WorkerRows
-from hsboost.losses._passes import Slopes, Solved, Sums, one_problem, place_of, seen
+from hsboost.losses._entropic import edge_sums, edge_sums_of_all
+from hsboost.losses._passes import Slopes, Solved, Sums, Totals, one_problem, place_of, seen
 from hsboost.losses._problems import Rows, block_totals, worker_rows
 
 #: Scores are log-odds: intercepts are projections at this temperature.
@@ -35,7 +36,7 @@ def of_log_loss(positive: np.ndarray, negative: np.ndarray, guard: float) -> np.
         return np.asarray(1.0 / (1.0 + (rarer / guard) ** 2))
 
 
-class Tailored(NamedTuple):
+class Windowed(NamedTuple):
     """The passes of one loss: `hsboost.losses._passes.Passes`.
 
     A row's weight is a = floor + ρ + (1 - ρ) 4 d, with d = ŷ (1 - ŷ) of its projection, times its sample weight; ρ is
@@ -54,10 +55,10 @@ class Tailored(NamedTuple):
         """As the smooth losses': the sums come before the derivatives in groups of every size."""
         return rows.y.dtype == np.float32
 
-    def sums(self, rows: Rows, where: Multipliers, total: np.ndarray, positive: np.ndarray, kept: Any = None) -> Sums:
-        """4 Σ w d, Σ w d y, Σ w d² of every problem, and the groups' intercepts, which ``kept`` are to start from."""
-        parts = _window(rows, where)
-        found = seen(parts, 3, total, positive)
+    def sums(self, rows: Rows, where: Multipliers, totals: Totals, kept: Any = None) -> Sums:
+        """4 Σ w d, -Σ w d y, Σ w d² of every problem, and the groups' intercepts, which ``kept`` are to start from."""
+        parts = edge_sums(rows, where, soft=0.0)
+        found = seen(parts, 3, totals)
         if not found.known and any(any(part[5:]) for part in parts):  # wrong labels or weights: an error comes
             return found
         if not _are_grouped(rows):
@@ -80,7 +81,7 @@ class Tailored(NamedTuple):
         ``levelled``: times Σ w a / Σ w a² of all problems, so that rows that count weigh about 1.
         """
         assert known.square is not None
-        inside, found = known.active.sum(axis=1), 4.0 * known.residual.sum(axis=1)
+        inside, found = known.active.sum(axis=1), -4.0 * known.residual.sum(axis=1)
         share = of_log_loss(found, inside - found, self.guard)
         base, peak = self.floor + share, 1.0 - share
         level = 1.0
@@ -90,11 +91,9 @@ class Tailored(NamedTuple):
             level = first / (base**2 * weight + 2.0 * base * peak * inside + peak**2 * square).sum()
         return level * base, 4.0 * level * peak
 
-    def value(
-        self, rows: Rows, where: Multipliers, convex: bool, mass: np.ndarray, total: np.ndarray, positive: np.ndarray
-    ) -> float:
+    def value(self, rows: Rows, where: Multipliers, convex: bool, totals: Totals) -> float:
         """Σ w a log-loss(p, y) over all problems."""
-        known = self.sums(rows, where, total, positive)
+        known, total = self.sums(rows, where, totals), totals.total
         s, x, w = rows.problems
         out = np.zeros((len(rows.y), total.size, 2))
         for c, y in enumerate(rows.y):
@@ -118,13 +117,11 @@ class Tailored(NamedTuple):
         slopes: Slopes,
         gradient: FloatArray,
         hessian: FloatArray,
-        mass: np.ndarray,
-        total: np.ndarray,
-        positive: np.ndarray,
+        totals: Totals,
         sums: Sums | None,
     ) -> np.ndarray:
         """Gradient and curvature into arrays (C, n), group after group; returns 4 Σ w d of every problem."""
-        known = self.sums(rows, where, total, positive) if sums is None else sums
+        known, total = self.sums(rows, where, totals) if sums is None else sums, totals.total
         base, peak = self.weights(known, float(total.sum()), slopes.levelled)
         s, x, w = rows.problems
         for c, y in enumerate(rows.y):
@@ -148,25 +145,18 @@ class Tailored(NamedTuple):
         self,
         workers: Workers,
         rows: Rows,
-        mass: np.ndarray,
-        total: np.ndarray,
-        positive: np.ndarray,
+        totals: Totals,
         temperature: float,
         guess: Any,
     ) -> Solved:
         """The projections of all workers' rows, one more call for the window's sums, and the groups' intercepts."""
+        mass, total, positive = totals
         shape = mass.shape
         each, mine = np.broadcast_to(total, shape), worker_rows(rows)
         edge, middle = (None, None) if guess is None else guess
         found = find_distributed(workers, mine, mass.ravel(), each.ravel(), scale_of(temperature), edge)
         where = found.reshape(shape)
-
-        def own() -> np.ndarray:
-            if not rows.problems.segments.n:
-                return np.zeros((3, *shape))
-            return np.array(_window(rows, where))[:, :3].T.reshape((3, *shape))
-
-        sums = Sums(*workers.sum((3, *shape), own))
+        sums = Sums(*edge_sums_of_all(workers, rows, where, soft=0.0))
         if _are_grouped(rows):
             base, peak = self.weights(sums, float(total.sum()), levelled=False)
             whole, share = _totals(sums, total, positive, base, peak)
@@ -176,24 +166,6 @@ class Tailored(NamedTuple):
             sums = sums._replace(kept=intercepts.reshape(shape))
             middle = intercepts.anchor, intercepts.nu
         return Solved(where, sums, ((found.anchor, found.nu), middle))
-
-
-def _window(rows: Rows, where: Multipliers) -> list[tuple[float, ...]]:
-    """4 Σ w d, Σ w d y, Σ w d² and what `gradient.block_labels` says, problem after problem."""
-    s, x, w = rows.problems
-    found: list[tuple[float, ...]] = []
-    for c, y in enumerate(rows.y):
-        out = np.zeros((s.offsets.size - 1, 7))
-        if s.small_rows:
-            at = where.row(c)
-            segment_kernels.segment_window(
-                s.small_rows, x[c], y, w, s.offsets, s.tasks, at.scale, at.anchor, at.nu, out
-            )
-        for g in s.large:
-            out[g] = block_totals(kernels.window, 7, *one_problem(rows, c, g), *place_of(where, c, g))
-        out[:, 0] *= 4.0
-        found += map(tuple, out.tolist())
-    return found
 
 
 def _are_grouped(rows: Rows) -> bool:
@@ -206,7 +178,7 @@ def _totals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(Σ w a, Σ w a y) of every problem (C, G)."""
     whole = base[:, None] * total + peak[:, None] * (sums.active / 4.0)
-    share = base[:, None] * positive + peak[:, None] * sums.residual
+    share = base[:, None] * positive - peak[:, None] * sums.residual
     return whole, np.minimum(share, whole)
 
 
