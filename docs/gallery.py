@@ -33,6 +33,7 @@ ALT = {
     "choose_and_calibrate": "Reliability of the calibrated probabilities: both curves lie near the diagonal",
     "compare_models": "Precision against the share of flights taken: three models and a rule; gains over LightGBM",
     "fraud_queue": "Lift over random order and frauds beyond those of log loss against reviews, region north",
+    "late_flights": "Late flights that daily lists found beyond those of log loss, summed up over half a year",
     "leads": "Lift over random order and yeses beyond those of log loss against calls",
     "multiclass": "Precision of the piles of four digits against the size of the pile",
     "nightly_queue": "Precision of every region's queue in ten nights",

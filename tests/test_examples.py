@@ -28,6 +28,12 @@ PRINTS = {
         r"^HyperSimplex, by group( +\d+){5}$",
         r"of 80 region-days",
     ],
+    "late_flights": [
+        r"^8,319 of 166,365 flights on 183 daily lists$",
+        r"^log loss( +\d\d\.\d){5} %$",
+        r"^HyperSimplex, by day( +\d\d\.\d){5} %$",
+        r"^late flights more than log loss finds: \+\d+; by part: ",
+    ],
     "leads": [r"^136 calls to 904 customers, mean over 5 splits:$", r"^  HyperSimplex +\d+\.\d say yes", "difference"],
     "train_on_dask": [
         r"^prepared 500 flights, \d+ of them late; area under the ROC curve 0\.\d+$",
