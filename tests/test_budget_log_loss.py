@@ -93,7 +93,7 @@ def test_a_window_without_rows_of_a_class_is_log_loss_with_a_guard(guard, rng):
     """All positives are far below the cut: rows near it would be all that a booster sees."""
     x = np.concatenate([rng.normal(size=900) + 20.0, rng.normal(size=100) - 20.0])
     y = np.r_[np.zeros(900), np.ones(100)]
-    found = BudgetLogLoss(100, guard=guard or 50.0).boosting_step(y, x, None, None)
+    found = BudgetLogLoss(100, guard=guard or 150.0).boosting_step(y, x, None, None)
     for one, other in zip(found[:2], SoftmaxLoss().boosting_step(y, x, None, None)[:2], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-9)
     unguarded = BudgetLogLoss(100, guard=0).boosting_step(y, x, None, None)[0]
@@ -293,7 +293,7 @@ def test_scores_that_training_drove_apart_end_the_training(grouped, apart):
 def test_a_budget_of_nothing_or_everything_leaves_log_loss(classes, grouped, k, rng):
     x, y, w, groups = rows(rng, 20, classes, grouped, weighted=True)
     loss = BudgetLogLoss(k)
-    truth = slow(y, x, w, groups, k=k, guard=50.0)
+    truth = slow(y, x, w, groups, k=k, guard=150.0)
     gradient, hessian, _ = loss.boosting_step(y, x, w, None, groups)
     np.testing.assert_allclose(gradient, truth.boosting_gradient, rtol=1e-5, atol=1e-6)
     if classes == 1 and not grouped:
@@ -407,7 +407,7 @@ def test_intercepts_and_probabilities(rng):
 @pytest.mark.parametrize("loss", [BudgetLogLoss({"a": 1}, 2.0, 0.5, 0.0), BudgetLogLoss()])
 def test_repr_and_parameters(loss):
     assert loss.__dict__ == eval(repr(loss)).__dict__
-    assert loss.runs_on_cuda is False
+    assert loss.runs_on_cuda is True
     assert loss.has_budget
     assert not loss.is_separable
     assert loss.unit == 1.0
@@ -417,7 +417,7 @@ def test_repr_and_parameters(loss):
 def test_by_name_with_defaults():
     loss = get_loss("budget-log-loss", k=0.1)
     assert type(loss) is BudgetLogLoss
-    assert (loss.k, loss.width, loss.floor, loss.guard) == (0.1, 0.5, 0.05, 50.0)
+    assert (loss.k, loss.width, loss.floor, loss.guard) == (0.1, 0.5, 0.05, 150.0)
     for name, wrong in [
         ("width", 0.0), ("width", 1e-7), ("width", 1e7), ("width", "1"), ("floor", 0.0), ("floor", 1.5),
         ("guard", -1.0), ("guard", True), ("guard", np.inf), ("k", -1),

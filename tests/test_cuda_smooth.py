@@ -14,7 +14,7 @@ from hsboost import HypersimplexLoss, HypersimplexObjective, cuda, project_hyper
 from hsboost._solver import entropic
 from hsboost.cuda import _entropic, _entropic_kernels, _kernels, _step
 from hsboost.cuda._device import device, missing
-from hsboost.losses import HypersimplexSmoothFYLoss, HypersimplexSmoothLoss
+from hsboost.losses import BudgetLogLoss, HypersimplexSmoothFYLoss, HypersimplexSmoothLoss
 from hsboost.losses._rounds import Round
 
 if missing() is not None:
@@ -108,6 +108,10 @@ LOSSES = [
     (HypersimplexSmoothFYLoss(), False),
     (HypersimplexSmoothFYLoss(k=0.4, temperature=2.0), True),
     (HypersimplexSmoothFYLoss(hessian="unit"), True),
+    (BudgetLogLoss(), False),
+    (BudgetLogLoss(k=9, width=0.2, floor=0.5, guard=0), True),
+    (BudgetLogLoss(k=0.2, width=2.0, guard=5), True),
+    (BudgetLogLoss(k=0), False),
 ]
 
 
@@ -142,7 +146,7 @@ def test_rounds_equal_those_of_the_processor(
     close(_step.boosting_step(place, loss, y, raw, w, host_state, rows)[0], loss.boosting_step(y, raw, w, state)[0])
 
 
-@pytest.mark.parametrize("loss", [HypersimplexSmoothLoss(), HypersimplexSmoothFYLoss()])
+@pytest.mark.parametrize("loss", [HypersimplexSmoothLoss(), HypersimplexSmoothFYLoss(), BudgetLogLoss()])
 @pytest.mark.parametrize(
     ("y", "raw", "w"),
     [
@@ -163,7 +167,7 @@ def test_errors_are_those_of_the_processor(y: Any, raw: Any, w: Any, loss: Hyper
     assert str(ours.value) == str(theirs.value)
 
 
-@pytest.mark.parametrize("kind", [HypersimplexSmoothLoss, HypersimplexSmoothFYLoss])
+@pytest.mark.parametrize("kind", [HypersimplexSmoothLoss, HypersimplexSmoothFYLoss, BudgetLogLoss])
 def test_trees_are_those_of_the_processor(kind: Any, rng: np.random.Generator) -> None:
     X = rng.standard_normal((120, 3))
     y = (X[:, 0] * X[:, 1] > 0.3).astype(np.float32)

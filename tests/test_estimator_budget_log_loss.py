@@ -92,7 +92,7 @@ def test_it_is_calibrated_near_the_cut() -> None:
 @BOOSTERS
 def test_the_estimators_k_reaches_it_and_settings_of_other_losses_do_not(booster: str) -> None:
     loss = HSClassifier(small(booster), loss="budget-log-loss", k=9).fit(X, Y).objective_.loss
-    assert repr(loss) == "BudgetLogLoss(k=9, width=0.5, floor=0.05, guard=50.0)"
+    assert repr(loss) == "BudgetLogLoss(k=9, width=0.5, floor=0.05, guard=150.0)"
     with pytest.raises(ValueError, match=r"pass HSClassifier\(k=3\) and a loss without k"):
         HSClassifier(small(booster), loss=BudgetLogLoss(k=3)).fit(X, Y)
 
@@ -121,11 +121,14 @@ def test_a_leaf_is_a_newton_step(weighted: bool) -> None:
         assert value == pytest.approx(expected, rel=1e-5)  # the first round, of equal scores, is one of log loss
 
 
-def test_an_objective_refuses_a_gpu_at_its_first_round() -> None:
-    objective = HypersimplexObjective.of(BudgetLogLoss(), device="cuda")
+def test_a_loss_that_a_gpu_does_not_know_is_refused_there_at_the_first_round() -> None:
+    class Own(BudgetLogLoss):
+        runs_on_cuda = False
+
+    objective = HypersimplexObjective.of(Own(), device="cuda")
     with pytest.raises(ValueError, match=r"device='cuda' does not know BudgetLogLoss"):
         objective(Y, np.zeros(len(Y)))
-    gradient, hessian = HypersimplexObjective.of(BudgetLogLoss(), device="auto")(Y, np.zeros(len(Y)))
+    gradient, hessian = HypersimplexObjective.of(Own(), device="auto")(Y, np.zeros(len(Y)))
     assert gradient.any()
     assert (hessian > 0).all()
 

@@ -10,8 +10,8 @@ You need not call this module to train. `HypersimplexObjective(device="auto")`, 
 trains on a GPU and CuPy and numba-cuda are installed (``pip install hsboost[gpu]``), and otherwise the processor.
 
 Supported: one output and one column per class, sample weights, every k and temperature, exact and unit curvature, the
-convex sibling `HypersimplexFYLoss`, the smooth losses `HypersimplexSmoothLoss` and `HypersimplexSmoothFYLoss` (by the
-search of `hsboost._solver.entropic`). Groups stay on the processor, as do training on several machines and small data
+convex sibling `HypersimplexFYLoss`, the smooth losses `HypersimplexSmoothLoss` and `HypersimplexSmoothFYLoss` and, on
+their projection, `BudgetLogLoss` (all by the search of `hsboost._solver.entropic`). Groups stay on the processor, as do training on several machines and small data
 sets, where launches would take longer than the work.
 
 LightGBM passes predictions and takes gradients in host memory, also when it trains with ``device_type="cuda"``: it

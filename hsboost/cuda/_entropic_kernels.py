@@ -61,9 +61,9 @@ def sums(x: Any, w: Any, weighted: Any, anchor: Any, scale: Any, nu: Any, out: A
 
 @kernel
 def residuals(
-    x: Any, y: Any, w: Any, weighted: Any, target: Any, anchor: Any, scale: Any, nu: Any, out: Any
+    x: Any, y: Any, w: Any, weighted: Any, target: Any, anchor: Any, scale: Any, nu: Any, soft: Any, out: Any
 ) -> None:  # fmt: skip
-    """out[:, block] = (Σ w d, Σ w d r, Σ w d²), r = ŷ - [y is the target]."""
+    """out[:, block] = (Σ w d, Σ w d r, Σ w d²), r = soft ŷ - [y is the target]; ``soft`` is 0 or 1."""
     shared = cuda.shared.array(0, float64)
     t, threads, first, stride = cuda.threadIdx.x, cuda.blockDim.x, cuda.grid(1), cuda.gridsize(1)
     slope = 0.0
@@ -76,7 +76,7 @@ def residuals(
         p, q = halves(v)
         d = p * q
         slope += wi * d
-        residual += wi * d * ((q if v > 0.0 else p) - yi)
+        residual += wi * d * (soft * (q if v > 0.0 else p) - yi)
         square += wi * d * d
     shared[t], shared[threads + t], shared[2 * threads + t] = slope, residual, square
     add_up(shared, 3, out)
@@ -113,6 +113,23 @@ def convex_gradient(
         d = p * q
         grad[i] = slope * wi * ((q if v > 0.0 else p) - yi - shift)
         hess[i] = bend * wi * max(d * (1.0 - own * wi * d), least)
+
+
+@kernel
+def windowed_gradient(
+    x: Any, y: Any, w: Any, weighted: Any, target: Any, anchor: Any, scale: Any, nu: Any,
+    base: Any, peak: Any, least: Any, grad: Any, hess: Any,
+) -> None:  # fmt: skip
+    """grad = w a (p - y), hess = w max(a p (1 - p), least), with a = base + peak d and p = σ(x)."""
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        xi = np.float64(x[i])
+        wi = np.float64(w[i]) if weighted else 1.0
+        yi = 1.0 if y[i] == target else 0.0
+        p, q = halves((xi - anchor) * scale - nu)
+        a = base + peak * (p * q)
+        p, q = halves(xi)
+        grad[i] = wi * a * ((q if xi > 0.0 else p) - yi)
+        hess[i] = wi * max(a * (p * q), least)
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from hsboost.losses._euclidean import means
 from hsboost.losses._passes import Slopes, Sums, Totals
 from hsboost.losses._problems import check_label_array, check_learnable, warn_if_all
 from hsboost.losses._rounds import Round
+from hsboost.losses._windowed import Windowed
 
 
 def boosting_step(
@@ -67,7 +69,7 @@ def passes(device: Device, loss: HypersimplexLoss, rows: DeviceRows, last: Round
         warn_if_all(mass, total)
     scores = rows.scores.reshape(outputs, -1)
     both = device.empty((2, *scores.shape), np.float32)
-    find, write = _PROJECTIONS[loss.passes.REGULARIZATION]
+    find, write = _SEARCHES[loss.passes.REGULARIZATION], _writer(loss)
     columns, found = [_Output(device, rows, c, scores[c]) for c in range(outputs)], []
     for c, one in enumerate(columns):
         start = None if last is None else last.where.row(c).at(0)
@@ -92,10 +94,10 @@ class _Output:
         #: The first arguments of the kernels.
         self.arrays = view, device.view(rows.y), weights, rows.w is not None, rows.targets[c]
 
-    def sums(self, kernel: Any, kinds: int, where: Multiplier) -> list[float]:
+    def sums(self, kernel: Any, kinds: int, where: Multiplier, *numbers: float) -> list[float]:
         """The sums of a pass over the residuals."""
         out = self.device.empty((kinds, self.grid[0]), np.float64)
-        kernel[self.grid](*self.arrays, where.anchor, where.scale, where.nu, self.device.view(out))
+        kernel[self.grid](*self.arrays, where.anchor, where.scale, where.nu, *numbers, self.device.view(out))
         found: list[float] = self.device.download(out).sum(axis=1).tolist()
         return found
 
@@ -103,6 +105,13 @@ class _Output:
         """Run the pass that writes gradient and curvature."""
         outputs = self.device.view(gradient), self.device.view(hessian)
         kernel[self.grid](*self.arrays, where.anchor, where.scale, where.nu, *numbers, *outputs)
+
+
+def _writer(loss: HypersimplexLoss) -> Any:
+    """What writes the derivatives of a loss."""
+    if isinstance(loss.passes, Windowed):
+        return partial(_write_windowed, loss.passes)
+    return {"euclidean": _write_euclidean, "entropic": _write_entropic}[loss.passes.REGULARIZATION]
 
 
 def _write_euclidean(
@@ -131,9 +140,7 @@ def _write_entropic(
     both: Any,
 ) -> np.ndarray:
     """As `_write_euclidean`; returns Σ w 4 d (C, 1). How derivatives are scaled is the loss's own rule, `numbers`."""
-    sums = [one.sums(entropic_kernels.residuals, 3, where) for one, where in zip(columns, found, strict=True)]
-    slope, residual, square = np.array(sums).T[:, :, None]
-    known = Sums(4.0 * slope, residual, square)
+    known = _edge_sums(columns, found, soft=1.0)
     per_problem, scales = _entropic_loss.numbers(slopes, known, totals)
     kernel = entropic_kernels.convex_gradient if slopes.convex else entropic_kernels.gradient
     for c, (one, where) in enumerate(zip(columns, found, strict=True)):
@@ -141,8 +148,29 @@ def _write_entropic(
     return known.active
 
 
-#: The search of each projection, and what writes derivatives.
-_PROJECTIONS: dict[str, tuple[Any, Any]] = {
-    "euclidean": (_reducer.find, _write_euclidean),
-    "entropic": (_entropic.find, _write_entropic),
-}
+def _write_windowed(
+    window: Windowed,
+    columns: list[_Output],
+    found: list[Multiplier],
+    slopes: Slopes,
+    totals: Totals,
+    both: Any,
+) -> np.ndarray:
+    """As `_write_entropic`, of log loss under a window: how rows count is the loss's own rule, `weights`."""
+    known = _edge_sums(columns, found, soft=0.0)
+    base, peak = window.weights(known, float(totals.total.sum()), slopes.levelled)
+    for c, (one, where) in enumerate(zip(columns, found, strict=True)):
+        numbers = base.item(c), peak.item(c), slopes.floor
+        one.write(entropic_kernels.windowed_gradient, where, numbers, both[0, c], both[1, c])
+    return known.active
+
+
+def _edge_sums(columns: list[_Output], found: list[Multiplier], soft: float) -> Sums:
+    """4 Σ w d, Σ w d (soft ŷ - y), Σ w d² of every column (C, 1)."""
+    sums = [one.sums(entropic_kernels.residuals, 3, where, soft) for one, where in zip(columns, found, strict=True)]
+    slope, residual, square = np.array(sums).T[:, :, None]
+    return Sums(4.0 * slope, residual, square)
+
+
+#: The search of each projection.
+_SEARCHES: dict[str, Any] = {"euclidean": _reducer.find, "entropic": _entropic.find}

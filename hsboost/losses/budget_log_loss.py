@@ -16,7 +16,7 @@ from hsboost.losses.simplex import LEAST_SHARE, SoftmaxLoss
 
 DEFAULT_WIDTH = 0.5
 DEFAULT_FLOOR = 0.05
-DEFAULT_GUARD = 50.0
+DEFAULT_GUARD = 150.0
 
 #: Widths between these keep scores over the width, and their sums, in the range of floats.
 WIDTHS = 1e-6, 1e6
@@ -50,7 +50,7 @@ class BudgetLogLoss(HypersimplexLoss):
         from the cut. A wide window is log loss.
     floor : float in (0, 1], default 0.05
         Weight of a row far from the cut, as a share of that at the cut.
-    guard : float, default 50.0
+    guard : float, default 150.0
         Where the window holds few rows of a class, trees would learn these by heart. ρ = 1 / (1 + (m / guard)²), m
         being the smaller of Σ w y 4 ŷ (1 - ŷ) and Σ w (1 - y) 4 ŷ (1 - ŷ) over all groups (of a class column): what
         the rarer class weighs under the window. With m well above guard ρ is near 0; with m near 0 all rows weigh the
@@ -79,7 +79,6 @@ class BudgetLogLoss(HypersimplexLoss):
     array([-0.087, -0.215,  0.142,  0.002])
     """
 
-    runs_on_cuda = False
     unit_name = ""
 
     def __init__(
