@@ -11,8 +11,8 @@ trains on a GPU and CuPy and numba-cuda are installed (``pip install hsboost[gpu
 
 Supported: one output and one column per class, sample weights, every k and temperature, exact and unit curvature, the
 convex sibling `HypersimplexFYLoss`, the smooth losses `HypersimplexSmoothLoss` and `HypersimplexSmoothFYLoss` and, on
-their projection, `BudgetLogLoss` (all by the search of `hsboost._solver.entropic`). Groups stay on the processor, as do training on several machines and small data
-sets, where launches would take longer than the work.
+their projection, `BudgetLogLoss` (all by the search of `hsboost._solver.entropic`). Groups stay on the processor, as do
+training on several machines and small data sets, where launches would take longer than the work.
 
 LightGBM passes predictions and takes gradients in host memory, also when it trains with ``device_type="cuda"``: it
 copies both itself. With LightGBM the processor's path is used, because the GPU's would add two copies and save none.
