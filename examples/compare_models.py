@@ -1,6 +1,6 @@
 """Compare models for choosing a list, at every length of the list.
 
-Problem: LightGBM with the HyperSimplex loss, LightGBM and XGBoost with log loss, and a simple rule are candidates for
+Problem: LightGBM trained for a budget, LightGBM and XGBoost with log loss, and a simple rule are candidates for
 choosing the flights to be prepared for a late departure. A single number such as the AUC hides that they may swap
 places between a short list and a long one.
 
@@ -37,7 +37,7 @@ def main(plot: str | None = None) -> dict[str, list[float]]:
     train, _, test = datasets.load_splits("nycflights13", seed=0, rows=10_000)
     light = {"n_estimators": 100, "learning_rate": 0.1, "random_state": 0, "n_jobs": 1, "verbose": -1}
     models = {
-        "HyperSimplex": HSClassifier(LGBMClassifier(**light), k=0.05),
+        "HSClassifier": HSClassifier(LGBMClassifier(**light), k=0.05),
         "LightGBM": LGBMClassifier(**light),
         "XGBoost": XGBClassifier(n_estimators=100, learning_rate=0.1, n_jobs=1, enable_categorical=True),
     }
@@ -60,7 +60,7 @@ def main(plot: str | None = None) -> dict[str, list[float]]:
 
         figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), layout="constrained")
         PrecisionAtKDisplay.compare(test.y, scores, x="share", log=True, start=50, n_bootstrap=100, ax=left)
-        for name in ("HyperSimplex", "XGBoost"):
+        for name in ("HSClassifier", "XGBoost"):
             BudgetGainDisplay.from_predictions(
                 test.y, scores[name], baseline=scores["LightGBM"], k=0.05, kind="difference", x="share", log=True,
                 start=50, name=name, baseline_name="LightGBM", ax=right,

@@ -94,7 +94,7 @@ def main(plot: str | None = None) -> dict[str, int]:
     frauds, region = y[new], table.loc[new, "region"].astype(str).to_numpy()
     print(f"{sum(tested.values())} reviews in {TEST_DAYS} days, {frauds.sum()} frauds among {frauds.size} transactions")
     print(f"{'frauds reviewed':<28}" + "".join(f"{name:>8}" for name in CAPACITY) + "     all")
-    for name, chosen in (("HyperSimplex, by group", ours), ("log loss, top k by group", theirs)):
+    for name, chosen in (("HSClassifier, by group", ours), ("log loss, top k by group", theirs)):
         counts = [int(frauds[chosen & (region == r)].sum()) for r in CAPACITY]
         print(f"{name:<28}" + "".join(f"{count:8}" for count in counts) + f"{sum(counts):8}")
     print(f"One list for the whole country would overrun {over} of {len(tested)} region-days.")
@@ -104,12 +104,12 @@ def main(plot: str | None = None) -> dict[str, int]:
         north = region == "north"
         display = BudgetGainDisplay.from_predictions(
             frauds[north], model.decision_function(X[new])[north], baseline=score.to_numpy()[north],
-            k=CAPACITY["north"] * TEST_DAYS, log=True, start=20, name="HyperSimplex", baseline_name="log loss",
+            k=CAPACITY["north"] * TEST_DAYS, log=True, start=20, name="HSClassifier", baseline_name="log loss",
         )  # fmt: skip
         display.ax_.set_title("Region north, 20 days taken together", loc="left", fontsize=11)
         display.figure_.savefig(plot, dpi=120)
         print(f"wrote {plot}")
-    return {"HyperSimplex": int(frauds[ours].sum()), "log loss": int(frauds[theirs].sum()), "overrun": over}
+    return {"HSClassifier": int(frauds[ours].sum()), "log loss": int(frauds[theirs].sum()), "overrun": over}
 
 
 if __name__ == "__main__":

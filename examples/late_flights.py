@@ -31,7 +31,7 @@ from hsboost import HSClassifier
 
 BUDGET = 0.05
 PARTS = 4  # of the second half of the year
-PLAIN, OURS = "log loss", "HyperSimplex, by day"
+PLAIN, OURS = "log loss", "HSClassifier, by day"
 
 
 def trees() -> LGBMClassifier:
@@ -89,7 +89,7 @@ def main(plot: str | None = None) -> dict[str, list[float]]:
             axes.axvline(start, color="0.8", lw=1, zorder=0)
         axes.set(xlabel="day of the year (lines: trained again)", ylabel="late flights found more than by log loss")
         axes.set_title(
-            f"Daily lists of {100 * BUDGET:g} %: HyperSimplex by day against log loss, summed up", loc="left"
+            f"Daily lists of {100 * BUDGET:g} %: HSClassifier by day against log loss, summed up", loc="left"
         )
         figure.savefig(plot, dpi=120)
         plt.close(figure)

@@ -39,7 +39,7 @@ def trees() -> LGBMClassifier:
 
 def main(plot: str | None = None) -> dict[str, float]:
     """Train on five splits, print yeses among the calls, and return the means."""
-    found: dict[str, list[int]] = {"HyperSimplex": [], "log loss": []}
+    found: dict[str, list[int]] = {"HSClassifier": [], "log loss": []}
     expected, shown, calls, customers = [], {}, 0, 0
     for seed in SEEDS:
         train, _, test = datasets.load_splits("bank_marketing", seed=seed)
@@ -49,7 +49,7 @@ def main(plot: str | None = None) -> dict[str, float]:
         rung = model.predict_top_k(test.X, calls) == 1
         assert rung.sum() == calls
         log_loss = trees().fit(train.X, train.y).predict_proba(test.X)[:, 1]
-        found["HyperSimplex"].append(int(test.y[rung].sum()))
+        found["HSClassifier"].append(int(test.y[rung].sum()))
         found["log loss"].append(int(test.y[np.argsort(-log_loss, kind="stable")[:calls]].sum()))
         expected.append(calls * test.y.mean())
         shown.setdefault("first", (test.y, model.decision_function(test.X), log_loss))
@@ -58,7 +58,7 @@ def main(plot: str | None = None) -> dict[str, float]:
     print(f"  at random     {np.mean(expected):5.1f} say yes")
     for name, counts in found.items():
         print(f"  {name:<13} {np.mean(counts):5.1f} say yes   per split: {counts}")
-    gap = np.subtract(found["HyperSimplex"], found["log loss"])
+    gap = np.subtract(found["HSClassifier"], found["log loss"])
     error = gap.std(ddof=1) / np.sqrt(gap.size)
     clear = abs(gap.mean()) > 2.776 * error  # Student's t for five splits, 95 %
     print(f"  difference    {gap.mean():+5.1f} ± {error:.1f} (standard error): {'clear' if clear else 'within noise'}")
@@ -66,7 +66,7 @@ def main(plot: str | None = None) -> dict[str, float]:
     if plot:  # one split: the test sets of different seeds share customers, pooling them would count these twice
         y, ours, theirs = shown["first"]
         display = BudgetGainDisplay.from_predictions(
-            y, ours, baseline=theirs, k=calls, log=True, name="HyperSimplex", baseline_name="log loss"
+            y, ours, baseline=theirs, k=calls, log=True, name="HSClassifier", baseline_name="log loss"
         )
         display.ax_.set_title("Whom to call: the first of the five splits", loc="left", fontsize=11)
         display.figure_.savefig(plot, dpi=120)

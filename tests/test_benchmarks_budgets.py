@@ -349,7 +349,7 @@ def test_the_registered_protocol_is_the_codes() -> None:
     for trees in plan.TREES.values():
         assert f"{trees.rounds} × {trees.leaves}" in page or trees is plan.TREES["tuned"]
     assert f"`{methods.PRIMARY}`, the loss that `HSClassifier(k=…)` trains" in page
-    assert HSClassifier().loss == methods.PRIMARY
+    assert HSClassifier(k=0.05)._loss_name() == methods.PRIMARY
     assert f"gets four trials ({BudgetsRequest().trials} where" in page
     assert f"{BudgetsRequest().test_rows:,} rows at most" in page
     assert f"more than {tables.MOST_LEVELS} values" in page

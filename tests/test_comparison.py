@@ -182,7 +182,7 @@ def test_trials_that_losses_share_are_trained_once(made_up):
 
 def test_default_candidates_are_those_whose_losses_exist(monkeypatch):
     names = [one.name for one in _trials.default_candidates()]
-    assert names[:4] == ["log-loss", "log-loss-weighted", "hypersimplex", "hypersimplex-fy"]
+    assert names[:4] == ["log-loss", "log-loss-weighted", "budget-log-loss", "hypersimplex"]
     monkeypatch.setattr(
         _trials, "LOSSES", {**LOSSES, "hypersimplex-smooth": HypersimplexLoss, "budget-log-loss": HypersimplexLoss}
     )

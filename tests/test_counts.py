@@ -136,7 +136,7 @@ def test_a_training_that_can_learn_nothing_warns_once() -> None:
         train_xgb(HypersimplexObjective(50), xgb_data(X, Y), 4)
     assert len(caught) == 1
     with pytest.warns(UserWarning, match=r"k takes all rows \(total weight 50\).*give a smaller count"):
-        HSClassifier(small("xgboost"), k=60).fit(X, Y, groups=GROUPS)
+        HSClassifier(small("xgboost"), k=60, loss="hypersimplex").fit(X, Y, groups=GROUPS)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train_xgb(HypersimplexObjective(26, groups=GROUPS), xgb_data(X, Y), 2)  # one group is left to rank
@@ -202,7 +202,9 @@ def test_classifier_of_several_classes(k: Any, grouped: bool) -> None:
 @pytest.mark.parametrize("calibration", ["sigmoid", "isotonic"])
 def test_classifier_with_rows_set_aside(calibration: Any) -> None:
     """A count above the rows passed to fit is a share of (nearly) one for those that are left."""
-    model = HSClassifier(small("xgboost"), k=100, calibration=calibration, random_state=0, calibration_fraction=0.2)
+    model = HSClassifier(
+        small("xgboost"), k=100, loss="hypersimplex", calibration=calibration, random_state=0, calibration_fraction=0.2
+    )
     model.fit(X, Y, groups=GROUPS)
     assert model.predict(X, GROUPS).all()
 

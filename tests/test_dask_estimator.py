@@ -124,7 +124,7 @@ def test_no_temperature_changes_a_tree_or_a_decision(case: str, client: Any) -> 
     given = {name: spread(rows[name], False) for name in ("X", "y", *extra)}
     other = spread(np.roll(rows["y"], 1), False)  # not the training rows
     one, *others = (
-        DaskHSClassifier(trees(), calibration="isotonic", **{**settings, "temperature": t}).fit(
+        DaskHSClassifier(trees(), loss="hypersimplex", calibration="isotonic", **{**settings, "temperature": t}).fit(
             **given, eval_set=(given["X"], other)
         )
         for t in (1.0, 1e-30, 1e18)

@@ -55,6 +55,7 @@ CALLS: dict[str, Callable[[Path], Any]] = {
     "k must lie between 0 and the total weight": lambda _: project_hypersimplex(X[:, 0], 500),
     "sample_weight must be finite and >= 0": lambda _: HypersimplexLoss().loss(Y, np.zeros(120), -np.ones(120)),
     "the data set has no label": lambda _: xgb.train({}, xgb_data(X), 2, obj=hypersimplex_obj),
+    "temperature=… is a setting of the hypersimplex losses": lambda _: quick(k=0.1, temperature=2.0).fit(X, Y),
     "base_score=… would be added to the constant …": lambda _: quick(
         estimator=XGBClassifier(n_estimators=2, base_score=0.3), loss="log-loss"
     ).fit(X, Y),

@@ -127,7 +127,9 @@ def test_the_loss_itself_knows_no_difference_but_for_the_curvature() -> None:
 
 @BOOSTERS
 def test_clone_and_nested_parameters(booster: str) -> None:
-    model = HSClassifier(BUILD[booster](max_depth=3), k=0.1, temperature=2.0, hessian="unit", calibration="isotonic")
+    model = HSClassifier(
+        BUILD[booster](max_depth=3), k=0.1, loss="hypersimplex", temperature=2.0, hessian="unit", calibration="isotonic"
+    )
     assert model.get_params()["estimator__max_depth"] == 3
     model.set_params(estimator__max_depth=5, k=7)
     copy = clone(model)

@@ -22,7 +22,7 @@ from hsboost import (
     precision_at_k,
     recall_at_k,
 )
-from hsboost.losses import get_loss
+from hsboost.losses import BudgetLogLoss, get_loss
 from hsboost.objectives import LossObjective
 
 pytestmark = pytest.mark.truth
@@ -116,7 +116,10 @@ MOST = {"xgboost": 1e19, "lightgbm": 1e38}
 
 
 @BOOSTERS
-@pytest.mark.parametrize("settings", [{}, {"loss": "log-loss"}, {"temperature": 1e-6}, {"hessian": "unit"}, {"k": 0.1}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"loss": "log-loss"}, {"temperature": 1e-6}, {"hessian": "unit"}, {"loss": BudgetLogLoss(guard=0), "k": 0.1}],
+)
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_heavy_weights_grow_the_trees_of_usual_ones_or_are_refused(booster: str, settings: Any, n_classes: int) -> None:
     rows, labels = (X, Y) if n_classes == 2 else (X3, Y3)

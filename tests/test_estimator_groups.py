@@ -98,7 +98,7 @@ def test_a_count_takes_all_rows_of_a_smaller_group_in_a_mapping_too() -> None:
 @pytest.mark.parametrize("weighted", [False, True])
 def test_group_thresholds_are_the_cuts_of_each_groups_rows_alone(booster: str, k: Any, weighted: bool) -> None:
     weight = np.random.default_rng(2).integers(1, 4, N).astype(float) if weighted else np.ones(N)
-    model = HSClassifier(small(booster), k=k, threshold="training").fit(
+    model = HSClassifier(small(booster), k=k, threshold="training", loss="hypersimplex").fit(
         X, Y, groups=GROUPS, sample_weight=weight if weighted else None
     )
     assert list(model.group_thresholds_) == list(range(12))
@@ -128,8 +128,8 @@ def test_unseen_groups_get_the_common_threshold() -> None:
 
 @BOOSTERS
 def test_one_group_is_no_group(booster: str) -> None:
-    plain = HSClassifier(small(booster), k=0.2).fit(X, Y)
-    grouped = HSClassifier(small(booster), k=0.2).fit(X, Y, groups=np.zeros(N))
+    plain = HSClassifier(small(booster), k=0.2, loss="hypersimplex").fit(X, Y)
+    grouped = HSClassifier(small(booster), k=0.2, loss="hypersimplex").fit(X, Y, groups=np.zeros(N))
     np.testing.assert_allclose(grouped.decision_function(X), plain.decision_function(X), atol=1e-6)
     assert grouped.group_thresholds_ == pytest.approx({0.0: plain.threshold_}, abs=1e-6)
 
@@ -241,7 +241,9 @@ def test_a_count_takes_all_weight_of_a_group_that_weighs_less(k: int) -> None:
 def test_groups_and_classes_together(booster: str) -> None:
     rows, labels = multi()
     k = {0: 3, 1: {g: 1 + g % 3 for g in range(12)}, 2: 0.25}
-    model = HSClassifier(small(booster), k=k, threshold="training").fit(rows, labels, groups=GROUPS)
+    model = HSClassifier(small(booster), k=k, threshold="training", loss="hypersimplex").fit(
+        rows, labels, groups=GROUPS
+    )
     scores = raw(model, rows)
     assert model.threshold_.shape == (3,)
     for g in range(12):

@@ -53,7 +53,9 @@ def test_predictions_that_know_no_threshold_are_refused(booster: str, way: str, 
 def test_raw_scores_are_there(booster: str) -> None:
     model = fitted(booster)
     raw = model.estimator_.predict(X, **{MARGIN[booster]: True})
-    np.testing.assert_array_equal(raw.astype(np.float64) - model.threshold_, model.decision_function(X))
+    np.testing.assert_array_equal(
+        raw.astype(np.float64) + (model.objective_.offset or 0.0) - model.threshold_, model.decision_function(X)
+    )
     if booster == "lightgbm":
         np.testing.assert_array_equal(model.estimator_.predict(X, True), raw)
         assert model.estimator_.predict(X, pred_leaf=True).shape == (len(X), 6)

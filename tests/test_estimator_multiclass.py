@@ -25,7 +25,7 @@ NAMES = np.array(["ham", "junk", "spam"])
 @pytest.mark.parametrize("k", [None, 30, 0.25, {0: 60, 1: 0.5, 2: None}])
 def test_each_class_has_the_cut_of_its_own_budget(booster: str, k: Any) -> None:
     fine = small(booster, n_estimators=40, min_child_weight=0.0)
-    model = HSClassifier(fine, k=k, threshold="training").fit(X, Y)
+    model = HSClassifier(fine, k=k, threshold="training", loss="hypersimplex").fit(X, Y)
     scores = raw(model, X)
     assert model.threshold_.shape == (3,)
     clear = 0
@@ -49,11 +49,16 @@ def test_each_class_has_the_cut_of_its_own_budget(booster: str, k: Any) -> None:
 def test_weights_reach_every_class(booster: str) -> None:
     weight = np.random.default_rng(3).uniform(0.2, 3.0, N)
     k = {0: 0.2, 1: 40, 2: None}
-    model = HSClassifier(small(booster), k=k, threshold="training").fit(X, Y, sample_weight=weight)
+    model = HSClassifier(small(booster), k=k, threshold="training", loss="hypersimplex").fit(X, Y, sample_weight=weight)
     scores = raw(model, X)
     for c in range(3):
         assert model.threshold_[c] == HypersimplexLoss(k[c]).threshold(c == Y, scores[:, c], weight)
-    assert np.abs(raw(HSClassifier(small(booster), k=k, threshold="training").fit(X, Y), X) - scores).max() > 1e-3
+    assert (
+        np.abs(
+            raw(HSClassifier(small(booster), k=k, threshold="training", loss="hypersimplex").fit(X, Y), X) - scores
+        ).max()
+        > 1e-3
+    )
 
 
 def test_integer_weights_are_repeated_rows() -> None:

@@ -135,7 +135,9 @@ def test_integer_weights_are_repeated_rows(k: int | float | None) -> None:
     # With hessian="exact" they are so but for the curvature: see test_estimator_checks.
     X, y = data()
     weight = np.random.default_rng(1).integers(1, 4, N)
-    model = HSClassifier(small("xgboost", tree_method="exact"), k=k, hessian="unit", threshold="training")
+    model = HSClassifier(
+        small("xgboost", tree_method="exact"), k=k, loss="hypersimplex", hessian="unit", threshold="training"
+    )
     weighted = clone(model).fit(X, y, sample_weight=weight)
     repeated = clone(model).fit(X.repeat(weight, axis=0), y.repeat(weight))
     np.testing.assert_allclose(weighted.decision_function(X), repeated.decision_function(X), atol=1e-5)
@@ -173,7 +175,9 @@ def test_weights_reach_the_booster_and_the_threshold(booster: str) -> None:
 @pytest.mark.parametrize("k", [None, 17, 60, 200, 240, 0, 0.1, 0.37])
 def test_exactly_k_training_rows_exceed_the_threshold(booster: str, k: int | float | None) -> None:
     X, y = data()
-    model = HSClassifier(small(booster, n_estimators=60, min_child_weight=0.0), k=k, threshold="training").fit(X, y)
+    model = HSClassifier(
+        small(booster, n_estimators=60, min_child_weight=0.0), k=k, threshold="training", loss="hypersimplex"
+    ).fit(X, y)
     scores = raw(model, X)
     mass = y.sum() if k is None else k if isinstance(k, int) else k * N
     count = int(np.floor(mass + 0.5))
@@ -261,7 +265,9 @@ def test_early_stopping_counts_for_predictions_and_for_the_threshold(booster: st
     else:
         estimator = small(booster, n_estimators=60, learning_rate=0.3, metric="None")
         extra = {"eval_metric": metric.lightgbm, "callbacks": [lgb.early_stopping(8, verbose=False)]}
-    model = HSClassifier(estimator, k=k, threshold="training").fit(X, y, eval_set=(X_val, y_val), **extra)
+    model = HSClassifier(estimator, k=k, threshold="training", loss="hypersimplex").fit(
+        X, y, eval_set=(X_val, y_val), **extra
+    )
     fitted = model.estimator_
     if booster == "xgboost":
         history, best = fitted.evals_result()["validation_0"][metric.__name__], fitted.best_iteration + 1
@@ -269,10 +275,12 @@ def test_early_stopping_counts_for_predictions_and_for_the_threshold(booster: st
         history, best = fitted.evals_result_["valid_0"][metric.__name__], fitted.best_iteration_
     assert best == int(np.argmax(history)) + 1 < len(history) < 60
     # The same trees grown with no early stopping in sight, for as long and for longer.
-    same = HSClassifier(small(booster, n_estimators=best, learning_rate=0.3), k=k, threshold="training").fit(X, y)
-    longer = HSClassifier(small(booster, n_estimators=len(history), learning_rate=0.3), k=k, threshold="training").fit(
-        X, y
-    )
+    same = HSClassifier(
+        small(booster, n_estimators=best, learning_rate=0.3), k=k, threshold="training", loss="hypersimplex"
+    ).fit(X, y)
+    longer = HSClassifier(
+        small(booster, n_estimators=len(history), learning_rate=0.3), k=k, threshold="training", loss="hypersimplex"
+    ).fit(X, y)
     assert model.threshold_ == same.threshold_ != longer.threshold_
     assert model.threshold_ == model.objective_.fit_threshold(raw(model, X, best), y)
     np.testing.assert_array_equal(model.decision_function(X_val), same.decision_function(X_val))

@@ -21,20 +21,20 @@ EXAMPLES = ROOT / "examples"
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]\d+)?")
 #: What each script must print, as regular expressions.
 PRINTS = {
-    "compare_models": [r"^HyperSimplex +\d\d\.\d +\d\d\.\d +\d\d\.\d$", r"^LightGBM +\d", r"^XGBoost +\d"],
+    "compare_models": [r"^HSClassifier +\d\d\.\d +\d\d\.\d +\d\d\.\d$", r"^LightGBM +\d", r"^XGBoost +\d"],
     "choose_and_calibrate": [r"^  k = positives  +0\.\d+", r"^chosen: k = ", r"^Brier score: sigmoid 0\.\d+"],
     "fraud_queue": [
         r"^360 reviews in 20 days, \d+ frauds",
-        r"^HyperSimplex, by group( +\d+){5}$",
+        r"^HSClassifier, by group( +\d+){5}$",
         r"of 80 region-days",
     ],
     "late_flights": [
         r"^8,319 of 166,365 flights on 183 daily lists$",
         r"^log loss( +\d\d\.\d){5} %$",
-        r"^HyperSimplex, by day( +\d\d\.\d){5} %$",
+        r"^HSClassifier, by day( +\d\d\.\d){5} %$",
         r"^late flights more than log loss finds: \+\d+; by part: ",
     ],
-    "leads": [r"^136 calls to 904 customers, mean over 5 splits:$", r"^  HyperSimplex +\d+\.\d say yes", "difference"],
+    "leads": [r"^136 calls to 904 customers, mean over 5 splits:$", r"^  HSClassifier +\d+\.\d say yes", "difference"],
     "train_on_dask": [
         r"^prepared 500 flights, \d+ of them late; area under the ROC curve 0\.\d+$",
         r"^  two workers: precision 0\.\d+$",

@@ -89,7 +89,7 @@ def test_arrays_have_numbers_for_names_and_plots_take_them(booster: str) -> None
 def test_no_rows_and_other_units(booster: str) -> None:
     pytest.importorskip("shap", reason="needs shap")
     X, y = binary()
-    model = HSClassifier(small(booster), k=0.2, temperature=7.0).fit(X, y)
+    model = HSClassifier(small(booster), k=0.2, loss="hypersimplex", temperature=7.0).fit(X, y)
     found = model.explain(X)
     np.testing.assert_allclose(found.values.sum(axis=1) + found.base_values, model.decision_function(X), atol=1e-4)
     assert model.contributions(X[:0]).shape == (0, 6)

@@ -190,7 +190,13 @@ def test_xgboost_before_3_1_knows_one_base_score(case: str, tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(
-    "settings", [{"temperature": 50.0}, {"temperature": 1e-3}, {"loss": "exact"}, {"loss": "focal"}]
+    "settings",
+    [
+        {"loss": "hypersimplex", "temperature": 50.0},
+        {"loss": "hypersimplex-smooth", "temperature": 1e-3},
+        {"loss": "exact"},
+        {"loss": "focal"},
+    ],
 )
 @BOOSTERS
 def test_other_units_and_losses(booster: str, settings: dict[str, Any], tmp_path: Path) -> None:
@@ -302,7 +308,7 @@ def test_groups_are_refused_or_cut_by_the_global_threshold_when_asked_by_name(bo
 
 def small_model(booster: str = "xgboost", **settings: Any) -> HSClassifier:
     X, y = binary()
-    return HSClassifier(small(booster), **{"k": 0.2, **settings}).fit(X, y)
+    return HSClassifier(small(booster), **{"k": 0.2, "loss": "hypersimplex", **settings}).fit(X, y)
 
 
 REFUSALS: dict[str, tuple[Any, str, dict[str, Any], str]] = {
@@ -377,7 +383,7 @@ def test_a_runtime_that_reads_otherwise_leaves_the_old_file(
 
 def test_ties_within_rounding_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = binary()
-    model = HSClassifier(small("xgboost"), k=0.2).fit(X, y)
+    model = HSClassifier(small("xgboost"), k=0.2, loss="hypersimplex").fit(X, y)
     model.threshold_ = float(model.decision_function(X)[7] + model.threshold_)  # a row at the cut
     at_cut = int((model.decision_function(X) == 0.0).sum())
     monkeypatch.setattr(runtimes, "read", wrong(1e-8))

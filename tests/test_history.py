@@ -47,7 +47,7 @@ def test_thresholds_are_those_of_the_scores_that_the_round_began_with(
 ) -> None:
     rows, labels = (X, Y) if classes == 2 else (X3, Y3)
     groups = GROUPS if grouped else None
-    model = HSClassifier(small(booster, n_estimators=5), k=0.3).fit(rows, labels, groups=groups)
+    model = HSClassifier(small(booster, n_estimators=5), k=0.3, loss="hypersimplex").fit(rows, labels, groups=groups)
     loss = HypersimplexLoss(k=0.3)
     for i in range(1, 5):
         if booster == "xgboost":
@@ -60,7 +60,9 @@ def test_thresholds_are_those_of_the_scores_that_the_round_began_with(
 
 def test_the_active_share_is_the_weight_between_zero_and_one() -> None:
     weight = np.random.default_rng(0).uniform(0.5, 2.0, len(Y))
-    model = HSClassifier(small("lightgbm", n_estimators=25, learning_rate=0.5), k=0.3).fit(X, Y, sample_weight=weight)
+    model = HSClassifier(small("lightgbm", n_estimators=25, learning_rate=0.5), k=0.3, loss="hypersimplex").fit(
+        X, Y, sample_weight=weight
+    )
     raw = model.estimator_.predict(X, raw_score=True, num_iteration=24)
     curvature = HypersimplexLoss(k=0.3).boosting_step(Y, raw, weight, None)[1]
     active = np.isclose(curvature, weight, rtol=1e-5)  # the others have the floor

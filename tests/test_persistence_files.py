@@ -41,7 +41,7 @@ def test_the_file_is_json_anyone_can_read(saved: Path) -> None:
     assert (document["format"], document["format_version"]) == ("hsboost.HSClassifier", 3)
     content = document["content"]
     assert content["hsboost_version"] == hsboost.__version__
-    assert content["loss"]["name"] == "hypersimplex"
+    assert content["loss"]["name"] == "budget-log-loss"
     assert content["booster"]["kind"] == "xgboost"
     assert "learner" in content["booster"]["model"]
     assert content["calibrators"][0]["kind"] == "sigmoid"

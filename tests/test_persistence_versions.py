@@ -160,7 +160,7 @@ def test_every_pair_of_versions(booster: str, tmp_path: Path) -> None:
 @pytest.fixture(scope="module", params=["xgboost", "lightgbm"])
 def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("saved") / "model.json"
-    HSClassifier(small(request.param), k=0.2).fit(X, Y).save_model(path)
+    HSClassifier(small(request.param), k=0.2, loss="hypersimplex").fit(X, Y).save_model(path)
     return path
 
 

@@ -90,7 +90,8 @@ def test_the_smooth_assignment_is_the_entropic_projection(
 @pytest.mark.parametrize(
     ("settings", "regularization", "temperature"),
     [
-        ({}, "euclidean", 1.0),
+        ({"loss": "hypersimplex"}, "euclidean", 1.0),
+        ({}, "entropic", 0.5),
         ({"loss": "hypersimplex-fy", "temperature": 2.0}, "euclidean", 2.0),
         ({"loss": "hypersimplex-smooth", "temperature": 2.0}, "entropic", 2.0),
         ({"loss": "hypersimplex-smooth-fy"}, "entropic", 1.0),

@@ -137,7 +137,9 @@ def test_gain_over_another_estimator_or_its_scores(table: Any) -> None:
 
 def test_an_hsclassifier_brings_its_budget_temperature_and_cut(table: Any) -> None:
     X, y = table
-    model = HSClassifier(LGBMClassifier(n_estimators=15, verbose=-1), k=0.2, temperature=2.0).fit(X, y)
+    model = HSClassifier(LGBMClassifier(n_estimators=15, verbose=-1), k=0.2, loss="hypersimplex", temperature=2.0).fit(
+        X, y
+    )
     display = HypersimplexDisplay.from_estimator(model, X, y)
     assert (display.k, display.temperature, display.cut_) == (60.0, 2.0, 0.0)
     assert (display.score > 0).sum() == (model.predict(X) == 1).sum()

@@ -47,7 +47,7 @@ def trees(model: HSClassifier) -> Any:
 
 def fitted(booster: str, case: str, **settings: Any) -> HSClassifier:
     y, extra = CASES[case]
-    return HSClassifier(small(booster), **{"k": 0.2, **settings}).fit(X, y, **extra)
+    return HSClassifier(small(booster), **{"k": 0.2, "loss": "hypersimplex", **settings}).fit(X, y, **extra)
 
 
 @BOOSTERS
@@ -100,7 +100,11 @@ def test_scores_tied_at_the_top_leave_the_cut_in_the_unit_of_the_scores(booster:
     # A single split: more rows than k share the best score, no row lies above the cut, which steps half a unit aside.
     one_split = {"n_estimators": 1, "max_depth": 1}
     cuts = [
-        HSClassifier(small(booster, **one_split), k=0.01, temperature=t).fit(X, Y).decision_function(X).max() / t
+        HSClassifier(small(booster, **one_split), k=0.01, loss="hypersimplex", temperature=t)
+        .fit(X, Y)
+        .decision_function(X)
+        .max()
+        / t
         for t in (1.0, 1e-3, 1e18)
     ]
     assert cuts == pytest.approx([-0.5] * 3)
@@ -153,13 +157,13 @@ def test_going_on_keeps_the_unit_of_the_trees_that_are_there(booster: str) -> No
 def test_another_loss_goes_on_from_trees_in_a_unit(booster: str, loss: str) -> None:
     # With leaves in units of 1/4 the same raw scores, gradients and steps as if they were not: powers of two are exact.
     def chain(t: float) -> HSClassifier:
-        first = HSClassifier(small(booster), k=0.2, temperature=t).fit(X, Y)
+        first = HSClassifier(small(booster), k=0.2, loss="hypersimplex", temperature=t).fit(X, Y)
         own = HypersimplexLoss(hessian="unit", temperature=2.0) if loss == "hypersimplex unit" else get_loss(loss)
         return HSClassifier(small(booster), k=0.2, loss=own).fit(X, Y, init_model=first)
 
     model = chain(0.25)
     assert model.objective_.unit == 0.25
-    first = HSClassifier(small(booster), k=0.2, temperature=0.25).fit(X, Y)
+    first = HSClassifier(small(booster), k=0.2, loss="hypersimplex", temperature=0.25).fit(X, Y)
     # By hand: the raw scores of the first, and the loss's Newton steps on them.
     objective = LossObjective(model.objective_.loss)
     handed = objective(Y, first._raw(X))
@@ -175,7 +179,7 @@ def test_a_unit_without_room_for_scores_is_refused(t: float) -> None:
     with pytest.raises(
         ValueError, match=r"temperature (is the unit of decision_function|must be at least).*leave it at 1"
     ):
-        HSClassifier(k=0.2, temperature=t).fit(X, Y)
+        HSClassifier(k=0.2, loss="hypersimplex", temperature=t).fit(X, Y)
 
 
 def train(booster: str, route: str, objective: LossObjective, classes: bool = False, n: int = 4) -> np.ndarray:
@@ -241,7 +245,7 @@ def test_a_unit_hessian_refuses_steps_that_no_tree_can_take(booster: str, route:
     with pytest.raises(ValueError, match=re.escape(f"temperature={t:g} ")):
         train(booster, route, objective, n=1)
     with pytest.raises(ValueError, match=r"hessian='unit'.*is a step size"):
-        HSClassifier(small(booster), k=0.2, temperature=t, hessian="unit").fit(X, Y)
+        HSClassifier(small(booster), k=0.2, loss="hypersimplex", temperature=t, hessian="unit").fit(X, Y)
 
 
 @ROUTES

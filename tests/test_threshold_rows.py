@@ -52,14 +52,15 @@ def share(model: HSClassifier, X: np.ndarray = XN, groups: Any = None, label: An
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [
-        ({"k": 0.05}, 0.05),
+        ({"k": 0.05, "loss": "hypersimplex"}, 0.05),
+        ({"k": 0.1}, 0.1),
         ({"k": 0.2}, 0.2),
         ({"k": 120}, 120 / N),
         ({"k": None}, float(Y.mean())),
         ({"k": 0.1, "loss": "log-loss"}, 0.1),
         ({"k": 0.1, "loss": "hypersimplex-fy"}, 0.1),
         ({"k": 0.1, "loss": "hypersimplex-smooth"}, 0.1),
-        ({"k": 0.1, "temperature": 7.0}, 0.1),
+        ({"k": 0.1, "loss": "hypersimplex", "temperature": 7.0}, 0.1),
     ],
     ids=str,
 )
@@ -71,11 +72,11 @@ def test_predict_calls_the_budgets_share_of_new_rows(booster: str, settings: Any
 
 @both
 def test_the_training_rows_cut_misses_where_trees_fit_closely(booster: str) -> None:
-    model = made(booster, k=0.1, threshold="training").fit(X, Y)
+    model = made(booster, k=0.1, loss="hypersimplex", threshold="training").fit(X, Y)
     assert model.threshold_source_ == "training"
     assert share(model, X) == pytest.approx(0.1, abs=0.5 / N)  # of those rows exactly as many
     assert abs(share(model) - 0.1) > 0.03
-    default = made(booster, k=0.1).fit(X, Y)
+    default = made(booster, k=0.1, loss="hypersimplex").fit(X, Y)
     np.testing.assert_array_equal(default.predict_top_k(XN, 50), model.predict_top_k(XN, 50))  # the trees are the same
 
 

@@ -161,7 +161,10 @@ CASES: dict[str, tuple[str, Any]] = {
     "auc": ("area under the ROC curve", lambda _: undefined_auc()),
     "all rows, xgboost": ("k takes all rows", lambda _: all_rows("xgboost")),
     "all rows, lightgbm": ("k takes all rows", lambda _: all_rows("lightgbm")),
-    "all rows, fit": ("k takes all rows", lambda _: lambda: HSClassifier(small("xgboost"), k=len(Y)).fit(X, Y)),
+    "all rows, fit": (
+        "k takes all rows",
+        lambda _: lambda: HSClassifier(small("xgboost"), k=len(Y), loss="hypersimplex").fit(X, Y),
+    ),
     "early stopping, xgboost": ("training rows only", lambda _: early("xgboost")),
     "early stopping, lightgbm": ("training rows only", lambda _: early("lightgbm")),
     **{

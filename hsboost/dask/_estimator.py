@@ -68,7 +68,7 @@ class DaskHSClassifier(DaskPredictor):
         self,
         estimator: Any = None,
         *,
-        loss: str | Loss = "hypersimplex",
+        loss: str | Loss = "auto",
         k: Budgets = None,
         temperature: float = 1.0,
         hessian: Literal["exact", "unit"] = "exact",

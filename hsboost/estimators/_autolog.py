@@ -81,7 +81,7 @@ def log(model: Any, kind: str, rows: Callable[[], Any], groups: Any, results: An
 def _log(tools: Any, run: str, model: Any, groups: Any, results: Any) -> None:
     client = tools.MlflowAutologgingQueueingClient()
     settings = {name: value for name, value in model.get_params(deep=True).items() if value is not None}
-    named = {"k": model.k, "loss": model.loss, "groups": _named(model, groups)}
+    named = {"k": model.k, "loss": getattr(model, "local_", model)._loss_name(), "groups": _named(model, groups)}
     client.log_params(run_id=run, params=settings | named)
     kind = type(model)
     tags = {"estimator_name": kind.__name__, "estimator_class": f"{kind.__module__}.{kind.__qualname__}"}

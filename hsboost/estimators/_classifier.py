@@ -49,10 +49,11 @@ class HSClassifier(Predictor):
         that the booster knows; two values for one are an error, and so is a setting that only built-in losses read.
         Most losses start from their own best constant and refuse XGBoost's ``base_score`` beside it; the hypersimplex
         losses do not see a constant, and the focal and exact ones start from ``base_score``.
-    loss : str or Loss, default "hypersimplex"
-        A name of :data:`hsboost.losses.LOSSES` (``"hypersimplex-fy"`` is the convex sibling, ``"hypersimplex-smooth"``
-        the smooth one, ``"budget-log-loss"`` log loss near the cut, ``"log-loss"`` the usual rival), or a loss of your
-        own settings.
+    loss : str or Loss, default "auto"
+        ``"auto"`` is what finds the most at the top of a list, as far as we know: where ``k`` is given, log loss
+        tailored to the budget, ``"budget-log-loss"``; else the HyperSimplex loss, ``"hypersimplex"``. Others: a name of
+        :data:`hsboost.losses.LOSSES` (``"hypersimplex-fy"`` is the convex sibling, ``"hypersimplex-smooth"`` the smooth
+        one, ``"log-loss"`` the usual rival), or a loss of your own settings. ``objective_.loss`` is the one trained.
     k : None, int, float in (0, 1), or a mapping, default None
         How many rows to call positive in training. None: as many as are positive. int: a count of the rows passed to
         ``fit``, in units of weight; of all rows, or of a group, where there are fewer. float: a share of their weight.
@@ -60,13 +61,13 @@ class HSClassifier(Predictor):
         classes each class has it, or its own from a mapping of class labels (to mappings of group labels, with
         groups). Losses other than the hypersimplex ones use k for ``threshold_`` only.
     temperature : float, default 1.0
-        Softness in units of the raw scores. With the exact Hessian it sets their unit and changes no tree: trees are
-        grown at temperature 1, and ``decision_function``, thresholds and contributions are multiplied. With
-        ``hessian="unit"`` it is a step size.
+        Of the hypersimplex losses; others refuse it. Softness in units of the raw scores. With the exact Hessian it
+        sets their unit and changes no tree: trees are grown at temperature 1, and ``decision_function``, thresholds and
+        contributions are multiplied. With ``hessian="unit"`` it is a step size.
     hessian : {"exact", "unit"}, default "exact"
-        See :class:`hsboost.HypersimplexLoss`.
+        Of the hypersimplex losses, see :class:`hsboost.HypersimplexLoss`.
     hessian_floor : float, optional
-        See :class:`hsboost.HypersimplexLoss`; the loss's own default if None.
+        Of the hypersimplex losses, see :class:`hsboost.HypersimplexLoss`; the loss's own default if None.
     pos_label : default None
         Of two classes the one that is looked for: budgets, thresholds, the top k, ``rank``, metrics, calibration and
         displays are about it. None: the greater label in sorted order, with a warning where the labels are texts. Not
@@ -141,7 +142,7 @@ class HSClassifier(Predictor):
         self,
         estimator: Any = None,
         *,
-        loss: str | Loss = "hypersimplex",
+        loss: str | Loss = "auto",
         k: Budgets = None,
         temperature: float = 1.0,
         hessian: Literal["exact", "unit"] = "exact",

@@ -19,8 +19,11 @@ from hsboost.estimators._boosters import named
 from hsboost.estimators._boosters import scores as _scores
 from hsboost.estimators._model_file.persistence import parameters
 from hsboost.estimators._storage import Storage
-from hsboost.losses import Loss, get_loss
+from hsboost.losses import LOSSES, Loss, get_loss
+from hsboost.losses.registry import unknown
 
+#: The loss that serves the budget best, as far as we know.
+AUTO = "auto"
 #: Losses that take k, temperature and the curvature's settings from the estimator.
 HYPERSIMPLEX = ("hypersimplex", "hypersimplex-fy", "hypersimplex-smooth", "hypersimplex-smooth-fy")
 
@@ -274,20 +277,39 @@ class Predictor(ClassifierMixin, Storage):
 
     def _loss(self, k: Budgets) -> Loss:
         """The loss with this estimator's settings."""
-        if isinstance(self.loss, Loss):
-            loss = self.loss
-            if loss.has_budget and loss.k is not None:
-                raise ValueError(f"k is the estimator's here: pass HSClassifier(k={loss.k!r}) and a loss without k")
-            if loss.has_budget:
-                loss = type(loss)(**(parameters(loss) | {"k": k}))
-        elif self.loss in HYPERSIMPLEX:
-            floor = {} if self.hessian_floor is None else {"hessian_floor": self.hessian_floor}
-            loss = get_loss(self.loss, k=k, temperature=self.temperature, hessian=self.hessian, **floor)
-        elif self.loss == "budget-log-loss":  # its scores are log-odds: temperature and curvature are not for choice
-            loss = get_loss(self.loss, k=k)
-        else:
-            loss = get_loss(self.loss)
-        return loss
+        name, settings = self._loss_name(), self._loss_settings()
+        if not isinstance(name, Loss) and not (isinstance(name, str) and name in LOSSES):
+            raise unknown(name, (AUTO, *LOSSES))
+        if not isinstance(name, Loss) and name in HYPERSIMPLEX:
+            return get_loss(name, k=k, **settings)
+        for setting, value in settings.items():
+            remedy = "or set it in the loss" if isinstance(name, Loss) else 'or pass loss="hypersimplex"'
+            meant = (
+                f"loss={name!r}" if self.loss is name else f"{name!r}, which loss={self.loss!r} trains where k is given"
+            )
+            raise ValueError(
+                f"{setting}={value!r} is a setting of the hypersimplex losses given by name, and would have no effect "
+                f"with {meant}; leave it out, {remedy}"
+            )
+        if not isinstance(name, Loss):
+            return get_loss(name, k=k) if name == "budget-log-loss" else get_loss(name)
+        if not name.has_budget:
+            return name
+        if name.k is not None:
+            raise ValueError(f"k is the estimator's here: pass HSClassifier(k={name.k!r}) and a loss without k")
+        return type(name)(**(parameters(name) | {"k": k}))
+
+    def _loss_name(self) -> str | Loss:
+        """``loss``, with ``"auto"`` resolved: it depends on nothing but ``k``."""
+        if isinstance(self.loss, Loss) or self.loss != AUTO:
+            return self.loss
+        return "hypersimplex" if self.k is None else "budget-log-loss"
+
+    def _loss_settings(self) -> dict[str, Any]:
+        """The settings of the hypersimplex losses that are not at their defaults."""
+        given = {"temperature": self.temperature, "hessian": self.hessian, "hessian_floor": self.hessian_floor}
+        defaults = {"temperature": 1.0, "hessian": "exact", "hessian_floor": None}
+        return {name: value for name, value in given.items() if np.ndim(value) or value != defaults[name]}
 
     def _read(self, X: Any) -> Any:
         """X as the booster reads it rightly; its columns are those of ``fit``."""

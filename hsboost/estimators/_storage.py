@@ -67,7 +67,7 @@ class Storage(BaseEstimator):
             ``"decision"``: the runtime's scores are :meth:`decision_function`, with the identity for a link: above 0 is
             positive, of several classes the highest wins. ``"probability"``: the runtime gives :meth:`predict_proba`,
             with a sigmoid or softmax for a link; :meth:`predict` cuts at the result's ``cut``, not at one half.
-            Default: probabilities where the model has some.
+            Default: probabilities with a calibrator, and of losses that have some and no budget; else decisions.
         threshold : "global", optional
             For models trained with groups, which are refused without it: cut all rows at ``threshold_``, as
             :meth:`predict` does without ``groups``.

@@ -264,6 +264,7 @@ def folds_of(
     settings = model.get_params(deep=False) | {
         "estimator": _booster_for_folds(model.estimator, trained, n_classes),
         "k": _by_code(shares.by_group, segments, n_classes),
+        "loss": model._loss_name(),  # of the model's own k: "auto" may mean another where k is given
         **{"pos_label": None, "class_weight": None, "calibration": None, "threshold": "training", "verbose": 0},
     }
     return Folds(type(model)(**settings), train, X, y, weight, segments, _arguments_for_folds(fit_params))

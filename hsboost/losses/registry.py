@@ -68,13 +68,18 @@ def get_loss(name: str, **parameters: Any) -> Loss:
     SparsemaxLoss(curvature=None, hessian_floor=1e-16)
     """
     if not isinstance(name, str) or name not in LOSSES:
-        raise ValueError(f"loss must be the name of a loss; got {name!r}{_hint(name, LOSSES)}")
+        raise unknown(name, LOSSES)
     make = LOSSES[name]
     known = list(inspect.signature(make).parameters)
     for parameter in parameters:
         if parameter not in known:
             raise ValueError(f"loss {name!r} has no parameter {parameter!r}{_hint(parameter, known)}")
     return make(**parameters)
+
+
+def unknown(name: Any, known: Iterable[str]) -> ValueError:
+    """The error for what is none of the ``known`` names."""
+    return ValueError(f"loss must be the name of a loss; got {name!r}{_hint(name, known)}")
 
 
 def _hint(word: Any, known: Iterable[str]) -> str:

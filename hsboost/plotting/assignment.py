@@ -149,10 +149,9 @@ class HypersimplexDisplay(Display):
                 f"the estimator was trained with a budget per {'group' if grouped else 'class or group'}; pass k, the "
                 "budget of the rows shown here"
             )
-        if temperature is None:
-            loss = _inputs.inner(estimator, "loss", None)  # a loss of the user's has a temperature of its own
-            temperature = getattr(loss, "temperature", _inputs.inner(estimator, "temperature", 1.0))
         trained = getattr(_inputs.inner(estimator, "objective_", None), "loss", None)
+        if temperature is None:
+            temperature = getattr(trained, "temperature", 1.0)
         its_own = getattr(getattr(trained, "passes", None), "REGULARIZATION", "euclidean")
         shown: Any = its_own if regularization is None else regularization
         display = cls._measure(y, scores, own, temperature, sample_weight, label, shown)

@@ -110,7 +110,7 @@ LOSSES = (
 )
 
 #: The loss that ``HSClassifier(k=...)`` trains: the one that the targets are about.
-PRIMARY = "hypersimplex"
+PRIMARY = "budget-log-loss"
 
 
 def _ours() -> list[Method]:

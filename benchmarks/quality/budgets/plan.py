@@ -138,20 +138,16 @@ def _full() -> list[Block]:
 
 def _confirm() -> list[Block]:
     """As docs/evidence/protocol.md registers it."""
-    every = [
-        Block(one.name, TIME if one.in_time else RANDOM, trees, ("0.01", "0.02", "0.05", "0.1"), booster, more=True)
+    sets = CONFIRMING.values()
+    return [
+        block
+        for trees in ("100x8", "100x31")
         for booster in BOOSTERS
-        for trees in ("100x8", "100x31", "500x31")
-        for one in CONFIRMING.values()
+        for block in (
+            *(Block(one.name, TIME if one.in_time else RANDOM, trees, ("0.01", "0.05"), booster) for one in sets),
+            *(Block(one.name, GROUPS, trees, ("0.1",), booster, judged=GROUP) for one in sets if one.groups),
+        )
     ]
-    by_group = [
-        Block(one.name, GROUPS, trees, ("0.05", "0.1"), booster, judged=GROUP, more=True)
-        for booster in BOOSTERS
-        for trees in ("30x6", "100x8")
-        for one in CONFIRMING.values()
-        if one.groups
-    ]
-    return every + by_group
 
 
 SCOPES = ("smoke", "shipped", "middle", "full", "confirm")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from statistics import median
@@ -48,41 +49,59 @@ class BudgetsReport(Report):
         return [(table, True) for table in self.tables(brief=True)]
 
     def _gains(self, judged: str, title: str, brief: bool) -> Table:
-        cells = self.of(judged)
-        present = {one.name for cell in cells for one in self.cells.methods(cell)}
+        return self._side_by_side(judged, title) if brief else self._one_below_another(judged, title)
+
+    def _side_by_side(self, judged: str, title: str) -> Table:
+        """For a terminal: the methods that the targets are about, ours at their defaults, a line for each cell."""
         columns: list[Column[Cell]] = [
             Column("data, split", _place, "data"),
             Column("trees", _trees),
             Column("k", lambda cell: Entry(shown(cell.budget), brief=shown(cell.budget)[:4])),
             Column("log loss", self._base, "logl."),
         ]
-        if not brief:
-            columns.insert(1, Column("rows", lambda cell: count(self.cells.rows(cell))))
-        for method in (one for one in methods().values() if one.name in present and one.name != BASELINE):
-            # A terminal shows the methods that the targets are about, ours at their defaults.
-            if brief and not (method.has_budget if method.ours else method.name in (WEIGHTED, LAMBDAMART)):
+        for method in self._present(judged):
+            if not (method.has_budget if method.ours else method.name in (WEIGHTED, LAMBDAMART)):
                 continue
-            for variant in ((DEFAULTS,) if brief else (DEFAULTS, TUNED)) if method.ours else (TUNED,):
-                heading = f"{method.label}, {variant}" if method.ours else method.label
-                columns.append(Column(heading, self._gain(method.name, variant), method.brief))
-        return table_of(title, columns, cells, 3)
+            variant = DEFAULTS if method.ours else TUNED
+            columns.append(Column(method.label, partial(self._gain, method=method, variant=variant), method.brief))
+        return table_of(title, columns, self.of(judged), 3)
+
+    def _one_below_another(self, judged: str, title: str) -> Table:
+        """For a page: a line for each cell and method."""
+        lines: list[tuple[Cell, Method]] = []
+        for cell in self.of(judged):
+            here = {one.name for one in self.cells.methods(cell)} | self.cells.refused.get(cell, {}).keys()
+            lines += [(cell, one) for one in self._present(judged) if one.name in here]
+        columns: list[Column[tuple[Cell, Method]]] = [
+            Column("data, split", lambda line: _place(line[0])),
+            Column("rows", lambda line: count(self.cells.rows(line[0]))),
+            Column("trees", lambda line: _trees(line[0])),
+            Column("k", lambda line: shown(line[0].budget)),
+            Column("log loss", lambda line: self._base(line[0])),
+            Column("method", lambda line: line[1].label.removesuffix(", by group")),
+            Column("at its defaults", lambda line: self._gain(*line, DEFAULTS) if line[1].ours else None),
+            Column("best of its trials", lambda line: self._gain(*line, TUNED)),
+        ]
+        return table_of(title, columns, lines, 6)
+
+    def _present(self, judged: str) -> list[Method]:
+        """The methods that have figures somewhere, without log loss."""
+        present = {one.name for cell in self.of(judged) for one in self.cells.methods(cell)}
+        return [one for one in methods().values() if one.name in present and one.name != BASELINE]
 
     def _base(self, cell: Cell) -> Entry:
         text = f"{self.cells.mean(cell, BASELINE):.3f}"
         return Entry(text, brief=text.removeprefix("0"))
 
-    def _gain(self, method: str, variant: str) -> Callable[[Cell], Entry]:
-        def show(cell: Cell) -> Entry:
-            if method in self.cells.refused.get(cell, {}):
-                return Entry("refuses", brief="refus.")
-            found = self.cells.compare(cell, (method, variant))
-            if found is None:
-                return NONE
-            star = "*" if found.verdict else ""
-            text = f"{found.difference.mean:+.3f}{star} ({_interval(found)})"
-            return Entry(text, found.verdict > 0, f"{100 * found.difference.mean:+.1f}{star}")
-
-        return show
+    def _gain(self, cell: Cell, method: Method, variant: str) -> Entry:
+        if method.name in self.cells.refused.get(cell, {}):
+            return Entry("refuses", brief="refus.")
+        found = self.cells.compare(cell, (method.name, variant))
+        if found is None:
+            return NONE
+        star = "*" if found.verdict else ""
+        text = f"{found.difference.mean:+.3f}{star} ({_interval(found)})"
+        return Entry(text, found.verdict > 0, f"{100 * found.difference.mean:+.1f}{star}")
 
     def _counts(self, judged: str) -> Table:
         """How many cells with many rows each method wins and loses against each rival."""

@@ -49,7 +49,9 @@ class Plan:
 
 
 def of(model: Any, output: str | None) -> Plan:
-    """The plan for a file of ``model``; ``output`` None means probabilities where it has some.
+    """The plan for a file of ``model``; ``output`` None: probabilities where they are what the model is for.
+
+    That is with a calibrator, or where its loss has probabilities and no budget: the top of a list is decided by cuts.
 
     Raises
     ------
@@ -64,7 +66,8 @@ def of(model: Any, output: str | None) -> Plan:
             "output='probability': this model has none, as raw scores of its loss are no probabilities; pass "
             "output='decision', or train with calibration='sigmoid'"
         )
-    if output == "decision" or not has:
+    budget_alone = model.calibration is None and model.objective_.loss.has_budget
+    if output == "decision" or not has or (output is None and budget_alone):
         return decisions(model)
     return _calibrated(model) if model.calibration is not None else _own(model)
 
