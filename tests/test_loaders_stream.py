@@ -62,7 +62,7 @@ def sparse_rows(tmp_path, monkeypatch):
 
 
 def test_no_thread_of_arrows_decodes_what_python_reads(clicks, monkeypatch):
-    """One that still holds Python's bytes when the process ends would make it abort, not every time: see `Store.read`."""
+    """One that still holds Python's bytes when the process ends may make it abort, see `Store.read`."""
     read, asked = pq.ParquetFile.read_row_group, []
 
     def watched(self, group, **options):
