@@ -12,8 +12,6 @@ import numpy as np
 
 #: Seconds for a whole training of a test.
 PATIENCE = 120.0
-#: Ways to deal the rows out: the share of each worker.
-Deals = tuple[tuple[float, ...], ...]
 
 
 class Job(NamedTuple):
@@ -93,34 +91,29 @@ def _run(job: Job, shares: tuple[float, ...], rank: int) -> Outcome:
     return outcome._replace(model=bytes(booster.save_raw("json")))
 
 
-def _work(jobs: dict[str, Job], deals: Deals, arguments: dict[str, Any] | None, results: Any) -> None:
+def _work(jobs: dict[str, Job], shares: tuple[float, ...], arguments: dict[str, Any] | None, results: Any) -> None:
     from xgboost import collective
 
     try:
         with collective.CommunicatorContext(**arguments) if arguments else contextlib.nullcontext():
             rank = collective.get_rank() if arguments else 0
-            found = [{name: _run(job, shares, rank) for name, job in jobs.items()} for shares in deals]
-            results.put((rank, found))
+            results.put((rank, {name: _run(job, shares, rank) for name, job in jobs.items()}))
     except BaseException:
         results.put((-1, traceback.format_exc()))
         raise
 
 
-def train(jobs: dict[str, Job], *deals: tuple[float, ...]) -> list[dict[str, list[Outcome]]]:
-    """Train on as many workers as there are shares of the rows; what each of them saw, in the order of the rows.
-
-    For each way to deal the rows out: the same workers do them all, as starting them takes longest.
-    """
+def train(jobs: dict[str, Job], shares: tuple[float, ...]) -> dict[str, list[Outcome]]:
+    """Train on as many workers as there are shares of the rows; what each of them saw, in the order of the rows."""
     from xgboost.tracker import RabitTracker
 
     context = multiprocessing.get_context("spawn")
     results, arguments = context.Queue(), None
-    size = len(deals[0])
-    if size > 1:
-        tracker = RabitTracker(n_workers=size, host_ip="127.0.0.1")
+    if len(shares) > 1:
+        tracker = RabitTracker(n_workers=len(shares), host_ip="127.0.0.1")
         tracker.start()
         arguments = tracker.worker_args()
-    workers = [context.Process(target=_work, args=(jobs, deals, arguments, results)) for _ in range(size)]
+    workers = [context.Process(target=_work, args=(jobs, shares, arguments, results)) for _ in shares]
     for worker in workers:
         worker.start()
     try:
@@ -134,4 +127,4 @@ def train(jobs: dict[str, Job], *deals: tuple[float, ...]) -> list[dict[str, lis
     for rank, one in found:
         assert rank >= 0, one
     found.sort(key=lambda end: end[0])
-    return [{name: [ends[i][name] for _, ends in found] for name in jobs} for i in range(len(deals))]
+    return {name: [end[name] for _, end in found] for name in jobs}

@@ -18,31 +18,19 @@ JOBS = {
     "log loss near a cut": Job(loss="budget-log-loss", k=0.2, weighted=True),
     "log loss near the groups' cuts": Job(loss="budget-log-loss", k=0.2, groups=6),
 }
-#: How rows are dealt out; the same four processes take both deals to four.
-SHARES = {"even": (0.5, 0.5), "empty": (0.7, 0.0, 0.3, 0.0), "four": (0.1, 0.4, 0.2, 0.3)}
+SHARES = {"even": (0.5, 0.5), "empty": (0.7, 0.0, 0.3), "four": (0.1, 0.4, 0.2, 0.3)}
 
 
 @pytest.fixture(scope="module")
 def alone():
     """Every job on one machine."""
-    return train(JOBS, (1.0,))[0]
-
-
-@pytest.fixture(scope="module")
-def two():
-    return dict(zip(["even"], train(JOBS, SHARES["even"]), strict=True))
-
-
-@pytest.fixture(scope="module")
-def four():
-    return dict(zip(["empty", "four"], train(JOBS, SHARES["empty"], SHARES["four"]), strict=True))
+    return train(JOBS, (1.0,))
 
 
 @pytest.fixture(scope="module", params=SHARES)
 def together(request):
     """Every job on several workers."""
-    deal = request.param
-    return request.getfixturevalue("two" if len(SHARES[deal]) == 2 else "four")[deal]
+    return train(JOBS, SHARES[request.param])
 
 
 @pytest.mark.parametrize("name", JOBS)
