@@ -53,14 +53,20 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return None
 
 
-def pytest_collection_finish() -> None:
-    """Have the garbage collector pass over what collection made, which stays until the end.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Have the garbage collector pass over what collection makes, which stays until the end.
 
     Twelve thousand tests and all libraries are millions of objects: the benchmarks under test, which collect garbage
     before they time anything, would spend nearly all their time on them.
     """
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
