@@ -145,9 +145,13 @@ class Store:
         return self._whole(_csv.ORDER).to_numpy() if _csv.ORDER in self.schema.names else None
 
     def read(self, piece: Piece, columns: list[str] | None = None) -> pa.Table:
-        """Read a row group: text columns as dictionaries, one chunk each."""
+        """Read a row group: text columns as dictionaries, one chunk each.
+
+        In this thread: the file is a Python object, and a thread of Arrow's that lets go of its bytes while the process
+        ends makes it abort (seen with pyarrow 14).
+        """
         try:
-            table = self._files[piece.part].read_row_group(piece.group, columns=columns)
+            table = self._files[piece.part].read_row_group(piece.group, columns=columns, use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise damaged(list(self.parts.values())[piece.part], error) from error
         return table.unify_dictionaries().combine_chunks()

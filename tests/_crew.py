@@ -95,10 +95,20 @@ class Crew:
             found += part
         return found.decode(errors="replace")
 
-    def outcomes(self, ranks: Iterable[int], seconds: float = MINUTE) -> list[Outcome]:
-        """How the workers ended, all of them within so many seconds from now."""
-        end = time.monotonic() + seconds
-        return [self.told(rank, max(0.0, end - time.monotonic())) for rank in ranks]
+    def outcomes(self, ranks: Iterable[int], seconds: float = MINUTE, look: float | None = None) -> list[Outcome]:
+        """How the workers ended, all of them within so many seconds from now.
+
+        After ``look`` seconds a worker that waits in XGBoost counts as hanging already: there it takes a whole core.
+        """
+        begun = time.monotonic()
+        found = []
+        for rank in ranks:
+            if look is not None and not self._ends[rank].poll(max(0.0, begun + look - time.monotonic())):
+                hung = Hung(rank, self._stack(rank))
+                if hung.in_xgboost and not self._ends[rank].poll(0.0):
+                    raise hung
+            found.append(self.told(rank, max(0.0, begun + seconds - time.monotonic())))
+        return found
 
     def close(self) -> None:
         for process in self.processes:

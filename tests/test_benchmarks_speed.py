@@ -97,7 +97,8 @@ def test_rivals_solve_the_same_problem(name: str, weights: bool) -> None:
 def test_a_rival_that_is_not_installed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RIVALS["entmax"], "packages", (("no-such-package", "no_such_module_here"),))
     options = ("--sizes", "60", "--distributions", "normal", "--budgets", "half", "--rivals", "entmax")
-    assert command("kernels", tmp_path, *options, "--dtypes", "float64", "--repeats", "1").exit_code == 0
+    options += ("--dtypes", "float64", "--parts", "none", "--repeats", "1")
+    assert command("kernels", tmp_path, *options).exit_code == 0
     found = records(tmp_path)[0]["methods"]["entmax"]
     assert found == {"skipped": "not installed: no-such-package"}
     assert "not installed: no-such-package" in (tmp_path / "table.md").read_text(encoding="utf-8")
@@ -105,6 +106,7 @@ def test_a_rival_that_is_not_installed_is_reported(tmp_path: Path, monkeypatch: 
 
 def test_a_slow_rival_is_reported(tmp_path: Path) -> None:
     options = ("--sizes", "60", "--distributions", "normal", "--budgets", "half", "--rivals", "pav", "--repeats", "1")
+    options += ("--parts", "none")
     assert command("kernels", tmp_path, *options, "--rival-seconds", "0").exit_code == 0
     for record in records(tmp_path):
         assert record["methods"]["pav"]["skipped"].endswith("(limit 0 s)")
@@ -112,7 +114,8 @@ def test_a_slow_rival_is_reported(tmp_path: Path) -> None:
 
 def test_a_rival_that_does_not_converge_is_reported(tmp_path: Path) -> None:
     options = ("--sizes", "1000", "--distributions", "heavy_tails", "--budgets", "half", "--rivals", "numpy_newton")
-    assert command("kernels", tmp_path, *options, "--dtypes", "float64").exit_code == 0
+    options += ("--dtypes", "float64", "--parts", "none", "--repeats", "1")
+    assert command("kernels", tmp_path, *options).exit_code == 0
     for record in records(tmp_path):
         found = record["methods"]["numpy_newton"]
         assert "seconds" in found or found["skipped"].startswith("failed: no solution after")

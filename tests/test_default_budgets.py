@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import reference
 from _boosters import train_any
-from _cluster import local_client
 from _models import BOOSTERS, binary, by_loop, multi, small
 
 from hsboost import (
@@ -169,12 +168,6 @@ def test_the_default_is_watched_and_saved(booster: str, tmp_path: Any) -> None:
     again = HSClassifier.load_model(tmp_path / "model.json")
     assert again.k == DEFAULT
     np.testing.assert_array_equal(again.predict_top_k(ROWS, groups=DAY), model.predict_top_k(ROWS, groups=DAY))
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with local_client() as found:
-        yield found
 
 
 def test_on_a_cluster(client: Any) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import sklearn
-from _cluster import local_client
 from _models import BOOSTERS, binary, by_loop, multi, small
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, make_scorer
@@ -232,12 +230,6 @@ def test_a_model_without_scores_is_refused() -> None:
 
 
 # On a cluster
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with local_client() as found:
-        yield found
 
 
 @pytest.mark.parametrize("loss", ["hypersimplex", "log-loss"])

@@ -8,6 +8,7 @@ import _published as tiny
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import xgboost as xgb
 from _versions import need
@@ -58,6 +59,20 @@ def sparse_rows(tmp_path, monkeypatch):
     tiny.put(tmp_path / "kdd12", "kdd12.tr", tiny.lines(rows))
     tiny.put(tmp_path / "kdd12", "kdd12.val", tiny.lines(rows[:200]))
     return {"name": "kdd12", "split": "train", "data_dir": tmp_path}
+
+
+def test_no_thread_of_arrows_decodes_what_python_reads(clicks, monkeypatch):
+    """One that still holds Python's bytes when the process ends may make it abort, see `Store.read`."""
+    read, asked = pq.ParquetFile.read_row_group, []
+
+    def watched(self, group, **options):
+        asked.append(options["use_threads"])
+        return read(self, group, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", watched)
+    assert sum(len(y) for _, y in stream(**clicks)) == len(load(**clicks).y) == 1_800
+    assert len(asked) > 20
+    assert not any(asked)
 
 
 def test_batches_put_together_are_what_load_gives(clicks):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import pickle
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from _cluster import local_client
 from _models import BOOSTERS, binary, multi, small
 from sklearn.base import clone
 from sklearn.metrics import average_precision_score, log_loss, make_scorer, roc_auc_score
@@ -281,12 +279,6 @@ def test_old_pickles_know_no_choice() -> None:
 
 
 # On a cluster
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with local_client() as found:
-        yield found
 
 
 @pytest.mark.parametrize("more", [{}, {"calibration": "sigmoid"}, {"class_weight": {"fraud": 2.0, "legit": 1.0}}])

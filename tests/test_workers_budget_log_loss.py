@@ -8,7 +8,7 @@ from _collective import on_workers
 from _workers import deals
 from hypothesis import given
 from hypothesis import strategies as st
-from test_workers_step import data, joined, step
+from test_workers_step import changing, data, in_turns, joined, step
 
 from hsboost.losses import BudgetLogLoss, HypersimplexLoss, HypersimplexSmoothLoss, _entropic, _problems, _windowed
 
@@ -58,21 +58,9 @@ def test_derivatives_are_those_of_all_rows(seed, deal, loss, weighted, grouped, 
 def test_later_rounds_go_on_from_the_last_and_see_what_changed(seed, deal, grouped, loss):
     x, y, w, groups = data(seed, n=120, weighted=True)
     groups = groups if grouped else None
-    other = np.where(np.arange(120) % 11 == 5, 1 - y, y)
-    turns = [(x, y), (x + np.float32(0.3) * y.astype(np.float32), y), (x, other), (x[::-1].copy(), other)]
-
-    def rounds(workers):
-        state, found = None, []
-        for scores, labels in turns:
-            found.append(step(workers, loss, scores, labels, w, groups, deal, state))
-            state = found[-1][2]
-        return found
-
-    ends = on_workers(len(deal), rounds)
-    for end in ends:
-        assert not isinstance(end, Exception), end
-    for turn, (scores, labels) in enumerate(turns):
-        assert_same([end[turn] for end in ends], loss, scores, labels, w, groups)
+    turns = changing(x, y)
+    for (scores, labels), ends in zip(turns, in_turns(loss, turns, w, groups, deal), strict=True):
+        assert_same(ends, loss, scores, labels, w, groups)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from _workers import deals
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
-from test_workers_step import data, joined, step
+from test_workers_step import changing, data, in_turns, joined, step
 
 from hsboost import project_hypersimplex
 from hsboost._workers.communicator import Workers
@@ -58,21 +58,9 @@ def test_later_rounds_go_on_from_the_last_and_see_what_changed(seed, deal, group
     groups = groups if grouped else None
     if grouped and loss.k == 3:
         loss = type(loss)(k=1)
-    other = np.where(np.arange(120) % 11 == 5, 1 - y, y)
-    turns = [(x, y), (x + np.float32(0.3) * y.astype(np.float32), y), (x, other), (x[::-1].copy(), other)]
-
-    def rounds(workers):
-        state, found = None, []
-        for scores, labels in turns:
-            found.append(step(workers, loss, scores, labels, w, groups, deal, state))
-            state = found[-1][2]
-        return found
-
-    ends = on_workers(len(deal), rounds)
-    for end in ends:
-        assert not isinstance(end, Exception), end
-    for turn, (scores, labels) in enumerate(turns):
-        assert_same([end[turn] for end in ends], loss, scores, labels, w, groups)
+    turns = changing(x, y)
+    for (scores, labels), ends in zip(turns, in_turns(loss, turns, w, groups, deal), strict=True):
+        assert_same(ends, loss, scores, labels, w, groups)
 
 
 @given(st.integers(0, 10_000), deals, st.sampled_from([0.02, 0.3, 0.5, 0.97]), st.sampled_from([1e-20, 1.0, 1e12]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import numpy as np
@@ -47,6 +48,28 @@ def step(workers, loss, x, y, w, groups, deal, state=None):
     return loss.distributed_step(lambda: labels, raw, of(w, at), state, None if groups is None else segments, workers)
 
 
+def in_turns(loss, turns, w, groups, deal):
+    """A round for each (scores, labels), every worker going on from its last; what the workers got in each of them."""
+
+    def rounds(workers):
+        state, found = None, []
+        for scores, labels in turns:
+            found.append(step(workers, loss, scores, labels, w, groups, deal, state))
+            state = found[-1][2]
+        return found
+
+    ends = on_workers(len(deal), rounds)
+    for end in ends:
+        assert not isinstance(end, Exception), end
+    return list(zip(*ends, strict=True))
+
+
+def changing(x, y):
+    """Scores and labels of four rounds: as given, moved, other labels, rows in another order."""
+    other = np.where(np.arange(len(y)) % 11 == 5, 1 - y, y)
+    return [(x, y), (x + np.float32(0.3) * y.astype(np.float32), y), (x, other), (x[::-1].copy(), other)]
+
+
 def joined(ends, which, shape):
     """All workers' parts, one below the other."""
     return np.concatenate([end[which].reshape(-1, *shape[1:]) for end in ends])
@@ -80,22 +103,9 @@ def test_later_rounds_go_on_from_the_last(seed, deal, grouped):
     x, y, w, groups = data(seed, n=200, weighted=True)
     groups = groups if grouped else None
     steps = [np.random.default_rng(seed + r).normal(size=x.size).astype(np.float32) * 0.1 for r in range(3)]
-
-    def rounds(workers):
-        state, scores, found = None, x, []
-        for change in steps:
-            scores = scores + change
-            found.append(step(workers, loss, scores, y, w, groups, deal, state))
-            state = found[-1][2]
-        return found
-
-    ends = on_workers(len(deal), rounds)
-    scores = x
-    for r, change in enumerate(steps):
-        scores = scores + change
-        for end in ends:
-            assert not isinstance(end, Exception), end
-        assert_same([end[r] for end in ends], loss, scores, y, w, groups)
+    turns = [(scores, y) for scores in itertools.accumulate(steps, initial=x)][1:]
+    for (scores, _), ends in zip(turns, in_turns(loss, turns, w, groups, deal), strict=True):
+        assert_same(ends, loss, scores, y, w, groups)
 
 
 def test_a_worker_that_forgot_the_last_round_makes_all_begin_again():

@@ -21,7 +21,7 @@ from hsboost.estimators._inputs import labels as _labels
 from hsboost.estimators._inputs.features import column_names
 from hsboost.estimators._inputs.rows import check_inputs, take_rows
 from hsboost.estimators._predictor import Predictor
-from hsboost.losses import HypersimplexLoss, Loss
+from hsboost.losses import Loss
 from hsboost.metrics import PrecisionAtK
 from hsboost.objectives import objective_of
 
@@ -371,36 +371,9 @@ class HSClassifier(Predictor):
             found.append((other, labels))
         return found
 
-    def _find_thresholds(
-        self,
-        loss: Loss,
-        budget: TrainingBudget,
-        X: Any,
-        y: np.ndarray,
-        w: np.ndarray | None,
-        segments: Segments | None,
-    ) -> None:
-        """Hard cuts of the training scores."""
-        raw = self._raw(X)
-        if not np.ptp(raw, axis=0).any():
-            _boosters.warn_of_one_score(self.estimator_, 1.0 if w is None else float(w.mean()), _weights.name_of(self))
-        if raw.ndim == 2 and not loss.has_budget:
-            self.threshold_: Any = np.zeros(raw.shape[1])  # scores of these losses compare between classes
-            if segments is not None:
-                self.group_thresholds_: Any = {label: np.zeros(raw.shape[1]) for label in segments.labels}
-            return
-        unit = self.objective_.unit
-        overall = HypersimplexLoss(
-            budget.overall() if segments is not None else budget.for_training(y.size == budget.n)
-        )
-        self.threshold_ = overall.threshold(y, raw, w, step=unit)
-        if segments is not None:
-            cuts = HypersimplexLoss(budget.for_training(y.size == budget.n)).threshold(y, raw, w, segments, unit)
-            columns: Any = cuts if raw.ndim == 1 else cuts.T
-            self.group_thresholds_ = {
-                label: cut if raw.ndim == 2 else float(cut)
-                for label, cut in zip(segments.labels, columns, strict=True)
-            }  # fmt: skip
+    def _find_thresholds(self, *rows: Any) -> None:
+        """Set the thresholds to the cuts of the training rows: the arguments of `_thresholds.of_training`."""
+        _thresholds.of_training(self, *rows)
 
     def _remember_columns(self, X: Any) -> None:
         names = column_names(X)

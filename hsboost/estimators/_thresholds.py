@@ -1,7 +1,8 @@
 """Where ``predict`` cuts: thresholds from rows that the trees have not seen, so that new rows meet the budget.
 
 Trees push their training rows away from the cut, and new rows land elsewhere: the score that k training rows exceed is
-exceeded by more, or fewer, new ones. Here a model's cuts on its training rows are moved by what other rows show.
+exceeded by more, or fewer, new ones. A model's cuts are first those of its training rows, and are moved by what other
+rows show.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from sklearn.model_selection import StratifiedKFold
 
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
-from hsboost.estimators import _boosters
+from hsboost.estimators import _boosters, _weights
 from hsboost.estimators._boosters.aliases import settled
 from hsboost.estimators._boosters.named import named
 from hsboost.estimators._budgets import TrainingBudget
 from hsboost.estimators._evaluation import EvaluationSet
 from hsboost.estimators._inputs.rows import take_rows
-from hsboost.losses import HypersimplexLoss
+from hsboost.losses import HypersimplexLoss, Loss
 
 Source = Literal["training", "holdout", "cross-fit"]
 SOURCES = ("auto", "training", "holdout", "cross-fit")
@@ -153,6 +154,35 @@ def source(
         return "holdout" if _is_known(shares.overall, aside.y, aside.counted, n_columns).all() else "training"
     few = init_model is not None or rows_above(shares, y, n_columns) < SOME
     return "training" if few or y.size >= MANY else "cross-fit"
+
+
+def of_training(
+    model: Any,
+    loss: Loss,
+    budget: TrainingBudget,
+    X: Any,
+    y: np.ndarray,
+    w: np.ndarray | None,
+    segments: Segments | None,
+) -> None:
+    """Set the model's thresholds to the cuts of its training rows' scores."""
+    raw = model._raw(X)
+    if not np.ptp(raw, axis=0).any():
+        _boosters.warn_of_one_score(model.estimator_, 1.0 if w is None else float(w.mean()), _weights.name_of(model))
+    if raw.ndim == 2 and not loss.has_budget:
+        model.threshold_ = np.zeros(raw.shape[1])  # scores of these losses compare between classes
+        if segments is not None:
+            model.group_thresholds_ = {label: np.zeros(raw.shape[1]) for label in segments.labels}
+        return
+    unit = model.objective_.unit
+    own = budget.for_training(y.size == budget.n)
+    model.threshold_ = HypersimplexLoss(own if segments is None else budget.overall()).threshold(y, raw, w, step=unit)
+    if segments is not None:
+        cuts = HypersimplexLoss(own).threshold(y, raw, w, segments, unit)
+        columns: Any = cuts if raw.ndim == 1 else cuts.T
+        model.group_thresholds_ = {
+            label: cut if raw.ndim == 2 else float(cut) for label, cut in zip(segments.labels, columns, strict=True)
+        }
 
 
 def scored(model: Any, aside: Aside) -> Unseen:

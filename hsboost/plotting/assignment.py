@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from hsboost import _validation as check
 from hsboost._solver.top_k import hard_cut
 from hsboost._validation import Budget, FloatArray
-from hsboost.plotting import _curves, _inputs, _style
+from hsboost.plotting import _curves, _inputs, _rounds, _style
 from hsboost.plotting._base import Display
 from hsboost.projection import HypersimplexProjection, project_hypersimplex
 
@@ -368,35 +368,8 @@ class HypersimplexDisplay(Display):
                 "there is no training history to draw; pass history= to from_predictions, or an estimator with "
                 "training_history_"
             )
-        rounds, shares, thresholds = (self.history[key] for key in ("iteration", "active_share", "soft_threshold"))
-        top, bottom = self._panels(ax, (7.2, 4.4), 0.44, 0.5)
-        style = {"color": _style.PALETTE[0] if color is None else color, "linewidth": 2.0, **_style.full_names(line_kw)}
-        thin = {**style, "linewidth": 1.0, "alpha": 0.6}  # several groups or classes
-        for panel, values in ((top, shares), (bottom, thresholds)):
-            panel.plot(rounds, values, **(style if values.ndim == 1 else thin))
-            panel.margins(x=0.02, y=0.18)
-        mean, label = (shares, "_") if shares.ndim == 1 else (shares.mean(axis=1), "mean of groups or classes")
-        top.fill_between(rounds, 0.0, mean, color=_style.BAND, linewidth=0, zorder=0, label=label)
-        top.set_ylim(0.0, 1.06)
-        _style.percent(top.yaxis)
-        is_smooth = self.regularization == "entropic"
-        top.set_ylabel("active, by 4y(1 − y)" if is_smooth else "active rows")
-        what = "Rows near the budget's edge" if is_smooth else "Rows that still have a gradient"
-        top.set_title(f"{what}, and where the budget cuts", **_style.TITLE)
-        bottom.set_ylabel("threshold (raw score)")
-        bottom.set_xlabel("round of boosting")
-        for panel, values, scale, unit in ((top, shares, 100.0, " %"), (bottom, thresholds, 1.0, "")):
-            if values.ndim == 1:
-                end = rounds[-1], values[-1]
-                below = panel is top and end[1] > 0.8  # else it would run into the title
-                _style.point(panel, *end, style["color"])
-                place: dict[str, Any] = {
-                    "textcoords": "offset points",
-                    "ha": "right",
-                    "va": "top" if below else "bottom",
-                }
-                panel.annotate(
-                    f"{scale * end[1]:.3g}{unit}", end, (0, -8 if below else 7), fontsize=_style.SMALL, **place
-                )
-        _style.legend(top)
+        panels = self._panels(ax, (7.2, 4.4), 0.44, 0.5)
+        color = _style.PALETTE[0] if color is None else color
+        style = {"color": color, "linewidth": 2.0, **_style.full_names(line_kw)}
+        _rounds.draw(panels, self.history, self.regularization == "entropic", style)
         return self
