@@ -14,6 +14,7 @@ COMPARE = "docs/compare.md"
 API, COMING_FROM, INDEX = "docs/api.md", "docs/coming_from.md", "docs/index.md"
 DATASETS, DISTRIBUTED, GPU, PLOTS = "docs/datasets.md", "docs/distributed.md", "docs/gpu.md", "docs/plots.md"
 PROTOCOLS, SCALING, TORCH = "docs/protocols.md", "docs/scaling.md", "docs/torch.md"
+WHEN = "docs/when-it-helps.md"
 
 TEN = 10_000_000
 
@@ -207,3 +208,11 @@ def gap_at_the_top(name: str, key: str) -> tuple[float, float]:
     found = report("top")
     gaps = [one[key] - base[key] for one, base in zip(found[name], found["log loss"], strict=True)]
     return mean(gaps), stdev(gaps) / math.sqrt(len(gaps))
+
+
+def targets_of_budgets(rival: str) -> tuple[int, int, int]:
+    """Cells of all rows together, and in how many the default is significantly above and below a tuned rival."""
+    found = {one["claim"]: one for one in report("budgets")["targets"]}
+    above, below = (found[f"share of cells {word} tuned {rival}"] for word in ("above", "below"))
+    cells = int(above["note"].split()[0])
+    return cells, round(above["measured"] * cells), round(below["measured"] * cells)
