@@ -183,7 +183,7 @@ def test_the_confirming_run_is_planned_without_its_data(tmp_path: Path) -> None:
     assert {block.dataset for block in made_plan.blocks} == set(confirming.CONFIRMING)
     assert made_plan.settings.folds == 5
     keys = made_plan.keys()
-    assert {key.trees for key in keys if key.dataset == "employment_ma"} == {"100x8", "100x31", "500x31"}
+    assert {key.trees for key in keys if key.dataset == "employment_ma"} == {"100x8", "100x31"}
 
 
 def test_a_set_that_is_not_at_hand_is_an_error_when_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
