@@ -12,6 +12,9 @@ from hsboost._kernels.search import EPS, MARGIN, NOT_FINITE, SOLVED, flat_cut, s
 #: Least number of rows at which a cold search begins with a sample; the sample takes one row in so many, and at most.
 SAMPLED_FROM, ONE_IN, MOST = 8192, 32, 1024
 
+#: Rows that `any_interior` looks at together.
+PART = 256
+
 
 @njit
 def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
@@ -36,11 +39,21 @@ def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
             if not np.isnan(middle):
                 lo, hi, nu = try_gap(x, w, scale, k, total, anchor, nu, middle)
     anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * k)
-    if status != SOLVED or block_interior(x, w, anchor, scale, nu, MARGIN) > 0.0:
+    if status != SOLVED or any_interior(x, w, anchor, scale, nu):
         return anchor, nu, False, status
     below, above = gap(x, w, anchor, scale, nu)
     anchor, nu = flat_cut(below, above, scale)
     return anchor, nu, True, SOLVED
+
+
+@njit
+def any_interior(x, w, anchor, scale, nu):
+    """Whether a row with weight lies strictly between 0 and 1: mostly one of the first does."""
+    for i in range(0, x.size, PART):
+        some_w = None if w is None else w[i : i + PART]
+        if block_interior(x[i : i + PART], some_w, anchor, scale, nu, MARGIN) > 0.0:
+            return True
+    return False
 
 
 @njit
