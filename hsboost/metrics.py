@@ -169,18 +169,24 @@ def _hits_of_one(
     if segments is None:
         total, found = _weighed(positive, weight)
         return *_hits_among(score, positive, weight, check.budget_mass(check.single_budget(k), total, found)), found
+    return _hits_of_groups(score, positive, k, weight, segments)
+
+
+def _hits_of_groups(
+    score: FloatArray, positive: np.ndarray, k: Budgets, weight: np.ndarray | None, segments: Segments
+) -> tuple[float, float, float]:
+    """`_hits_of_one`, added up over groups: small ones in one compiled pass."""
     score, hit = segments.sort(score), segments.sort(positive.astype(np.float32))
     weight = None if weight is None else segments.sort(weight)
     begins, sizes = segments.offsets[:-1], np.diff(segments.offsets)
-    of_hits = hit.astype(np.float64) if weight is None else hit * weight
-    found = np.add.reduceat(of_hits, begins)
+    found = np.add.reduceat(hit.astype(np.float64) if weight is None else hit * weight, begins)
     total = sizes.astype(np.float64) if weight is None else np.add.reduceat(weight, begins)
     mass = check.BudgetRule.of(k, segments.labels).masses(total, found)
     hits = np.zeros(mass.size)
     if segments.small_rows:
         rows = as_input(score), hit, weight
         top.hits(segments.small_rows, *rows, segments.offsets, segments.tasks, mass, hits)
-    by_numpy = sizes > top.MOST_ROWS if segments.small_rows else np.full(sizes.size, True)
+    by_numpy = sizes > (top.MOST_ROWS if segments.small_rows else 0)
     for g in np.flatnonzero(by_numpy).tolist():
         at = segments.slice(g)
         hits[g], _ = _hits_among(score[at], hit[at] > 0.0, None if weight is None else weight[at], float(mass[g]))

@@ -18,11 +18,12 @@ MOST_ROWS = 1024
 def last_in(score, w, mass):
     """The score of the last row, at least in part, among the top ``mass`` > 0."""
     some = score.copy()
-    some_w = None if w is None else w.copy()
-    sort_by_score(some, some_w)
     n = some.size
     if w is None:
-        return some[n - min(int(math.ceil(mass)), n)]
+        sort_by_score(some, None)
+        return some[n - min(math.ceil(mass), n)]
+    some_w = w.copy()
+    sort_by_score(some, some_w)
     running = 0.0
     for i in range(n - 1, 0, -1):
         running += np.float64(some_w[i])
