@@ -24,6 +24,18 @@ MARGIN = 64 * EPS
 #: Scores further apart than this (in units of the temperature) do not fit one anchor chosen at random.
 WIDEST = 1e300
 
+#: Steps after which a search that knows no bracket is given up for the score at which the running weight passes k: the
+#: solution lies within one temperature of it. Searches of scores that are not spread over many orders of magnitude take
+#: half as many.
+PATIENCE = 8
+
+#: Halving a bracket of one temperature every third step ends before.
+ENCLOSED_PATIENCE = 400
+
+#: A bracket for nu relative to the score at which the running weight passes k: the solution lies in [-1, 0], often at
+#: an end, and Newton's step has to come out inside.
+BESIDE = (-1.25, 0.25)
+
 DONE, NEWTON, BISECT, UNBOUNDED, GAP = 0, 1, 2, 3, 4
 SOLVED, NOT_FINITE, TOO_WIDE = 0, 1, 2
 
@@ -86,11 +98,11 @@ def across_gap(lo, hi, nu, excess, below, above, step):
 
 
 @njit
-def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
+def solve(x, w, scale, k, anchor, nu, lo, hi, slack, patience):
     """Multiplier of a problem that one thread solves fastest: (anchor, nu, SOLVED | NOT_FINITE | TOO_WIDE).
 
     [lo, hi] is a bracket for nu at the first anchor, infinite when none is known. ``slack`` is the rounding error of k
-    (a sum of weights) that a flat stretch of F may hide. Needs 0 < k < Σ w.
+    (a sum of weights) that a flat stretch of F may hide. TOO_WIDE after ``patience`` steps. Needs 0 < k < Σ w.
     """
     for attempt in range(3):
         step = 0
@@ -117,6 +129,8 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
                 hi = min(hi, largest)
                 nu = 0.5 * lo + 0.5 * hi
             step += 1
+            if step > patience:
+                return anchor, nu, TOO_WIDE
         if abs(nu) <= FAR:
             break
         if active == 0.0 and abs(excess) <= slack and abs(nu) < COARSE:

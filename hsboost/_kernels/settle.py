@@ -5,12 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from hsboost._kernels._compile import njit
-from hsboost._kernels.guess import guess, middle_of_gap, sample, sort_by_score
+from hsboost._kernels.guess import guess, last_in, middle_of_gap, sample, sort_by_score
 from hsboost._kernels.multiplier import block_interior, block_sums, ends, gap
-from hsboost._kernels.search import EPS, MARGIN, NOT_FINITE, SOLVED, flat_cut, solve
+from hsboost._kernels.search import (
+    BESIDE,
+    ENCLOSED_PATIENCE,
+    EPS,
+    MARGIN,
+    NOT_FINITE,
+    PATIENCE,
+    SOLVED,
+    TOO_WIDE,
+    flat_cut,
+    solve,
+)
 
 #: Least number of rows at which a cold search begins with a sample; the sample takes one row in so many, and at most.
 SAMPLED_FROM, ONE_IN, MOST = 8192, 32, 1024
+
+#: Where scores lie far apart, the score beside which the solution lies is selected here for up to this many rows; NumPy
+#: does it for more.
+SELECTED_UP_TO = 16_384
 
 #: Rows that `any_interior` looks at together.
 PART = 256
@@ -38,7 +53,11 @@ def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
             middle = (middle_of_gap(some, some_w, scale, k / total, 1) - anchor) * scale - 0.5
             if not np.isnan(middle):
                 lo, hi, nu = try_gap(x, w, scale, k, total, anchor, nu, middle)
-    anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * k)
+    patience = ENCLOSED_PATIENCE if lo > -np.inf and hi < np.inf else PATIENCE
+    anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * k, patience)
+    if status == TOO_WIDE and x.size <= SELECTED_UP_TO:
+        last = np.float64(last_in(x, w, k))
+        anchor, nu, status = solve(x, w, scale, k, last, -0.5, *BESIDE, 8 * EPS * k, ENCLOSED_PATIENCE)
     if status != SOLVED or any_interior(x, w, anchor, scale, nu):
         return anchor, nu, False, status
     below, above = gap(x, w, anchor, scale, nu)

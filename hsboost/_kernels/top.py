@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import prange
 
 from hsboost._kernels._compile import Kernel, njit
-from hsboost._kernels.guess import sort_by_score
+from hsboost._kernels.guess import last_in
 
 #: Groups of more rows are left to NumPy, whose selection is faster there.
-MOST_ROWS = 1024
-
-
-@njit
-def last_in(score, w, mass):
-    """The score of the last row, at least in part, among the top ``mass`` > 0."""
-    some = score.copy()
-    n = some.size
-    if w is None:
-        sort_by_score(some, None)
-        return some[n - min(math.ceil(mass), n)]
-    some_w = w.copy()
-    sort_by_score(some, some_w)
-    running = 0.0
-    for i in range(n - 1, 0, -1):
-        running += np.float64(some_w[i])
-        if running >= mass:
-            return some[i]
-    return some[0]
+MOST_ROWS = 4096
 
 
 @njit
