@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hsboost._kernels._compile import njit
-from hsboost._kernels.multiplier import block_sums, gap, nearest
+from hsboost._kernels.multiplier import block_sums, ends, gap, nearest
 
 EPS = 2.220446049250313e-16
 
@@ -121,8 +121,8 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack, patience):
             if status == DONE:
                 break
             if status == UNBOUNDED:
-                smallest = (np.float64(x.min()) - anchor) * scale
-                largest = (np.float64(x.max()) - anchor) * scale
+                smallest, largest, _ = ends(x, None)
+                smallest, largest = (smallest - anchor) * scale, (largest - anchor) * scale
                 if largest - smallest > WIDEST:
                     return anchor, nu, TOO_WIDE
                 lo = max(lo, smallest - 1.0)

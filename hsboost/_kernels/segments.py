@@ -13,7 +13,7 @@ from numba import prange
 from hsboost._kernels._compile import BLOCK, Kernel, njit
 from hsboost._kernels.gradient import block_conjugate, block_gradient, block_labels, block_residuals, block_values
 from hsboost._kernels.multiplier import RUN
-from hsboost._kernels.settle import settle
+from hsboost._kernels.settle import settle_segment
 
 
 @njit
@@ -78,14 +78,14 @@ def _totals(y, w, offsets, first, out):
 
 
 def _solve(x, w, offsets, first, scale, k, total, cold, anchor, nu, flat, status):
-    """`settle` for every segment, starting from the given (anchor, nu) and overwriting them."""
+    """`settle_segment` for every segment, starting from the given (anchor, nu) and overwriting them."""
     for t in prange(first.shape[1]):
         for s in range(first[0, t], first[1, t]):
             i, j = offsets[s], offsets[s + 1]
             if w is None:
-                q = settle(x[i:j], None, scale, k[s], total[s], cold, anchor[s], nu[s], -np.inf, np.inf)
+                q = settle_segment(x[i:j], None, scale, k[s], total[s], cold, anchor[s], nu[s])
             else:
-                q = settle(x[i:j], w[i:j], scale, k[s], total[s], cold, anchor[s], nu[s], -np.inf, np.inf)
+                q = settle_segment(x[i:j], w[i:j], scale, k[s], total[s], cold, anchor[s], nu[s])
             anchor[s], nu[s], flat[s], status[s] = q
 
 

@@ -32,18 +32,33 @@ PART = 256
 
 
 @njit
-def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
+def settle(x, w, scale, k, total, anchor, nu, lo, hi):
     """Multiplier for any 0 <= k <= total on one thread: (anchor, nu, whether all values are 0 or 1, status).
 
-    ``cold``: (anchor, nu) is no better than any other start. [lo, hi] is a bracket for nu at the first anchor; both
-    infinite when none is known, as in a cold search.
+    [lo, hi] is a bracket for nu at the first anchor; both infinite when none is known.
     """
     if k <= 0.0 or k >= total:
         smallest, largest, check = ends(x, w)
         if check != 0.0:
             return anchor, nu, True, NOT_FINITE
         return (largest, 0.0, True, SOLVED) if k <= 0.0 else (smallest, -1.0, True, SOLVED)
-    if cold and x.size >= SAMPLED_FROM:
+    patience = ENCLOSED_PATIENCE if lo > -np.inf and hi < np.inf else PATIENCE
+    anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * k, patience)
+    if status != SOLVED or any_interior(x, w, anchor, scale, nu):
+        return anchor, nu, False, status
+    below, above = gap(x, w, anchor, scale, nu)
+    anchor, nu = flat_cut(below, above, scale)
+    return anchor, nu, True, SOLVED
+
+
+@njit
+def settle_cold(x, w, scale, k, total, anchor, nu):
+    """`settle` from a sample, where (anchor, nu) is no better than any other start; for `SAMPLED_FROM` rows or more.
+
+    Apart from it, so that the first call on few rows need not wait for this to be compiled.
+    """
+    lo, hi = -np.inf, np.inf
+    if 0.0 < k < total:
         rows = min(MOST, x.size // ONE_IN)
         some = sample(x, rows, 1)
         some_w = None if w is None else sample(w, rows, 1)
@@ -53,16 +68,19 @@ def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
             middle = (middle_of_gap(some, some_w, scale, k / total, 1) - anchor) * scale - 0.5
             if not np.isnan(middle):
                 lo, hi, nu = try_gap(x, w, scale, k, total, anchor, nu, middle)
-    patience = ENCLOSED_PATIENCE if lo > -np.inf and hi < np.inf else PATIENCE
-    anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * k, patience)
-    if status == TOO_WIDE and x.size <= SELECTED_UP_TO:
-        last = np.float64(last_in(x, w, k))
-        anchor, nu, status = solve(x, w, scale, k, last, -0.5, *BESIDE, 8 * EPS * k, ENCLOSED_PATIENCE)
-    if status != SOLVED or any_interior(x, w, anchor, scale, nu):
-        return anchor, nu, False, status
-    below, above = gap(x, w, anchor, scale, nu)
-    anchor, nu = flat_cut(below, above, scale)
-    return anchor, nu, True, SOLVED
+    return settle(x, w, scale, k, total, anchor, nu, lo, hi)
+
+
+@njit
+def settle_segment(x, w, scale, k, total, cold, anchor, nu):
+    """`settle` or `settle_cold` for one of many segments; scores far apart need no way back to Python."""
+    if cold and x.size >= SAMPLED_FROM:
+        found = settle_cold(x, w, scale, k, total, anchor, nu)
+    else:
+        found = settle(x, w, scale, k, total, anchor, nu, -np.inf, np.inf)
+    if found[3] == TOO_WIDE and x.size <= SELECTED_UP_TO:
+        found = settle(x, w, scale, k, total, np.float64(last_in(x, w, k)), -0.5, *BESIDE)
+    return found
 
 
 @njit

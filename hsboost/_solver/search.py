@@ -15,7 +15,7 @@ import numpy as np
 
 from hsboost._kernels import guess, multiplier, search
 from hsboost._kernels._compile import BLOCK
-from hsboost._kernels.settle import settle
+from hsboost._kernels.settle import SAMPLED_FROM, settle, settle_cold
 from hsboost._solver.top_k import passing_score
 
 #: Up to this many rows one compiled call on one thread beats the passes below.
@@ -126,11 +126,12 @@ def find_multiplier(
     total: float,
     start: tuple[float, float] | None = None,
     bracket: tuple[float, float] = (-np.inf, np.inf),
+    patience: int | None = None,
 ) -> Multiplier:
     """Solve F(nu) = 0 for 0 <= k <= total, from ``start`` = (anchor, nu) or from the reducer's guess.
 
     ``bracket`` encloses nu at the first anchor. OverflowError: the scores are too far apart, in units of the
-    temperature, for any anchor but one next to the solution, or the search without a bracket makes no progress.
+    temperature, for any anchor but one next to the solution, or ``patience`` (None: any) steps did not suffice.
 
     When F is flat at its root every nu of an interval gives the same projection and the middle is returned, so that
     predictions are cut in the middle of the gap. For k = 0 and k = total the interval has one end only: it is taken.
@@ -140,7 +141,6 @@ def find_multiplier(
     if k >= total:
         return Multiplier(rows.bounds()[0], -1.0, rows.scale, True)
     slack = 8 * search.EPS * k
-    patience = search.PATIENCE if np.isinf(bracket).any() else search.ENCLOSED_PATIENCE
     rows.anchor, nu, gap = (*start, None) if start is not None else rows.guess(k)
     for attempt in range(3):
         nu, empty = _root(rows, k, nu, gap, bracket, slack, patience)
@@ -169,7 +169,7 @@ def _root(
     gap: float | None,
     bracket: tuple[float, float],
     slack: float,
-    patience: int,
+    patience: int | None,
 ) -> tuple[float, bool]:
     """A root of F for the present anchor, and whether it is known that no row is active there.
 
@@ -186,7 +186,7 @@ def _root(
         if not lo < nu < hi:
             nu = gap
     for step in range(10_000):  # bisection every third step ends far earlier
-        if step >= patience and not narrowed:
+        if patience is not None and step >= patience and not narrowed:
             raise OverflowError
         at = rows.sums(nu)
         excess = (at.ones - k) + at.mass
@@ -374,9 +374,13 @@ def _search_in_memory(
     bracket: tuple[float, float] = (-np.inf, np.inf),
 ) -> Multiplier:
     if x.size > SMALL:
-        return find_multiplier(ArrayReducer(x, w, scale, total), k, total, start, bracket)
+        patience = search.PATIENCE if bracket[0] == -np.inf else None
+        return find_multiplier(ArrayReducer(x, w, scale, total), k, total, start, bracket, patience)
     anchor, nu = start if start is not None else (float(x[0]), -0.5)
-    anchor, nu, flat, status = settle(x, w, scale, k, total, start is None, anchor, nu, *bracket)
+    if start is None and x.size >= SAMPLED_FROM:
+        anchor, nu, flat, status = settle_cold(x, w, scale, k, total, anchor, nu)
+    else:
+        anchor, nu, flat, status = settle(x, w, scale, k, total, anchor, nu, *bracket)
     if status == search.NOT_FINITE:
         raise FloatingPointError
     if status == search.TOO_WIDE:

@@ -252,7 +252,7 @@ def find(
     rows = DeviceReducer(device, x, w, scale_of(temperature), total)
     first = None if start is None else (start.anchor, start.nu)
     try:
-        return find_multiplier(rows, k, total, first), rows.passes
+        return find_multiplier(rows, k, total, first, patience=search.PATIENCE), rows.passes
     except OverflowError:
         host_w = None if w is None else device.download(w)
         return multiplier_of(device.download(x), host_w, k, total, temperature, first), rows.passes
