@@ -25,9 +25,8 @@ MARGIN = 64 * EPS
 WIDEST = 1e300
 
 #: Steps after which a search that knows no bracket is given up for the score at which the running weight passes k: the
-#: solution lies within one temperature of it. Searches of scores that are not spread over many orders of magnitude take
-#: half as many.
-PATIENCE = 8
+#: solution lies within one temperature of it. Other searches take half as many, except in small groups.
+PATIENCE = 16
 
 #: Halving a bracket of one temperature every third step ends before.
 ENCLOSED_PATIENCE = 400

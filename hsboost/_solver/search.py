@@ -21,6 +21,10 @@ from hsboost._solver.top_k import passing_score
 #: Up to this many rows one compiled call on one thread beats the passes below.
 SMALL = 65_536
 
+#: Passes over many rows after which a search gives up for `passing_score`. Scores that are not spread over many orders
+#: of magnitude take no more than six.
+MOST_PASSES = 8
+
 #: Where neighbouring floats are further apart than this, in units of the temperature, the rounding of a cut matters.
 DISTINCT = 1e-6
 
@@ -374,7 +378,7 @@ def _search_in_memory(
     bracket: tuple[float, float] = (-np.inf, np.inf),
 ) -> Multiplier:
     if x.size > SMALL:
-        patience = search.PATIENCE if bracket[0] == -np.inf else None
+        patience = MOST_PASSES if bracket[0] == -np.inf else None
         return find_multiplier(ArrayReducer(x, w, scale, total), k, total, start, bracket, patience)
     anchor, nu = start if start is not None else (float(x[0]), -0.5)
     if start is None and x.size >= SAMPLED_FROM:
