@@ -134,14 +134,17 @@ class Problems(NamedTuple):
         anchor, nu, _, flat, _ = (np.array(part) for part in zip(*found, strict=True))
         return Multipliers(anchor, nu, flat, scale_of(temperature))
 
-    def values(self, where: Multipliers, scores: FloatArray, out: FloatArray) -> FloatArray:
-        """The projections of ``scores`` (C, n) in the caller's order, in which they are; ``out`` may be they."""
+    def values(self, where: Multipliers, out: FloatArray, scores: FloatArray | None = None) -> FloatArray:
+        """The projections in the caller's order, (C, n); ``out`` may be the scores themselves.
+
+        Faster with ``scores`` in that order, where they had to be sorted.
+        """
         segments = self.segments
         if self.are_small:
             equal = Segments.equal(*self.x.shape)
             _write_small(equal, self.x.reshape(-1), where.reshape(-1), out.reshape(-1))
             return out
-        if segments.placed is not None and where.half != entropic.HALF:
+        if scores is not None and segments.placed is not None and where.half != entropic.HALF:
             # Looking up each row's multiplier takes less than bringing the values back.
             places = np.zeros((where.nu.shape[1], 4))  # one cache line has all that a row needs
             for c, column in enumerate(scores):

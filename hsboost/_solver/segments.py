@@ -140,6 +140,11 @@ class Segments:
             return self.placed.codes.astype(np.intp)
         return np.repeat(np.arange(len(self.labels)), np.diff(self.offsets))
 
+    @property
+    def order(self) -> np.ndarray | None:
+        """Row of the caller's arrays behind each sorted row; None when they are the same."""
+        return None if self.placed is None else np.argsort(self.placed.codes, kind="stable")
+
     def sort(self, a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """The rows of ``a``, (n,) or (C, n), sorted by group: ``a`` itself if they are sorted already."""
         return a if self.placed is None else _through(grouping.sort, a, self.placed, out)

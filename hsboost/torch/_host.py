@@ -36,7 +36,7 @@ def project(x: Tensor, k: Tensor, temperature: float, method: str) -> Tensor:
         scores = np.ascontiguousarray(scores)
         rows = Problems(Segments.one(n), scores, None)
         where = rows.find(mass[:, None], np.array([float(n)]), temperature, "x", method=method)
-        values = rows.values(where, scores, np.empty_like(scores))
+        values = rows.values(where, np.empty_like(scores))
     except (ValueError, FloatingPointError):
         raise not_finite(scores) from None
     return torch.from_numpy(values)
