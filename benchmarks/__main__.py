@@ -11,7 +11,7 @@ from benchmarks.calls.requests import KernelsRequest, LossesRequest
 from benchmarks.quality.requests import BudgetsRequest, TabularRequest, ThresholdsRequest, VisionRequest
 from benchmarks.suite import environment
 from benchmarks.suite.options import Request, command
-from benchmarks.trainings.requests import GpuRequest, OutOfCoreRequest, ScalingRequest, TrainingRequest
+from benchmarks.trainings.requests import GpuRequest, OutOfCoreRequest, ScalingRequest, TrainingRequest, WaitingRequest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 SUBJECTS: dict[str, type[Request]] = {
@@ -19,6 +19,7 @@ SUBJECTS: dict[str, type[Request]] = {
     "budgets": BudgetsRequest,
     "kernels": KernelsRequest,
     "training": TrainingRequest,
+    "waiting": WaitingRequest,
     "losses": LossesRequest,
     "thresholds": ThresholdsRequest,
     "vision": VisionRequest,

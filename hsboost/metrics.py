@@ -23,6 +23,8 @@ from hsboost._boosting.dataset_groups import (
     several_workers,
 )
 from hsboost._boosting.lightgbm_workers import refuse_lightgbm_workers
+from hsboost._kernels import top
+from hsboost._kernels._compile import as_input
 from hsboost._solver.segments import Segments
 from hsboost._solver.top_k import last_score
 from hsboost._validation import Budgets, FloatArray
@@ -126,8 +128,12 @@ def _hits_at_k(
     sample_weight: ArrayLike | None,
     groups: ArrayLike | Segments | None,
     pos_label: Any,
+    is_checked: bool = False,
 ) -> tuple[float, float, float]:
-    """(weight of positives among the top k, k as a mass, weight of all positives), over groups and classes."""
+    """(weight of positives among the top k, k as a mass, weight of all positives), over groups and classes.
+
+    ``is_checked``: k comes from `check_budgets`.
+    """
     score = check.check_score_columns(y_score, "y_score")
     n = score.shape[0]
     if not np.isfinite(score).all():
@@ -137,7 +143,7 @@ def _hits_at_k(
     weight = check.check_weight(sample_weight, n, "y_score")
     if weight is not None:
         weight = check.checked_weight(weight)
-    budgets = check.check_budgets(k)
+    budgets = k if is_checked else check.check_budgets(k)
     if score.ndim == 1:
         positive = labels == pos_label
         _check_two_values(labels, positive, pos_label)
@@ -163,14 +169,29 @@ def _hits_of_one(
     if segments is None:
         total, found = _weighed(positive, weight)
         return *_hits_among(score, positive, weight, check.budget_mass(check.single_budget(k), total, found)), found
-    score, positive = segments.sort(score), segments.sort(positive)
+    return _hits_of_groups(score, positive, k, weight, segments)
+
+
+def _hits_of_groups(
+    score: FloatArray, positive: np.ndarray, k: Budgets, weight: np.ndarray | None, segments: Segments
+) -> tuple[float, float, float]:
+    """`_hits_of_one`, added up over groups: small ones in one compiled pass."""
+    score, hit = segments.sort(score), segments.sort(positive.astype(np.float32))
     weight = None if weight is None else segments.sort(weight)
-    rows = [(at, None if weight is None else weight[at]) for at in map(segments.slice, range(len(segments.labels)))]
-    total, found = np.array([_weighed(positive[at], w) for at, w in rows]).T
-    masses = check.BudgetRule.of(k, segments.labels).masses(total, found)
-    sums = [_hits_among(score[at], positive[at], w, mass) for (at, w), mass in zip(rows, masses.tolist(), strict=True)]
-    hits, mass = np.sum(sums, axis=0).tolist()
-    return hits, mass, float(found.sum())
+    begins, sizes = segments.offsets[:-1], np.diff(segments.offsets)
+    found = np.add.reduceat(hit.astype(np.float64) if weight is None else hit * weight, begins)
+    total = sizes.astype(np.float64) if weight is None else np.add.reduceat(weight, begins)
+    mass = check.BudgetRule.of(k, segments.labels).masses(total, found)
+    hits = np.zeros(mass.size)
+    if segments.small_rows:
+        rows = as_input(score), hit, weight
+        top.hits(segments.small_rows, *rows, segments.offsets, segments.tasks, mass, hits)
+    by_numpy = sizes > (top.MOST_ROWS if segments.small_rows else 0)
+    for g in np.flatnonzero(by_numpy).tolist():
+        at = segments.slice(g)
+        hits[g], _ = _hits_among(score[at], hit[at] > 0.0, None if weight is None else weight[at], float(mass[g]))
+    taken = np.stack([hits, mass], axis=1).sum(axis=0)
+    return float(taken[0]), float(taken[1]), float(found.sum())
 
 
 def _weighed(positive: np.ndarray, weight: np.ndarray | None) -> tuple[float, float]:
@@ -290,6 +311,7 @@ class PrecisionAtK(_Metric):
         check_name(groups)
         self.k = check.check_budgets(k)
         self.groups = groups
+        self._segments: Segments | None = None
         each = "budgets" if isinstance(k, Mapping) else "positives" if k is None else k
         self.__name__ = f"{self._stem}@{each}"
 
@@ -303,9 +325,17 @@ class PrecisionAtK(_Metric):
             groups = query_groups(data, self.k, 1 if np.ndim(y_score) == 1 else np.shape(y_score)[1])
         elif isinstance(groups, str):
             groups = row_codes(data)
-        elif groups is not None and getattr(data, "used_indices", None) is not None:
-            groups = labels_of_rows(Segments.by_label(groups), data)
-        return self._function(y_true, y_score, self.k, sample_weight=sample_weight, groups=groups)
+        elif groups is not None:
+            if self._segments is None:  # found once for all rounds
+                self._segments = Segments.by_label(groups)
+            if getattr(data, "used_indices", None) is not None:
+                groups = labels_of_rows(self._segments, data)
+            elif self._segments.n == len(y_score):
+                groups = self._segments
+        return self._ratio_of(*_hits_at_k(y_true, y_score, self.k, sample_weight, groups, 1, is_checked=True))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_segments": None}
 
     def _value_of_all(self, workers: communicator.Workers, y: Any, score: Any, weight: Any, data: Any) -> float:
         if isinstance(self.groups, str) and self.groups == "dataset":

@@ -97,10 +97,10 @@ def _kind_of(weight: np.ndarray | None) -> str:
 def _grouped_round(
     loss: HypersimplexLoss, labels: np.ndarray, scores: np.ndarray, weight: np.ndarray | None, groups: Segments
 ) -> None:
-    shuffled = Segments(groups.labels, groups.offsets, np.arange(groups.n)[::-1].copy())
-    loss.boosting_step(labels, scores, weight, None, shuffled)
+    loss.boosting_step(labels, scores, weight, None, Segments.by_label(groups.codes[::-1].copy()))
     options: dict[str, Any] = {"sample_weight": weight, "regularization": loss.passes.REGULARIZATION}
-    project_hypersimplex(scores, 1.0, groups=groups.codes, **options)
+    for codes in (groups.codes, groups.codes[::-1].copy()):
+        project_hypersimplex(scores, 1.0, groups=codes, **options)
 
 
 class _SingleProcess:

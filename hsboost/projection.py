@@ -123,7 +123,7 @@ def project_hypersimplex(
     where = problems.find(masses, totals, unit, "x", method=method, regularization=regularization)
     columns = np.atleast_2d(scores.T)
     direct = None if out is None else _direct(np.atleast_2d(out.T), columns)
-    values = problems.values(where, np.empty_like(columns) if direct is None else direct)
+    values = problems.values(where, np.empty_like(columns) if direct is None else direct, columns)
     values = _delivered(values[0] if scores.ndim == 1 else values.T, dtype, out, direct is not None)
     multiplier, soft_threshold = users_numbers(where, scores.ndim == 2, segments is not None, shift)
     return HypersimplexProjection(values, multiplier, soft_threshold, temperature, weight, segments, regularization)

@@ -149,8 +149,9 @@ def own_part_methods(rows: PartRows) -> list[Method]:
     if groups is not None:
         segments = Segments.by_label(groups)
         methods.append(Method("find_groups", lambda: Segments.by_label(groups)))
-        if segments.order is not None:
-            order, out = segments.order, np.zeros_like(x)
+        order = segments.order
+        if order is not None:
+            out = np.zeros_like(x)
             methods.append(Method("gather", lambda: gather(x, order, out)))
     # Objectives find the groups once for all rounds.
     return methods + (_steps(x, rows.y, w, segments) if x.dtype == np.float32 else [])

@@ -1,4 +1,4 @@
-"""The options of the commands ``training``, ``scaling``, ``outofcore`` and ``gpu``."""
+"""The options of the commands ``training``, ``waiting``, ``scaling``, ``outofcore`` and ``gpu``."""
 
 from __future__ import annotations
 
@@ -28,6 +28,28 @@ class TrainingRequest(Request):
     threads: Threads = None
     large: Annotated[bool, typer.Option("--large", help="Also 5e6 rows.")] = False
     out: Annotated[Path, typer.Option(help="Folder for the report and the finished turns.")] = Path("results/training")
+
+
+@dataclass(frozen=True)
+class WaitingRequest(Request):
+    """Time what users wait for, each as a ratio to the least it could cost, and with another build of hsboost.
+
+    Groups, classes, scores far apart, evaluation sets, queues, the first fit of a process. Each turn runs in a process
+    of its own, this build and the other one in turn. Writes table.md, results.json and runs.jsonl into --out. Every
+    finished turn is kept: the same command resumes where it stopped.
+    """
+
+    module: ClassVar[str] = "benchmarks.trainings.waiting"
+
+    rows: Annotated[str | None, typer.Option(help="Rows of the table, separated by commas. Default: all.")] = None
+    against: Annotated[
+        Path | None, typer.Option(help="Another build: a wheel, or a folder that holds the package hsboost.")
+    ] = None
+    turns: Annotated[int, typer.Option(help="Processes for each row and build.")] = 3
+    repeats: Annotated[int, typer.Option(help="Samples within a process (of a training: a third).")] = 9
+    scale: Annotated[float, typer.Option(help="Share of the usual number of data rows, for a quick look.")] = 1.0
+    threads: Threads = None
+    out: Annotated[Path, typer.Option(help="Folder for the report and the finished turns.")] = Path("results/waiting")
 
 
 @dataclass(frozen=True)

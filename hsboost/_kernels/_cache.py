@@ -281,6 +281,8 @@ def _folder_of(module: str) -> str | None:
         modules = sorted(f"{kernels}.{found.name}" for found in pkgutil.iter_modules(sys.modules[kernels].__path__))
         if __name__ not in modules:
             return None
+        if module in modules and module != __name__:  # all kernels have one folder: read their code once
+            return _folder_of(__name__)
         digest = hashlib.sha256(repr(_versions(module)).encode())
         for name in modules if module in modules else [*modules, module]:
             spec = importlib.util.find_spec(name)

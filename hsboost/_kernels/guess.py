@@ -13,6 +13,9 @@ from hsboost._kernels.search import EPS, SOLVED, solve
 #: With a smaller share of active rows the solution of a sample may lie at the edge of a gap.
 FEW_ACTIVE = 0.05
 
+#: Steps of a search among a sample, which cost little.
+SAMPLE_PATIENCE = 100
+
 #: Samples are taken at steps of the golden ratio: repeatable, and not in phase with any period in the data.
 GOLDEN = 0.6180339887498949
 
@@ -49,7 +52,7 @@ def guess(x, w, scale, share):
     anchor = np.float64(x[0])
     if not 0.0 < mass < full:
         return anchor, -0.5, False
-    found, nu, status = solve(x, w, scale, mass, anchor, -0.5, -np.inf, np.inf, 8 * EPS * mass)
+    found, nu, status = solve(x, w, scale, mass, anchor, -0.5, -np.inf, np.inf, 8 * EPS * mass, SAMPLE_PATIENCE)
     if status != SOLVED:
         return anchor, -0.5, False
     anchor = nearest(x, found, scale, nu)
@@ -73,6 +76,40 @@ def sort_by_score(x, w):
             x[j] = xi
             if w is not None:
                 w[j] = wi
+
+
+@njit
+def last_in(score, w, mass):
+    """The score of the last row, at least in part, among the top ``mass`` > 0: Hoare's selection, by weight."""
+    x = score.copy()
+    v = np.ones(x.size) if w is None else w.astype(np.float64)
+    first, stop = 0, x.size
+    while True:
+        a, b, c = x[first], x[(first + stop) // 2], x[stop - 1]
+        pivot = max(min(a, b), min(max(a, b), c))
+        # Higher scores to the front, lower ones to the back, those like the pivot in between.
+        i, front, back = first, first, stop
+        above = tied = 0.0
+        while i < back:
+            xi, vi = x[i], v[i]
+            if xi > pivot:
+                x[i], v[i], x[front], v[front] = x[front], v[front], xi, vi
+                above += vi
+                front += 1
+                i += 1
+            elif xi < pivot:
+                back -= 1
+                x[i], v[i], x[back], v[back] = x[back], v[back], xi, vi
+            else:
+                tied += vi
+                i += 1
+        if mass <= above and front > first:
+            stop = front
+        elif mass <= above + tied or back == stop:
+            return pivot
+        else:
+            mass -= above + tied
+            first = back
 
 
 @njit

@@ -258,19 +258,21 @@ def gap(x, w, anchor, scale, nu):
 @njit
 def ends(x, w):
     """(smallest, largest) score of the rows with weight (of all rows if none has any), and 0 or NaN for all scores."""
-    smallest = np.inf
-    largest = -np.inf
+    smallest = least = np.inf
+    largest = most = -np.inf
     check = 0.0
     for i in range(x.size):
         xi = np.float64(x[i])
         check += xi * 0.0
+        least = min(least, xi)
+        most = max(most, xi)
         if w is not None:
             if w[i] <= 0.0:
                 continue
         smallest = min(smallest, xi)
         largest = max(largest, xi)
     if smallest > largest:
-        return np.float64(x.min()), np.float64(x.max()), check
+        return least, most, check
     return smallest, largest, check
 
 

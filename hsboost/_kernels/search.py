@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hsboost._kernels._compile import njit
-from hsboost._kernels.multiplier import block_sums, gap, nearest
+from hsboost._kernels.multiplier import block_sums, ends, gap, nearest
 
 EPS = 2.220446049250313e-16
 
@@ -23,6 +23,17 @@ MARGIN = 64 * EPS
 
 #: Scores further apart than this (in units of the temperature) do not fit one anchor chosen at random.
 WIDEST = 1e300
+
+#: Steps after which a search that knows no bracket is given up for the score at which the running weight passes k: the
+#: solution lies within one temperature of it. Other searches take half as many, except in small groups.
+PATIENCE = 16
+
+#: Halving a bracket of one temperature every third step ends before.
+ENCLOSED_PATIENCE = 400
+
+#: A bracket for nu relative to the score at which the running weight passes k: the solution lies in [-1, 0], often at
+#: an end, and Newton's step has to come out inside.
+BESIDE = (-1.25, 0.25)
 
 DONE, NEWTON, BISECT, UNBOUNDED, GAP = 0, 1, 2, 3, 4
 SOLVED, NOT_FINITE, TOO_WIDE = 0, 1, 2
@@ -86,11 +97,11 @@ def across_gap(lo, hi, nu, excess, below, above, step):
 
 
 @njit
-def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
+def solve(x, w, scale, k, anchor, nu, lo, hi, slack, patience):
     """Multiplier of a problem that one thread solves fastest: (anchor, nu, SOLVED | NOT_FINITE | TOO_WIDE).
 
     [lo, hi] is a bracket for nu at the first anchor, infinite when none is known. ``slack`` is the rounding error of k
-    (a sum of weights) that a flat stretch of F may hide. Needs 0 < k < Σ w.
+    (a sum of weights) that a flat stretch of F may hide. TOO_WIDE after ``patience`` steps. Needs 0 < k < Σ w.
     """
     for attempt in range(3):
         step = 0
@@ -109,14 +120,16 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack):
             if status == DONE:
                 break
             if status == UNBOUNDED:
-                smallest = (np.float64(x.min()) - anchor) * scale
-                largest = (np.float64(x.max()) - anchor) * scale
+                smallest, largest, _ = ends(x, None)
+                smallest, largest = (smallest - anchor) * scale, (largest - anchor) * scale
                 if largest - smallest > WIDEST:
                     return anchor, nu, TOO_WIDE
                 lo = max(lo, smallest - 1.0)
                 hi = min(hi, largest)
                 nu = 0.5 * lo + 0.5 * hi
             step += 1
+            if step > patience:
+                return anchor, nu, TOO_WIDE
         if abs(nu) <= FAR:
             break
         if active == 0.0 and abs(excess) <= slack and abs(nu) < COARSE:

@@ -13,7 +13,7 @@ from numba import prange
 from hsboost._kernels._compile import BLOCK, Kernel, njit
 from hsboost._kernels.gradient import block_conjugate, block_gradient, block_labels, block_residuals, block_values
 from hsboost._kernels.multiplier import RUN
-from hsboost._kernels.settle import settle
+from hsboost._kernels.settle import settle_segment
 
 
 @njit
@@ -27,57 +27,42 @@ def block_changes(labels, before):
     return changes, descents
 
 
-@njit
-def sorted_starts(labels):
-    """Where runs of equal labels begin, if these ascend; empty if not."""
+def _changes(labels, out):
+    """out[:, b] = `block_changes` of block b."""
     n = labels.size
-    total = 1
-    for i in range(1, n, BLOCK):
-        j = min(n, i + BLOCK)
-        changes, descents = block_changes(labels[i:j], labels[i - 1 : j - 1])
-        if descents > 0:
-            return np.empty(0, np.intp)
-        total += changes
-    starts = np.empty(total, np.intp)
+    for b in prange(out.shape[1]):
+        i, j = max(b * BLOCK, 1), min(n, (b + 1) * BLOCK)
+        out[0, b], out[1, b] = block_changes(labels[i:j], labels[i - 1 : j - 1])
+
+
+@njit
+def starts_of(labels, changes, total):
+    """Where runs of equal labels begin, ``total`` of them, with so many ``changes`` within each block."""
+    starts = np.empty(total + 1, np.intp)  # what follows a change is written before it is known whether it is one
     starts[0] = 0
     at = 1
-    for i in range(1, n, RUN):
-        j = min(n, i + RUN)
-        if labels[j - 1] != labels[i - 1]:  # ascending: else all between are equal too
-            for r in range(i, j):
-                if labels[r] != labels[r - 1]:
+    for b in range(changes.size):
+        if changes[b] == 0:
+            continue
+        for i in range(max(b * BLOCK, 1), min(labels.size, (b + 1) * BLOCK), RUN):
+            j = min(labels.size, (b + 1) * BLOCK, i + RUN)
+            if labels[j - 1] != labels[i - 1]:  # ascending: else all between are equal too
+                for r in range(i, j):
                     starts[at] = r
-                    at += 1
-    return starts
+                    at += 1 if labels[r] != labels[r - 1] else 0
+    return starts[:total]
 
 
-@njit
-def counting_order(codes, offsets, order):
-    """Rows by segment, in row order within each: a counting sort. True if they lie that way already."""
-    place = offsets[:-1].copy()
-    sorted_already = True
-    for i in range(codes.size):
-        c = codes[i]
-        order[place[c]] = i
-        sorted_already &= place[c] == i
-        place[c] += 1
-    return sorted_already
-
-
-def _gather(source, order, out):
-    """out[i] = source[order[i]]."""
-    n = order.size
-    for b in prange((n + BLOCK - 1) // BLOCK):
-        for i in range(b * BLOCK, min(n, (b + 1) * BLOCK)):
-            out[i] = source[order[i]]
-
-
-def _scatter(source, order, out):
-    """out[order[i]] = source[i]."""
-    n = order.size
-    for b in prange((n + BLOCK - 1) // BLOCK):
-        for i in range(b * BLOCK, min(n, (b + 1) * BLOCK)):
-            out[order[i]] = source[i]
+def sorted_starts(labels: np.ndarray) -> np.ndarray:
+    """Where runs of equal labels begin, if these ascend; empty if not."""
+    n = labels.size
+    if n > BLOCK and block_changes(labels[1:BLOCK], labels[: BLOCK - 1])[1] > 0:
+        return np.empty(0, np.intp)
+    found = np.empty((2, (n + BLOCK - 1) // BLOCK), np.intp)
+    changes(n, labels, found)
+    if found[1].any():
+        return np.empty(0, np.intp)
+    return starts_of(labels, found[0], 1 + int(found[0].sum()))
 
 
 def _totals(y, w, offsets, first, out):
@@ -93,14 +78,14 @@ def _totals(y, w, offsets, first, out):
 
 
 def _solve(x, w, offsets, first, scale, k, total, cold, anchor, nu, flat, status):
-    """`settle` for every segment, starting from the given (anchor, nu) and overwriting them."""
+    """`settle_segment` for every segment, starting from the given (anchor, nu) and overwriting them."""
     for t in prange(first.shape[1]):
         for s in range(first[0, t], first[1, t]):
             i, j = offsets[s], offsets[s + 1]
             if w is None:
-                q = settle(x[i:j], None, scale, k[s], total[s], cold, anchor[s], nu[s], -np.inf, np.inf)
+                q = settle_segment(x[i:j], None, scale, k[s], total[s], cold, anchor[s], nu[s])
             else:
-                q = settle(x[i:j], w[i:j], scale, k[s], total[s], cold, anchor[s], nu[s], -np.inf, np.inf)
+                q = settle_segment(x[i:j], w[i:j], scale, k[s], total[s], cold, anchor[s], nu[s])
             anchor[s], nu[s], flat[s], status[s] = q
 
 
@@ -163,8 +148,7 @@ def _gradient(x, y, w, offsets, first, scale, anchor, nu, means, own, slope, out
                 )  # fmt: skip
 
 
-gather = Kernel(_gather)
-scatter = Kernel(_scatter)
+changes = Kernel(_changes)
 segment_totals = Kernel(_totals)
 segment_thresholds = Kernel(_solve)
 segment_values = Kernel(_values)

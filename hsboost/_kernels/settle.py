@@ -5,27 +5,60 @@ from __future__ import annotations
 import numpy as np
 
 from hsboost._kernels._compile import njit
-from hsboost._kernels.guess import guess, middle_of_gap, sample, sort_by_score
+from hsboost._kernels.guess import guess, last_in, middle_of_gap, sample, sort_by_score
 from hsboost._kernels.multiplier import block_interior, block_sums, ends, gap
-from hsboost._kernels.search import EPS, MARGIN, NOT_FINITE, SOLVED, flat_cut, solve
+from hsboost._kernels.search import (
+    BESIDE,
+    ENCLOSED_PATIENCE,
+    EPS,
+    MARGIN,
+    NOT_FINITE,
+    PATIENCE,
+    SOLVED,
+    TOO_WIDE,
+    flat_cut,
+    solve,
+)
 
 #: Least number of rows at which a cold search begins with a sample; the sample takes one row in so many, and at most.
 SAMPLED_FROM, ONE_IN, MOST = 8192, 32, 1024
 
+#: Where scores lie far apart, the score beside which the solution lies is selected here for up to this many rows; NumPy
+#: does it for more.
+SELECTED_UP_TO = 16_384
+
+#: Rows that `any_interior` looks at together.
+PART = 256
+
 
 @njit
-def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
+def settle(x, w, scale, k, total, anchor, nu, lo, hi):
     """Multiplier for any 0 <= k <= total on one thread: (anchor, nu, whether all values are 0 or 1, status).
 
-    ``cold``: (anchor, nu) is no better than any other start. [lo, hi] is a bracket for nu at the first anchor; both
-    infinite when none is known, as in a cold search.
+    [lo, hi] is a bracket for nu at the first anchor; both infinite when none is known.
     """
     if k <= 0.0 or k >= total:
         smallest, largest, check = ends(x, w)
         if check != 0.0:
             return anchor, nu, True, NOT_FINITE
         return (largest, 0.0, True, SOLVED) if k <= 0.0 else (smallest, -1.0, True, SOLVED)
-    if cold and x.size >= SAMPLED_FROM:
+    patience = ENCLOSED_PATIENCE if lo > -np.inf and hi < np.inf else PATIENCE
+    anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * k, patience)
+    if status != SOLVED or any_interior(x, w, anchor, scale, nu):
+        return anchor, nu, False, status
+    below, above = gap(x, w, anchor, scale, nu)
+    anchor, nu = flat_cut(below, above, scale)
+    return anchor, nu, True, SOLVED
+
+
+@njit
+def settle_cold(x, w, scale, k, total, anchor, nu):
+    """`settle` from a sample, where (anchor, nu) is no better than any other start; for `SAMPLED_FROM` rows or more.
+
+    Apart from it, so that the first call on few rows need not wait for this to be compiled.
+    """
+    lo, hi = -np.inf, np.inf
+    if 0.0 < k < total:
         rows = min(MOST, x.size // ONE_IN)
         some = sample(x, rows, 1)
         some_w = None if w is None else sample(w, rows, 1)
@@ -35,12 +68,29 @@ def settle(x, w, scale, k, total, cold, anchor, nu, lo, hi):
             middle = (middle_of_gap(some, some_w, scale, k / total, 1) - anchor) * scale - 0.5
             if not np.isnan(middle):
                 lo, hi, nu = try_gap(x, w, scale, k, total, anchor, nu, middle)
-    anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * k)
-    if status != SOLVED or block_interior(x, w, anchor, scale, nu, MARGIN) > 0.0:
-        return anchor, nu, False, status
-    below, above = gap(x, w, anchor, scale, nu)
-    anchor, nu = flat_cut(below, above, scale)
-    return anchor, nu, True, SOLVED
+    return settle(x, w, scale, k, total, anchor, nu, lo, hi)
+
+
+@njit
+def settle_segment(x, w, scale, k, total, cold, anchor, nu):
+    """`settle` or `settle_cold` for one of many segments; scores far apart need no way back to Python."""
+    if cold and x.size >= SAMPLED_FROM:
+        found = settle_cold(x, w, scale, k, total, anchor, nu)
+    else:
+        found = settle(x, w, scale, k, total, anchor, nu, -np.inf, np.inf)
+    if found[3] == TOO_WIDE and x.size <= SELECTED_UP_TO:
+        found = settle(x, w, scale, k, total, np.float64(last_in(x, w, k)), -0.5, *BESIDE)
+    return found
+
+
+@njit
+def any_interior(x, w, anchor, scale, nu):
+    """Whether a row with weight lies strictly between 0 and 1: mostly one of the first does."""
+    for i in range(0, x.size, PART):
+        some_w = None if w is None else w[i : i + PART]
+        if block_interior(x[i : i + PART], some_w, anchor, scale, nu, MARGIN) > 0.0:
+            return True
+    return False
 
 
 @njit

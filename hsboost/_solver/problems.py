@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from hsboost import _validation as check
-from hsboost._kernels import entropic_segments, search
+from hsboost._kernels import entropic_segments, grouping, search
 from hsboost._kernels import gradient as kernels
-from hsboost._kernels._compile import BLOCK
+from hsboost._kernels._compile import BLOCK, as_input
 from hsboost._kernels.segments import segment_values
 from hsboost._solver import entropic
 from hsboost._solver.pav import by_pav
@@ -134,15 +134,26 @@ class Problems(NamedTuple):
         anchor, nu, _, flat, _ = (np.array(part) for part in zip(*found, strict=True))
         return Multipliers(anchor, nu, flat, scale_of(temperature))
 
-    def values(self, where: Multipliers, out: FloatArray) -> FloatArray:
-        """The projections in the caller's order, (C, n); ``out`` may be the scores themselves."""
+    def values(self, where: Multipliers, out: FloatArray, scores: FloatArray | None = None) -> FloatArray:
+        """The projections in the caller's order, (C, n); ``out`` may be the scores themselves.
+
+        Faster with ``scores`` in that order, where they had to be sorted.
+        """
         segments = self.segments
         if self.are_small:
             equal = Segments.equal(*self.x.shape)
             _write_small(equal, self.x.reshape(-1), where.reshape(-1), out.reshape(-1))
             return out
-        # Gathered scores are a copy that may be overwritten: each value depends on its own score only.
-        target = out if segments.order is None else self.x
+        if scores is not None and segments.placed is not None and where.half != entropic.HALF:
+            # Looking up each row's multiplier takes less than bringing the values back.
+            places = np.zeros((where.nu.shape[1], 4))  # one cache line has all that a row needs
+            for c, column in enumerate(scores):
+                places[:, 0], places[:, 1] = where.anchor[c], where.nu[c]
+                places[:, 2] = np.where(where.flat[c], 2 * search.MARGIN, 0.0)
+                grouping.values(column.size, as_input(column), segments.placed.codes, where.scale, places, out[c])
+            return out
+        # Sorted scores are a copy that may be overwritten: each value depends on its own score only.
+        target = out if segments.placed is None else self.x
         for c in range(len(self.x)):
             at = where.row(c)
             if segments.small_rows:

@@ -15,11 +15,15 @@ import numpy as np
 
 from hsboost._kernels import guess, multiplier, search
 from hsboost._kernels._compile import BLOCK
-from hsboost._kernels.settle import settle
-from hsboost._solver.top_k import last_score
+from hsboost._kernels.settle import SAMPLED_FROM, settle, settle_cold
+from hsboost._solver.top_k import passing_score
 
 #: Up to this many rows one compiled call on one thread beats the passes below.
 SMALL = 65_536
+
+#: Passes over many rows after which a search gives up for `passing_score`. Scores that are not spread over many orders
+#: of magnitude take no more than six.
+MOST_PASSES = 8
 
 #: Where neighbouring floats are further apart than this, in units of the temperature, the rounding of a cut matters.
 DISTINCT = 1e-6
@@ -126,11 +130,12 @@ def find_multiplier(
     total: float,
     start: tuple[float, float] | None = None,
     bracket: tuple[float, float] = (-np.inf, np.inf),
+    patience: int | None = None,
 ) -> Multiplier:
     """Solve F(nu) = 0 for 0 <= k <= total, from ``start`` = (anchor, nu) or from the reducer's guess.
 
     ``bracket`` encloses nu at the first anchor. OverflowError: the scores are too far apart, in units of the
-    temperature, for any anchor but one next to the solution.
+    temperature, for any anchor but one next to the solution, or ``patience`` (None: any) steps did not suffice.
 
     When F is flat at its root every nu of an interval gives the same projection and the middle is returned, so that
     predictions are cut in the middle of the gap. For k = 0 and k = total the interval has one end only: it is taken.
@@ -142,7 +147,7 @@ def find_multiplier(
     slack = 8 * search.EPS * k
     rows.anchor, nu, gap = (*start, None) if start is not None else rows.guess(k)
     for attempt in range(3):
-        nu, empty = _root(rows, k, nu, gap, bracket, slack)
+        nu, empty = _root(rows, k, nu, gap, bracket, slack, patience)
         bracket, gap = (-np.inf, np.inf), None
         if abs(nu) <= search.FAR or (empty and abs(nu) < search.COARSE):
             break
@@ -162,9 +167,18 @@ def find_multiplier(
 
 
 def _root(
-    rows: Reducer, k: float, nu: float, gap: float | None, bracket: tuple[float, float], slack: float
+    rows: Reducer,
+    k: float,
+    nu: float,
+    gap: float | None,
+    bracket: tuple[float, float],
+    slack: float,
+    patience: int | None,
 ) -> tuple[float, bool]:
-    """A root of F for the present anchor, and whether it is known that no row is active there."""
+    """A root of F for the present anchor, and whether it is known that no row is active there.
+
+    OverflowError after ``patience`` steps; those after narrowing cost next to nothing and do not count.
+    """
     lo, hi = bracket
     narrowed = False
     if gap is not None:
@@ -176,6 +190,8 @@ def _root(
         if not lo < nu < hi:
             nu = gap
     for step in range(10_000):  # bisection every third step ends far earlier
+        if patience is not None and step >= patience and not narrowed:
+            raise OverflowError
         at = rows.sums(nu)
         excess = (at.ones - k) + at.mass
         if at.active == 0.0 and abs(excess) <= slack:
@@ -344,8 +360,7 @@ def multiplier_of(
     try:
         return _search_in_memory(x, w, k, total, scale, start)
     except OverflowError:
-        # Relative to the score at which the running weight passes k the solution lies in [-1, 0].
-        return _search_in_memory(x, w, k, total, scale, (float(last_score(x, w, k)), -0.5), (-1.0, 0.0))
+        return _search_in_memory(x, w, k, total, scale, (float(passing_score(x, w, k)), -0.5), search.BESIDE)
 
 
 def scale_of(temperature: float) -> float:
@@ -363,9 +378,13 @@ def _search_in_memory(
     bracket: tuple[float, float] = (-np.inf, np.inf),
 ) -> Multiplier:
     if x.size > SMALL:
-        return find_multiplier(ArrayReducer(x, w, scale, total), k, total, start, bracket)
+        patience = MOST_PASSES if bracket[0] == -np.inf else None
+        return find_multiplier(ArrayReducer(x, w, scale, total), k, total, start, bracket, patience)
     anchor, nu = start if start is not None else (float(x[0]), -0.5)
-    anchor, nu, flat, status = settle(x, w, scale, k, total, start is None, anchor, nu, *bracket)
+    if start is None and x.size >= SAMPLED_FROM:
+        anchor, nu, flat, status = settle_cold(x, w, scale, k, total, anchor, nu)
+    else:
+        anchor, nu, flat, status = settle(x, w, scale, k, total, anchor, nu, *bracket)
     if status == search.NOT_FINITE:
         raise FloatingPointError
     if status == search.TOO_WIDE:

@@ -2,7 +2,7 @@
 
 Groups of up to `SMALL_GROUP` rows are solved in runs, one thread per run, in the cache (`_kernels.segments`). A larger
 group goes through the same threaded passes as a data set without groups. Rows that are sorted by group are used in
-place; others are gathered first, and the results are scattered back.
+place; others are brought into that order first, and the results back (`_kernels.grouping`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hsboost._kernels import grouping
 from hsboost._kernels import segments as kernels
 from hsboost._kernels._compile import BLOCK, PARALLEL_FROM, as_input
 from hsboost._kernels.search import NOT_FINITE, SOLVED
@@ -21,6 +22,24 @@ from hsboost._validation import FloatArray, check_same_length, native
 
 #: Above this size the passes are threaded, and a group uses all cores.
 SMALL_GROUP = PARALLEL_FROM
+
+#: Rows that are sorted at a time by one thread, at least, and how many such chunks there are at most.
+CHUNK, MOST_CHUNKS = 16_384, 64
+
+
+class Placed(NamedTuple):
+    """Where rows that are not sorted by group go when they are.
+
+    Attributes
+    ----------
+    codes : ndarray of shape (n,), int32 (int64 for more groups than that holds)
+        The group's number for each of the caller's rows.
+    place : ndarray of shape (chunks, G), intp
+        Where the first row of group g in each chunk of the caller's rows goes.
+    """
+
+    codes: np.ndarray
+    place: np.ndarray
 
 
 class Segments:
@@ -32,12 +51,12 @@ class Segments:
         The groups' labels, sorted; everything per group is in this order.
     offsets : ndarray of shape (G + 1,), intp
         Group g holds the rows offsets[g] to offsets[g + 1] of the sorted arrays.
-    order : ndarray of shape (n,), intp, or None
-        Row of the caller's arrays behind each sorted row; None when they are the same.
+    placed : Placed, or None
+        Where the caller's rows go in the sorted arrays; None when they are the same.
     """
 
-    def __init__(self, labels: list[Any], offsets: np.ndarray, order: np.ndarray | None) -> None:
-        self.labels, self.offsets, self.order = labels, offsets, order
+    def __init__(self, labels: list[Any], offsets: np.ndarray, placed: Placed | None = None) -> None:
+        self.labels, self.offsets, self.placed = labels, offsets, placed
         self.n = int(offsets[-1])
         self._slices: dict[int, slice] = {}
         if offsets.size == 2:  # one problem: the ungrouped passes serve every size
@@ -57,6 +76,8 @@ class Segments:
         # Arrays that come out of a shared or mapped pickle are read-only.
         for name, value in state.items():
             setattr(self, name, as_input(value) if isinstance(value, np.ndarray) else value)
+        if self.placed is not None:
+            self.placed = Placed(*map(as_input, self.placed))
 
     @classmethod
     def one(cls, n: int) -> Segments:
@@ -77,11 +98,8 @@ class Segments:
             starts = kernels.sorted_starts(as_input(values))
             if starts.size:
                 return cls(values[starts].tolist(), np.append(starts, values.size), None)
-        codes, labels = _codes_of(values)
-        offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))]).astype(np.intp)
-        order = np.empty(codes.size, np.intp)
-        in_place = kernels.counting_order(codes, offsets, order)
-        return cls(labels, offsets, None if in_place else order)
+        labels, sizes, placed = _placed(values)
+        return cls(labels, np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp), placed)
 
     @classmethod
     def by_size(cls, pointer: ArrayLike) -> Segments:
@@ -98,20 +116,42 @@ class Segments:
     def take(self, rows: np.ndarray) -> Segments:
         """The groups of some of the caller's rows, in the order given."""
         part = Segments.by_label(self.codes[rows])
-        return Segments([self.labels[g] for g in part.labels], part.offsets, part.order)
+        return Segments([self.labels[g] for g in part.labels], part.offsets, part.placed)
+
+    def among(self, labels: list[Any], numbers: np.ndarray) -> Segments:
+        """The same rows among the groups of ``labels``, of which group g here is the one with ``numbers[g]``.
+
+        The others have no rows. ``numbers`` ascend.
+        """
+        sizes = np.zeros(len(labels), np.intp)
+        sizes[numbers] = np.diff(self.offsets)
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp)
+        if self.placed is None:
+            return Segments(labels, offsets)
+        place = np.zeros((len(self.placed.place), len(labels)), np.intp)
+        place[:, numbers] = self.placed.place
+        codes = numbers.astype(self.placed.codes.dtype)[self.placed.codes]
+        return Segments(labels, offsets, Placed(codes, place))
 
     @cached_property
     def codes(self) -> np.ndarray:
         """The group's number for each of the caller's rows."""
-        return self.unsort(np.repeat(np.arange(len(self.labels)), np.diff(self.offsets)))
+        if self.placed is not None:
+            return self.placed.codes.astype(np.intp)
+        return np.repeat(np.arange(len(self.labels)), np.diff(self.offsets))
+
+    @property
+    def order(self) -> np.ndarray | None:
+        """Row of the caller's arrays behind each sorted row; None when they are the same."""
+        return None if self.placed is None else np.argsort(self.placed.codes, kind="stable")
 
     def sort(self, a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """The rows of ``a``, (n,) or (C, n), sorted by group: ``a`` itself if they are sorted already."""
-        return a if self.order is None else _through(kernels.gather, a, self.order, out)
+        return a if self.placed is None else _through(grouping.sort, a, self.placed, out)
 
     def unsort(self, a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Undo `sort`."""
-        return a if self.order is None else _through(kernels.scatter, a, self.order, out)
+        return a if self.placed is None else _through(grouping.unsort, a, self.placed, out)
 
     def slice(self, g: int) -> slice:
         """Where group g lies in the sorted arrays."""
@@ -130,11 +170,11 @@ def _one(n: int) -> Segments:
     return Segments([None], np.array([0, n], np.intp), None)
 
 
-def _through(kernel: Any, a: np.ndarray, order: np.ndarray, out: np.ndarray | None) -> np.ndarray:
-    """Gather or scatter the rows of ``a``, or of each of its columns (C, n)."""
-    out = np.empty_like(a) if out is None else out
+def _through(kernel: Any, a: np.ndarray, placed: Placed, out: np.ndarray | None) -> np.ndarray:
+    """Sort the rows of ``a``, or of each of its columns (C, n), or undo that."""
+    out = np.empty(a.shape, a.dtype) if out is None else out
     for source, target in zip(np.atleast_2d(a), np.atleast_2d(out), strict=True):
-        kernel(source.size, source, order, target)
+        kernel(source.size, as_input(source), *placed, target)
     return out
 
 
@@ -154,17 +194,23 @@ def _label_array(groups: ArrayLike) -> np.ndarray:
     return native(values)
 
 
-def _codes_of(values: np.ndarray) -> tuple[np.ndarray, list[Any]]:
-    """Each label's position in the sorted labels, and the sorted labels."""
+def _placed(values: np.ndarray) -> tuple[list[Any], np.ndarray, Placed | None]:
+    """The sorted labels, how many rows each has, and where these go; no place where they lie that way."""
     if values.dtype.kind in "iu":
         least = int(values.min())
         width = int(values.max()) - least + 1
         if width <= 2 * values.size:  # a table of all numbers in between beats hashing
-            wide = values if values.dtype.kind == "u" else values.astype(np.int64)
-            shifted = (wide - wide.dtype.type(least)).astype(np.intp)
-            present = np.bincount(shifted, minlength=width) > 0
-            codes = (np.cumsum(present) - 1)[shifted]
-            return codes, [least + code for code in np.flatnonzero(present).tolist()]  # the sum may overflow uint64
+            if values.dtype != np.int64:
+                wide = values if values.dtype.kind == "u" else values.astype(np.int64)
+                values, first = (wide - wide.dtype.type(least)).astype(np.int64), 0
+            else:
+                first = least
+            sizes, placed = _numbered(as_input(values), first, width)
+            # The sum may overflow uint64.
+            labels = (
+                [least + code for code in np.flatnonzero(sizes).tolist()] if least else np.flatnonzero(sizes).tolist()
+            )
+            return labels, *_without_gaps(sizes, placed)
     import pandas as pd  # costs more to load than the rest of this package together
 
     try:
@@ -178,7 +224,37 @@ def _codes_of(values: np.ndarray) -> tuple[np.ndarray, list[Any]]:
         rank = sorted(range(len(labels)), key=labels.__getitem__)
     except TypeError:
         raise ValueError("groups must hold labels of one kind that can be sorted (all numbers, all texts, …)") from None
-    return np.argsort(rank)[found], [labels[g] for g in rank]
+    sizes, placed = _numbered(np.argsort(rank)[found], 0, len(labels))
+    return [labels[g] for g in rank], sizes, placed
+
+
+def _numbered(labels: np.ndarray, least: int, width: int) -> tuple[np.ndarray, Placed | None]:
+    """How many of the int64 ``labels`` are ``least``, ``least`` + 1, …, and where the rows go by them."""
+    n = labels.size
+    # A chunk needs a place for every number: with few rows of each, fewer chunks.
+    chunks = max(1, min(MOST_CHUNKS, n // max(CHUNK, 8 * width)))
+    codes = np.empty(n, np.int32 if width <= np.iinfo(np.int32).max else np.int64)
+    counts, descends = np.zeros((chunks, width), np.intp), np.empty(chunks, np.bool_)
+    grouping.number(n, labels, least, codes, counts, descends)
+    sizes = counts.sum(axis=0)
+    if not descends.any():
+        return sizes, None
+    following = np.cumsum(sizes) - sizes
+    for place in counts:
+        place += following
+        following, place[:] = place.copy(), following
+    return sizes, Placed(codes, counts)
+
+
+def _without_gaps(sizes: np.ndarray, placed: Placed | None) -> tuple[np.ndarray, Placed | None]:
+    """Numbers without those that no row has."""
+    present = sizes > 0
+    if present.all():
+        return sizes, placed
+    if placed is not None:
+        ranks = (np.cumsum(present) - 1).astype(placed.codes.dtype)
+        placed = Placed(ranks[placed.codes], np.ascontiguousarray(placed.place[:, present]))
+    return sizes[present], placed
 
 
 def _missing(row: int) -> ValueError:

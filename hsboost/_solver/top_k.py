@@ -8,6 +8,10 @@ import numpy as np
 
 from hsboost._validation import FloatArray
 
+#: `passing_score` selects among so many rows. Of more it looks at so many, to leave out those that lie aside by more
+#: than such a share of the weight.
+FEW_ROWS, SAMPLE, ASIDE = 8192, 1024, 0.05
+
 
 def last_score(scores: FloatArray, weight: FloatArray | None, mass: float) -> Any:
     """The score of the last row, at least in part, among the top ``mass``; for a mass of 0 the highest score."""
@@ -17,6 +21,34 @@ def last_score(scores: FloatArray, weight: FloatArray | None, mass: float) -> An
         return scores.max() if place == 0 else np.partition(scores, n - place)[n - place]
     order = np.argsort(-scores, kind="stable")
     return scores[order[min(int(np.searchsorted(np.cumsum(weight[order], dtype=np.float64), mass)), n - 1)]]
+
+
+def passing_score(scores: FloatArray, weight: FloatArray | None, mass: float) -> Any:
+    """`last_score`, or its neighbour where sums of weights round, in a few passes over most rows."""
+    weight = None if weight is None else weight.astype(np.float64, copy=False)
+    while scores.size > FEW_ROWS:
+        # A sample shows between which scores the weight passes the mass: the rest is above, or does not matter.
+        few = slice(None, None, scores.size // SAMPLE)
+        order = np.argsort(-scores[few])
+        some = scores[few][order]
+        shares = np.cumsum(np.ones(some.size) if weight is None else weight[few][order])
+        share = mass / _sum(weight, np.ones(scores.size, np.bool_))
+        first, last = np.searchsorted(shares, (share + np.array([-ASIDE, ASIDE])) * shares[-1])
+        upper = some[first] if first > 0 else np.inf
+        lower = some[last] if last < some.size else -np.inf
+        above, kept = scores > upper, (scores <= upper) & (scores >= lower)
+        missing = mass - _sum(weight, above)
+        if not 0.0 < missing <= _sum(weight, kept) or 2 * np.count_nonzero(kept) > scores.size:
+            break
+        # NumPy's compress takes a quarter of the time of its index.
+        scores, mass = scores.compress(kept), missing
+        weight = None if weight is None else weight.compress(kept)
+    return last_score(scores, weight, mass)
+
+
+def _sum(weight: FloatArray | None, rows: np.ndarray) -> float:
+    """Σ w of some rows."""
+    return float(np.count_nonzero(rows) if weight is None else (weight * rows).sum())
 
 
 def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float, step: float = 1.0) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -70,12 +71,25 @@ def _mass(k: Any) -> float:
     return mass
 
 
+def _numbers(masses: list[Any]) -> Any:
+    """`_mass` of each: all at once where they are Python's own numbers."""
+    if set(map(type, masses)) <= {int, float}:
+        try:
+            found = np.array(masses, np.float64)
+        except OverflowError:  # an int beyond floats
+            pass
+        else:
+            if np.isfinite(found).all():
+                return found
+    return [_mass(mass) for mass in masses]
+
+
 def check_masses(k: Any, labels: list[Any] | None, columns: tuple[int, ...]) -> np.ndarray:
     """k as masses of shape (columns, groups)."""
     if isinstance(k, Mapping):
         if labels is None:
             raise ValueError("k is a mapping, which goes from group labels to masses; pass groups=, or k as an array")
-        k = [_mass(mass) for mass in budgets_of(k, labels, "group", "mass")]
+        k = _numbers(budgets_of(k, labels, "group", "mass"))
         if columns:
             k = [k] * columns[0]
     shape = (columns[0] if columns else 1, 1 if labels is None else len(labels))
@@ -154,15 +168,12 @@ def check_budgets(k: Budgets) -> Budgets:
 
 def by_label(k: Mapping[Any, Any]) -> Mapping[Any, Any]:
     """The mapping with keys equal to the groups' labels: before NumPy 2.2, its dates and pandas' hash differently."""
-    return {_as_label(key): value for key, value in k.items()} if any(map(_is_date, k)) else k
-
-
-def _is_date(key: Any) -> bool:
-    return isinstance(key, np.datetime64 | np.timedelta64)
+    dates = any(issubclass(kind, np.datetime64 | np.timedelta64) for kind in set(map(type, k)))
+    return {_as_label(key): value for key, value in k.items()} if dates else k
 
 
 def _as_label(key: Any) -> Any:
-    if not _is_date(key):
+    if not isinstance(key, np.datetime64 | np.timedelta64):
         return key
     import pandas as pd  # labels that are dates have loaded it
 
@@ -178,6 +189,9 @@ def budgets_of(k: Mapping[Any, Any], labels: list[Any], what: str, budget: str =
     The error names ``what`` the labels belong to and calls an entry a ``budget``.
     """
     k = by_label(k)
+    if type(k) is dict:  # without __missing__
+        with suppress(KeyError):
+            return list(map(k.__getitem__, labels))
     missing = [] if None in k else [label for label in labels if label not in k]
     if missing:
         many = f"({len(missing)} such groups in all)" if what == "group" else f"(of {len(labels)})"
@@ -219,10 +233,12 @@ class BudgetRule(NamedTuple):
         if isinstance(k, Mapping):
             budgets = [single_budget(budget) for budget in budgets_of(k, labels, "group")]
         else:
-            budgets = [k] * len(labels)
+            budgets = [k]
         fixed = np.array([float(min(b, MOST)) if isinstance(b, int) else 0.0 for b in budgets])
         share = np.array([b if isinstance(b, float) else 0.0 for b in budgets])
         own = np.array([1.0 if b is None else 0.0 for b in budgets])
+        if not isinstance(k, Mapping):
+            fixed, share, own = (np.full(len(labels), part[0]) for part in (fixed, share, own))
         return cls(fixed, share, own, labels)
 
     @classmethod

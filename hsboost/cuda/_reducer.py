@@ -15,6 +15,7 @@ import numpy as np
 from hsboost._kernels import guess, search
 from hsboost._kernels.multiplier import block_sums
 from hsboost._solver.search import (
+    MOST_PASSES,
     RUN,
     Multiplier,
     Sums,
@@ -252,7 +253,7 @@ def find(
     rows = DeviceReducer(device, x, w, scale_of(temperature), total)
     first = None if start is None else (start.anchor, start.nu)
     try:
-        return find_multiplier(rows, k, total, first), rows.passes
+        return find_multiplier(rows, k, total, first, patience=MOST_PASSES), rows.passes
     except OverflowError:
         host_w = None if w is None else device.download(w)
         return multiplier_of(device.download(x), host_w, k, total, temperature, first), rows.passes

@@ -55,9 +55,22 @@ def ranked(scores: np.ndarray, segments: Segments | None) -> tuple[np.ndarray, n
 
 def top(scores: np.ndarray, k: Budgets, segments: Segments | None) -> np.ndarray:
     """Boolean mask of the highest scores; ties go to the rows that come first."""
-    _, place = ranked(scores, segments)
     if segments is None:
-        many = counts(k, np.array([float(scores.size)]), None)
-        return place < many[0]
+        return _top_of_all(scores, int(counts(k, np.array([float(scores.size)]), None)[0]))
+    _, place = ranked(scores, segments)
     many = counts(k, np.diff(segments.offsets).astype(np.float64), segments.labels)
     return place < many[segments.codes]
+
+
+def _top_of_all(scores: np.ndarray, many: int) -> np.ndarray:
+    """`top` for one group, by selection: a sort takes as long as the trees."""
+    n = scores.size
+    if many <= 0 or many >= n:
+        return np.full(n, many > 0)
+    last = np.partition(scores, n - many)[n - many]
+    if np.isnan(last) or np.isnan(scores).any():  # partition puts NaN first, ranks put it last
+        return ranked(scores, None)[1] < many
+    chosen: np.ndarray = scores > last
+    left = many - np.count_nonzero(chosen)
+    chosen[np.flatnonzero(scores == last)[:left]] = True
+    return chosen

@@ -201,9 +201,7 @@ def _among(segments: Segments, labels: list[Any]) -> Segments:
         raise ValueError(
             f"groups has the label {unknown[0]!r}, which no worker had in the first round; keep the groups"
         )
-    sizes = np.zeros(len(labels), np.intp)
-    sizes[[place[label] for label in segments.labels]] = np.diff(segments.offsets)
-    return Segments(labels, np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp), segments.order)
+    return segments.among(labels, np.array([place[label] for label in segments.labels], np.intp))
 
 
 def _union(labels: list[list[Any]]) -> list[Any]:

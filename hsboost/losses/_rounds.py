@@ -180,7 +180,7 @@ def write_in_order(
     one = gradient.ndim == 1
     columns = (gradient[None], hessian[None]) if one else (gradient.T, hessian.T)
     segments = rows.problems.segments
-    sorted_gradient, sorted_hessian = columns if segments.order is None else map(np.empty_like, columns)
+    sorted_gradient, sorted_hessian = columns if segments.placed is None else map(np.empty_like, columns)
     active = passes.write(rows, where, slopes, sorted_gradient, sorted_hessian, totals, sums)
     segments.unsort(sorted_gradient, columns[0])
     segments.unsort(sorted_hessian, columns[1])

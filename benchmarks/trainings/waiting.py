@@ -1,0 +1,152 @@
+"""``python -m benchmarks waiting``: every row in processes of this build and, in turn, of another one."""
+
+from __future__ import annotations
+
+import compileall
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from benchmarks.suite import environment, options
+from benchmarks.suite.options import OptionError
+from benchmarks.suite.run import Benchmark, StatusLine, Work
+from benchmarks.suite.store import Record, RunStore
+from benchmarks.trainings.requests import WaitingRequest
+from benchmarks.trainings.waiting_report import WaitingReport
+from benchmarks.trainings.waiting_rows import FIRST_FIT, ROWS
+
+#: Entries that every record has.
+FIELDS = ("row", "turn", "this", "other")
+#: Longest time of a process.
+LIMIT = 3600
+
+#: Row, turn.
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings that affect the figures; ``against`` is a digest of the other build's sources."""
+
+    repeats: int
+    scale: float
+    threads: int
+    against: str | None
+
+
+class Turns:
+    """Carries out turns; both builds take part in each."""
+
+    def __init__(self, settings: Settings, other: Path | None, caches: Path) -> None:
+        import hsboost
+
+        self.settings = settings
+        self.builds = {"this": Path(hsboost.__file__).parents[1], "other": other}
+        self.caches = caches
+
+    def __call__(self, key: Key, store: RunStore[Key], status: StatusLine) -> Record:
+        row, turn = key
+        found: Record = {"row": row, "turn": turn, "this": None, "other": None}
+        for name in ("this", "other") if turn % 2 == 0 else ("other", "this"):
+            if (build := self.builds[name]) is not None:
+                status(f"{row}, turn {turn + 1}, {name} build")
+                found[name] = self._process(row, build) if ROWS[row].kind == "process" else self._calls(row, build)
+        return found
+
+    def _calls(self, row: str, build: Path) -> Record:
+        settings = self.settings
+        words = (row, settings.scale, settings.repeats, settings.threads)
+        command = [sys.executable, "-P", "-m", "benchmarks.trainings.waiting_worker", *map(str, words)]
+        done = subprocess.run(
+            command, env=self._place(build), capture_output=True, text=True, timeout=LIMIT, check=False
+        )
+        if done.returncode != 0:
+            return {"failed": (done.stderr.strip().splitlines() or ["no message"])[-1][:300]}
+        record: Record = json.loads(done.stdout.splitlines()[-1])
+        return record
+
+    def _process(self, row: str, build: Path) -> Record:
+        # Both builds have bytecode, as installed packages have.
+        compileall.compile_dir(str(build / "hsboost"), quiet=1)
+        with tempfile.TemporaryDirectory() as folder:
+            place = self._place(build) | {"NUMBA_CACHE_DIR": folder}
+            for name in ("fills the cache", "measured") if ROWS[row].cached else ("measured",):
+                start = perf_counter()
+                done = subprocess.run(
+                    [sys.executable, "-P", "-c", FIRST_FIT], env=place, capture_output=True, text=True, timeout=LIMIT,
+                    check=False,
+                )  # fmt: skip
+                seconds = perf_counter() - start
+                if done.returncode != 0:
+                    return {"failed": f"{name}: {(done.stderr.strip().splitlines() or ['no message'])[-1][:300]}"}
+        return {"measured": [seconds]}
+
+    def _place(self, build: Path) -> dict[str, str]:
+        """The environment of a process that uses a build."""
+        path = os.pathsep.join([str(build), str(environment.ROOT.parent)])
+        threads = str(self.settings.threads)
+        return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": threads, "NUMBA_CACHE_DIR": str(self.caches)}
+
+
+def prepare(request: WaitingRequest) -> Work[Key]:
+    """Check every option and list the turns, row by row."""
+    options.at_least(1, turns=request.turns, repeats=request.repeats)
+    if not 0.0 < request.scale <= 1.0:
+        raise OptionError(f"--scale: must lie in (0, 1], got {request.scale:g}")
+    threads = options.threads(request.threads)
+    rows = options.choose("--rows", "row", request.rows, ROWS)
+    other = None if request.against is None else _build(request.against, request.folder)
+    settings = Settings(request.repeats, request.scale, threads, None if other is None else _digest(other))
+    sources = (f"trainings/{name}.py" for name in ("waiting_rows", "waiting_worker", "waiting"))
+    shared = environment.shared_facts(settings, (*sources, "suite/measure.py"), **environment.waiting())
+    keys = [(row, turn) for row in rows for turn in range(request.turns)]
+    caches = (request.folder / "kernels").resolve()
+    return Work(keys, shared, Turns(settings, other, caches), "turn", around=lambda missing: _folder(caches))
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Compiled kernels that all processes share: only rows that ask for it wait for the compiler."""
+    path.mkdir(parents=True, exist_ok=True)
+    yield
+
+
+def _build(path: Path, out: Path) -> Path:
+    """The folder that holds the other build's package; a wheel is unpacked into ``out``."""
+    if path.suffix == ".whl" and path.is_file():
+        folder = out / f"build-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+        with zipfile.ZipFile(path) as wheel:
+            wheel.extractall(folder)
+        path = folder
+    if not (path / "hsboost" / "__init__.py").is_file():
+        raise OptionError(
+            f"--against: {str(path)!r} holds no package hsboost; pass a wheel, or the folder that it is installed in "
+            "(pip install --no-deps --target FOLDER …)"
+        )
+    return path.resolve()
+
+
+def _digest(build: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted((build / "hsboost").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def key_of(record: Record) -> Key:
+    """Row and turn."""
+    return record["row"], int(record["turn"])
+
+
+BENCHMARK: Benchmark[Any, Key] = Benchmark(key_of, FIELDS, prepare, WaitingReport)
+main = BENCHMARK.run

@@ -1,0 +1,98 @@
+"""``python -m benchmarks waiting``: every row runs on few data rows, and the report says what the runs found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _commands import check_refused, command, records
+
+import hsboost
+from benchmarks.suite.options import OptionError
+from benchmarks.trainings import waiting
+from benchmarks.trainings.waiting_report import WaitingReport, ratios
+from benchmarks.trainings.waiting_rows import ROWS
+from benchmarks.trainings.waiting_worker import measured
+
+PACKAGE = Path(hsboost.__file__).parent
+SMALL = ("--rows", "far_3", "--scale", "0.001", "--turns", "2", "--repeats", "2", "--threads", "1")
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.make is not None])
+def test_every_row_runs(name: str) -> None:
+    # LambdaMART needs no more than 10,000 rows a group, and a booster some rows to train.
+    found = measured(ROWS[name], 0.03 if name.startswith(("queue", "groups")) else 0.01, 1)
+    assert {len(samples) for samples in found.values()} == {1}
+    assert found.keys() == {"measured", "base"}
+
+
+def test_builds_take_turns(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(PACKAGE, other / "hsboost", ignore=shutil.ignore_patterns("__pycache__"))
+    out = tmp_path / "out"
+    result = command("waiting", out, *SMALL, "--against", str(other))
+    assert result.exit_code == 0, result.output
+    runs = records(out)
+    assert [(run["row"], run["turn"]) for run in runs] == [("far_3", 0), ("far_3", 1)]
+    (entry,) = json.loads((out / "results.json").read_text())["rows"]
+    for build in ("this", "other"):
+        assert entry[build] == pytest.approx([sum(ratios(run, build)) / 2 for run in runs])
+    assert "far_3" in (out / "table.md").read_text()
+
+
+def report(*runs: dict[str, Any]) -> WaitingReport:
+    return WaitingReport({"settings": {"threads": 1, "scale": 1.0}}, {}, list(runs))
+
+
+def turn(row: str, this: Any, other: Any = None, number: int = 0) -> dict[str, Any]:
+    return {"row": row, "turn": number, "this": this, "other": other}
+
+
+def test_misses_and_failures_are_shown() -> None:
+    slow = {"measured": [3.0, 3.0, 9.0], "base": [1.0, 1.0, 1.0]}
+    found = report(
+        turn("sorted_10", slow, {"failed": "no such name"}),
+        turn("classes_rows", {"failed": "out of memory"}),
+        turn("first_fit", {"measured": [1.0]}, {"measured": [4.0]}),
+        turn("first_fit", {"measured": [2.0]}, {"measured": [4.0]}, 1),
+        turn("first_fit_cached", {"measured": [1.0]}),
+        turn("groups_lambdamart", {"measured": [7.0], "base": [1.0]}),
+    )
+    required = {one.claim: one for one in found.requirements()}
+    verdicts = {row: required[ROWS[row].claim].verdict for row in found.found}
+    assert verdicts == {
+        "sorted_10": "not met", "classes_rows": "not measured", "first_fit": "met", "first_fit_cached": "not measured",
+        "groups_lambdamart": "met",
+    }  # fmt: skip
+    assert required[ROWS["first_fit"].claim].measured == pytest.approx(0.375)
+    assert required[ROWS["sorted_10"].claim].measured == pytest.approx(3.0)
+    assert required[ROWS["classes_rows"].claim].note == "failed: out of memory"
+    assert required[ROWS["first_fit_cached"].claim].note == "needs --against"
+    assert any("no such name" in note for note in found.notes())
+
+
+def test_a_wheel_is_unpacked(tmp_path: Path) -> None:
+    wheel = tmp_path / "hsboost-0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("hsboost/__init__.py", "")
+    folder = waiting._build(wheel, tmp_path / "out")
+    assert (folder / "hsboost" / "__init__.py").is_file()
+    with pytest.raises(OptionError, match="holds no package hsboost"):
+        waiting._build(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--rows", "sorted_7"], ["--rows", "sorted_7", "sorted_10"]),
+        (["--scale", "2"], ["--scale", "(0, 1]", "2"]),
+        (["--turns", "0"], ["--turns", "1", "0"]),
+        (["--against", "nowhere.whl"], ["--against", "nowhere.whl", "pip install"]),
+    ],
+)
+def test_a_bad_option_gets_one_clear_error(given: list[str], words: list[str], tmp_path: Path) -> None:
+    check_refused(command("waiting", tmp_path, *given), words)
