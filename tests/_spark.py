@@ -1,0 +1,52 @@
+"""A small Spark of two tasks at a time, and data frames in partitions of one's own choice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import pytest
+
+
+@contextmanager
+def local_spark(master: str = "local[2,3]") -> Iterator[Any]:
+    """Spark in this process's own Java; the test is skipped where pyspark or Java is absent."""
+    pytest.importorskip("pyspark.ml", reason="needs pyspark")
+    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+        pytest.skip("needs Java for Spark")
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # otherwise the "python3" of the PATH
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.driver.memory": "1g",
+        "spark.log.level": "OFF",
+    }
+    spark = SparkSession.builder.master(master).config(map=settings).getOrCreate()
+    spark.sparkContext.setLogLevel("OFF")
+    try:
+        yield spark
+    finally:
+        spark.stop()
+
+
+def dealt(spark: Any, parts: list[pd.DataFrame]) -> Any:
+    """A Spark data frame with these partitions."""
+    schema = spark.createDataFrame(pd.concat(parts).head(20)).schema
+
+    def give(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            for i in batch["id"]:
+                yield parts[i]
+
+    return spark.range(0, len(parts), 1, len(parts)).mapInPandas(give, schema)
