@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -50,3 +51,26 @@ def dealt(spark: Any, parts: list[pd.DataFrame]) -> Any:
                 yield parts[i]
 
     return spark.range(0, len(parts), 1, len(parts)).mapInPandas(give, schema)
+
+
+COLUMNS = ["a", "b", "c"]
+TREES = {"n_estimators": 4, "max_depth": 3}
+
+
+def example() -> pd.DataFrame:
+    """Rows whose features have few values, so that XGBoost's bins do not depend on the partitions."""
+    rng = np.random.default_rng(21)
+    n = 900
+    frame = pd.DataFrame(rng.integers(0, 40, (n, 3)).astype(float), columns=COLUMNS)
+    frame["y"] = (frame.a + frame.b + rng.normal(0, 9, n) > 55).astype(int)
+    frame["w"] = rng.integers(1, 4, n).astype(float)
+    frame["g"] = rng.choice(["north", "south", "west"], n)
+    frame["valid"] = rng.random(n) < 0.25
+    return frame
+
+
+def classifier(**settings: Any) -> Any:
+    """A SparkHSClassifier of two tasks for these rows."""
+    from hsboost.spark import SparkHSClassifier
+
+    return SparkHSClassifier(**({"features_col": COLUMNS, "label_col": "y", "num_workers": 2} | TREES | settings))

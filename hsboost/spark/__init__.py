@@ -11,6 +11,7 @@ except ImportError as error:
     ) from error
 
 from hsboost.spark._estimator import SparkHSClassifier
+from hsboost.spark._evaluator import PrecisionAtKEvaluator
 from hsboost.spark._model import SparkHSClassifierModel
 
-__all__ = ["SparkHSClassifier", "SparkHSClassifierModel"]
+__all__ = ["PrecisionAtKEvaluator", "SparkHSClassifier", "SparkHSClassifierModel"]

@@ -13,6 +13,9 @@ from scipy.sparse import csr_matrix, vstack
 #: Names that the selected columns travel by; those of features are numbered.
 LABEL, WEIGHT, GROUP, VALID, FEATURES = "label", "weight", "group", "valid", "features"
 
+#: What a vector consists of: 0 for a sparse one or 1; its size if it is sparse; places; values.
+VECTOR = {"type": pa.int8(), "size": pa.int32(), "indices": pa.list_(pa.int32()), "values": pa.list_(pa.float64())}
+
 
 class Layout(NamedTuple):
     """How a data frame holds its features.
@@ -72,6 +75,22 @@ def features(columns: dict[str, pa.Array], layout: Layout) -> Any:
     rows = np.zeros((sizes.size, width), np.float32)
     rows[np.repeat(np.arange(sizes.size), counts), places] = stored
     return rows
+
+
+def types(layout: Layout) -> dict[str, Any]:
+    """Arrow's types of the columns of features, with the parts of vectors as columns; pandas does not keep them."""
+    if layout.kind == "vector":
+        return VECTOR
+    if layout.kind == "array":
+        return {FEATURES: pa.list_(pa.float64())}
+    pairs = zip(layout.names, layout.fields, strict=True)
+    return {field: pa.string() if name in layout.texts else None for name, field in pairs}
+
+
+def vectors(parts: dict[str, pa.Array]) -> pa.Array:
+    """The parts of vectors as one column."""
+    columns = [parts[name] for name in VECTOR]
+    return pa.StructArray.from_arrays(columns, names=list(VECTOR), mask=columns[0].is_null())
 
 
 def values(column: pa.Array) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -224,9 +225,15 @@ def _check_slots(df: Any, n: int) -> None:
 
 def _trained(rows: Any, n: int, job: _worker.Job) -> _worker.Trained:
     """Run the stage; on rows dealt out anew where Spark cannot run it on these partitions."""
+
+    def task(batches: Iterator[Any]) -> Iterator[Any]:
+        return _worker.run(batches, job)
+
     try:
-        return _collected(rows, job)
-    except PySparkException as error:
+        # A shuffle after the barrier stage: Spark tries a stage again that others read from, and never one that is
+        # collected.
+        found = rows.mapInArrow(task, _worker.RESULT, barrier=True).repartition(1).collect()
+    except Exception as error:  # of pyspark, py4j or gRPC
         text = str(error)
         if any(name in text for name in _CHAIN):  # of a union, a coalesce, a limit
             return _trained(rows.repartition(n), n, job)
@@ -236,25 +243,21 @@ def _trained(rows: Any, n: int, job: _worker.Job) -> _worker.Trained:
                 "add executors"
             ) from error
         raise RuntimeError(f"Spark could not finish the training stage: {_reason(text)}") from error
-
-
-def _reason(text: str) -> str:
-    """The last line of Python's error in Spark's report, or that report's first line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    python = [line for line in lines if line.startswith(("hsboost.", "RuntimeError", "MemoryError"))]
-    return (python or lines or ["no reason given"])[0]
-
-
-def _collected(rows: Any, job: _worker.Job) -> _worker.Trained:
-    def task(batches: Iterator[Any]) -> Iterator[Any]:
-        return _worker.run(batches, job)
-
-    found = rows.mapInArrow(task, _worker.RESULT, barrier=True).collect()
     answer = b"".join(bytes(one["data"]) for one in sorted(found, key=lambda one: one["part"]))
     content = pickle.loads(answer)  # of our own task
     if found[0]["failed"]:
         raise content.error()
     return content
+
+
+def _reason(text: str) -> str:
+    """Python's error in Spark's report, or that report's first line."""
+    named = re.search(r"^(?:\w+\.)*(\w*(?:Error|Exception|Failed)): (?!.*Py4J)(.+)$", text, re.MULTILINE)
+    if named is None or named[1].startswith(("Py4J", "Spark", "Python")):
+        return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
+    if "No module named 'hsboost'" in named[2]:
+        return "the executors have no hsboost; install hsboost[spark] in their Python environment"
+    return f"{named[1]}: {named[2]}".removeprefix("Failed: ")
 
 
 SparkHSClassifier.__module__ = "hsboost.spark"  # what saved pipelines name

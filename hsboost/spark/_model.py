@@ -20,7 +20,7 @@ from hsboost._engines import rows as _rows
 from hsboost._validation import Budgets
 from hsboost.estimators import HSClassifier, _top_k
 from hsboost.spark import _arrow, _columns
-from hsboost.spark._arrow import GROUP, Layout
+from hsboost.spark._arrow import FEATURES, GROUP, Layout
 from hsboost.spark._params import HSParams
 from hsboost.spark._persistence import ModelReadable, ModelWritable
 
@@ -149,7 +149,7 @@ class SparkHSClassifierModel(Model, HSParams, ModelWritable, ModelReadable):
         local = self._fitted()
         groups = self.getGroupCol()
         has_groups = groups is not None and hasattr(local, "group_thresholds_")
-        if groups is not None and not has_groups and groups not in dataset.columns:
+        if groups is not None and not has_groups:
             raise _top_k.without_groups()
         wanted = {
             "raw": self.getRawPredictionCol(),
@@ -180,6 +180,8 @@ class SparkHSClassifierModel(Model, HSParams, ModelWritable, ModelReadable):
         """A column of structures with these fields, computed batch by batch."""
         layout = self._layout(df)
         columns = _columns.features_of(df, self.getFeaturesCol(), layout)
+        if layout.kind == "vector":  # pandas would hold a structure within a structure as one dictionary a row
+            columns = [columns[0].getField(part).alias(part) for part in _arrow.VECTOR]
         if groups is not None:
             columns.append(_columns.group_of(df, groups))
         model = pickle.dumps(_single_threaded(self._fitted()))
@@ -195,7 +197,9 @@ class SparkHSClassifierModel(Model, HSParams, ModelWritable, ModelReadable):
 def scored(batch: pd.DataFrame, layout: Layout, model: bytes, fields: tuple[str, ...], grouped: bool) -> pd.DataFrame:
     """What the model says of one batch."""
     local = _loaded(hashlib.sha256(model).digest(), model)
-    found = {name: _as_arrow(batch[name]) for name in batch.columns if name != GROUP}
+    found = {name: _as_arrow(batch[name], kind) for name, kind in _arrow.types(layout).items()}
+    if layout.kind == "vector":
+        found = {FEATURES: _arrow.vectors(found)}
     if len(batch) == 0:
         return pd.DataFrame({field: pd.Series([], dtype=object) for field in fields})
     rows = _arrow.features(found, layout)
@@ -234,8 +238,8 @@ def _listed(values: np.ndarray) -> list[Any]:
     return list(values)
 
 
-def _as_arrow(column: pd.Series) -> pa.Array:
-    values = pa.Array.from_pandas(column)
+def _as_arrow(column: pd.Series, kind: Any = None) -> pa.Array:
+    values = pa.Array.from_pandas(column, kind)
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 

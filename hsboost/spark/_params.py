@@ -55,12 +55,12 @@ def _optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else convert(value)
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """NumPy's numbers as Python's, also in mappings."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):
-        return {_plain(key): _plain(one) for key, one in value.items()}
+        return {plain_value(key): plain_value(one) for key, one in value.items()}
     return value
 
 
@@ -76,7 +76,8 @@ def _features(value: Any) -> Any:
     return TypeConverters.toListString(value)
 
 
-def _own(name: str, doc: str, convert: Callable[[Any], Any] = _plain) -> Any:
+def own(name: str, doc: str, convert: Callable[[Any], Any] = plain_value) -> Any:
+    """A parameter of pyspark.ml."""
     return Param(Params._dummy(), name, doc, typeConverter=convert)
 
 
@@ -91,25 +92,25 @@ class HSParams(
 ):
     """Columns, the budget, the loss, and every setting of XGBoost's trees."""
 
-    featuresCol = _own("featuresCol", "column of vectors or arrays, or list of columns of numbers", _features)
-    groupCol = _own("groupCol", "column of the groups: each has a budget of its own", TypeConverters.toString)
-    decisionCol = _own("decisionCol", "column for the raw score minus the threshold", TypeConverters.toString)
-    selectedCol = _own("selectedCol", "column of predict_top_k: which rows are chosen", TypeConverters.toString)
-    k = _own("k", "how many rows to call positive: a count, a share, a mapping; None: as many as are positive")
-    loss = _own("loss", "name of a loss of hsboost.losses.LOSSES, or a loss")
-    temperature = _own("temperature", "softness in units of the raw scores", _number)
-    hessian = _own("hessian", "'exact' or 'unit'", TypeConverters.toString)
-    hessian_floor = _own("hessian_floor", "least curvature of a row", _optional(_number))
-    pos_label = _own("pos_label", "of two classes the one that is looked for")
-    class_weight = _own("class_weight", "'balanced', or a mapping of labels to weights")
-    calibration = _own("calibration", "'sigmoid' or 'isotonic', fitted on the validation rows", _optional(str))
-    num_workers = _own("num_workers", "how many tasks train together", TypeConverters.toInt)
-    force_repartition = _own("force_repartition", "deal rows out anew in any case", TypeConverters.toBoolean)
-    checkpoint_dir = _own("checkpoint_dir", "folder that all machines reach", _optional(str))
-    checkpoint_interval = _own("checkpoint_interval", "rounds between two checkpoints", TypeConverters.toInt)
-    external_memory = _own("external_memory", "keep rows in the executors' files", TypeConverters.toBoolean)
-    arbitrary_params_dict = _own("arbitrary_params_dict", "parameters of XGBoost that XGBClassifier has no name for")
-    coll_cfg = _own("coll_cfg", "xgboost.collective.Config: time-outs, retries, the tracker's address")
+    featuresCol = own("featuresCol", "column of vectors or arrays, or list of columns of numbers", _features)
+    groupCol = own("groupCol", "column of the groups: each has a budget of its own", TypeConverters.toString)
+    decisionCol = own("decisionCol", "column for the raw score minus the threshold", TypeConverters.toString)
+    selectedCol = own("selectedCol", "column of predict_top_k: which rows are chosen", TypeConverters.toString)
+    k = own("k", "how many rows to call positive: a count, a share, a mapping; None: as many as are positive")
+    loss = own("loss", "name of a loss of hsboost.losses.LOSSES, or a loss")
+    temperature = own("temperature", "softness in units of the raw scores", _number)
+    hessian = own("hessian", "'exact' or 'unit'", TypeConverters.toString)
+    hessian_floor = own("hessian_floor", "least curvature of a row", _optional(_number))
+    pos_label = own("pos_label", "of two classes the one that is looked for")
+    class_weight = own("class_weight", "'balanced', or a mapping of labels to weights")
+    calibration = own("calibration", "'sigmoid' or 'isotonic', fitted on the validation rows", _optional(str))
+    num_workers = own("num_workers", "how many tasks train together", TypeConverters.toInt)
+    force_repartition = own("force_repartition", "deal rows out anew in any case", TypeConverters.toBoolean)
+    checkpoint_dir = own("checkpoint_dir", "folder that all machines reach", _optional(str))
+    checkpoint_interval = own("checkpoint_interval", "rounds between two checkpoints", TypeConverters.toInt)
+    external_memory = own("external_memory", "keep rows in the executors' files", TypeConverters.toBoolean)
+    arbitrary_params_dict = own("arbitrary_params_dict", "parameters of XGBoost that XGBClassifier has no name for")
+    coll_cfg = own("coll_cfg", "xgboost.collective.Config: time-outs, retries, the tracker's address")
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,18 +153,18 @@ class HSParams(
     def _set_all(self, settings: dict[str, Any]) -> Any:
         """Set parameters by keyword; None for a column takes it back."""
         for name, value in settings.items():
-            own = ALIASES.get(name, name)
+            param = ALIASES.get(name, name)
             if name in _NOT_HERE:
                 raise TypeError(f"{name} cannot be set here: {_NOT_HERE[name]}")
-            if not self.hasParam(own):
+            if not self.hasParam(param):
                 known = [*ALIASES, *(one.name for one in self.params if one.name not in ALIASES.values())]
                 close = difflib.get_close_matches(name, known, 1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise TypeError(f"{name!r} is no parameter of {type(self).__name__}, nor of XGBClassifier{hint}")
-            if value is None and own in ALIASES.values():
-                self.clear(self.getParam(own))
+            if value is None and param in ALIASES.values():
+                self.clear(self.getParam(param))
             else:
-                self._set(**{own: value})
+                self._set(**{param: value})
         return self
 
     def _booster_settings(self) -> dict[str, Any]:
@@ -196,5 +197,5 @@ _FLOATS = (
     "colsample_bylevel", "colsample_bynode", "reg_alpha", "reg_lambda", "scale_pos_weight",
 )  # fmt: skip
 for _name in XGBOOST:
-    _convert = TypeConverters.toInt if _name in _INTEGERS else _number if _name in _FLOATS else _plain
-    setattr(HSParams, _name, _own(_name, f"XGBoost's {_name}", _optional(_convert)))
+    _convert = TypeConverters.toInt if _name in _INTEGERS else _number if _name in _FLOATS else plain_value
+    setattr(HSParams, _name, own(_name, f"XGBoost's {_name}", _optional(_convert)))

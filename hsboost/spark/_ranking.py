@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,12 +37,13 @@ def top_k(model: Any, df: Any, k: Budgets, groups: str | None) -> Any:
         if name and name in df.columns:
             raise ValueError(f"the data frame has a column {name!r} already; rename it, or the model's own column")
     columns = len(by_column)
-    kept = _kept(_scored(model, df, columns))
+    _group(df, groups)  # an error before any rows are read
+    kept = _kept(_scored(model, df, columns, groups))
     scores = kept.select(F.col(_SCORE).alias("score"), F.col(_ROW).alias("row"), *_group(kept, groups))
-    labels = None if groups is None else _labels(scores, groups)
+    labels = None if groups is None else group_labels(scores, groups, "groups")
     if groups is not None and not labels:  # no rows, and no groups to have a budget
         by_column = [0] * columns
-    places = Frame(scores, columns, labels)
+    places = Frame(scores, labels, partial(ranked, columns=columns))
     n_groups = max(len(labels or ()), 1)
     sizes = places.sum((columns, n_groups), _sizes, columns * n_groups)
     counts = np.concatenate([_top_k.counts(b, size, labels or None) for b, size in zip(by_column, sizes, strict=True)])
@@ -52,10 +54,13 @@ def top_k(model: Any, df: Any, k: Budgets, groups: str | None) -> Any:
 
 
 class Frame:
-    """Scored rows of a Spark data frame as :class:`hsboost._workers.radix.Places`."""
+    """Scored rows of a Spark data frame as :class:`hsboost._workers.radix.Places`.
 
-    def __init__(self, scores: Any, columns: int, labels: list[Any] | None) -> None:
-        self.scores, self.columns, self.index = scores, columns, plan.index_of(labels)
+    ``read(batches, index)`` makes the rows of a partition, and something that is 0 or empty where there are none.
+    """
+
+    def __init__(self, scores: Any, labels: list[Any] | None, read: Callable[..., tuple[Any, Any]]) -> None:
+        self.scores, self.read, self.index = scores, read, plan.index_of(labels)
 
     def sum(self, shape: tuple[int, ...], function: Callable[..., Any], *arguments: Any) -> np.ndarray:
         """Σ over partitions."""
@@ -67,10 +72,10 @@ class Frame:
 
     def each(self, function: Callable[..., Any], *arguments: Any) -> list[tuple[int, Any]]:
         """What ``function`` returns for every partition that holds rows: the partition's number among the kept rows."""
-        columns, index = self.columns, self.index
+        read, index = self.read, self.index
 
         def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            rows, ids = ranked(batches, columns, index)
+            rows, ids = read(batches, index)
             if ids.size:
                 answer = pickle.dumps(function(rows, ids, *arguments))
                 yield pa.RecordBatch.from_pydict({"part": [int(ids[0] >> _BITS)], "data": [answer]})
@@ -81,11 +86,11 @@ class Frame:
     def _reduced(
         self, shape: tuple[int, ...], add: Any, empty: float, function: Callable[..., Any], arguments: tuple[Any, ...]
     ) -> np.ndarray:
-        columns, index = self.columns, self.index
+        read, index = self.read, self.index
 
         def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            rows, ids = ranked(batches, columns, index)
-            if not ids.size:
+            rows, held = read(batches, index)
+            if not (held if isinstance(held, int) else held.size):
                 return
             sums = np.asarray(function(rows, *arguments), dtype=np.float64).ravel()
             at = np.flatnonzero(sums != empty)
@@ -99,7 +104,7 @@ class Frame:
 
 
 def ranked(
-    batches: Iterable[pa.RecordBatch], columns: int, index: dict[Any, int] | None
+    batches: Iterable[pa.RecordBatch], index: dict[Any, int] | None, columns: int
 ) -> tuple[radix.Rows, np.ndarray]:
     """The rows of one partition as rankings of each column and group, and each row's number."""
     held = [dict(zip(batch.schema.names, batch.columns, strict=True)) for batch in batches if batch.num_rows]
@@ -118,14 +123,13 @@ def _matrix(column: pa.Array, columns: int) -> np.ndarray:
     return flat.to_numpy(zero_copy_only=False).reshape(-1, columns)
 
 
-def _scored(model: Any, df: Any, columns: int) -> Any:
+def _scored(model: Any, df: Any, columns: int, groups: str | None) -> Any:
     """The rows with their scores as XGBoost has them, and their decisions."""
     fields = ["score"] + (["decision"] if model.getDecisionCol() else [])
     kind = "{}" if columns == 1 else "array<{}>"
     types = {"score": kind.format("float"), "decision": kind.format("double")}
     schema = "struct<" + ",".join(f"{field}:{types[field]}" for field in fields) + ">"
-    groups = model.getGroupCol()
-    if groups not in df.columns or not hasattr(model._fitted(), "group_thresholds_"):
+    if not hasattr(model._fitted(), "group_thresholds_"):
         groups = None
     made = df.withColumn("hsboost_made", model._call(df, tuple(fields), schema, groups))
     made = made.withColumn(_SCORE, F.col("hsboost_made.score"))
@@ -147,7 +151,7 @@ def _group(df: Any, groups: str | None) -> list[Any]:
     return [] if groups is None else [_columns.group_of(df, groups, "groups")]
 
 
-def _labels(scores: Any, groups: str) -> list[Any]:
+def group_labels(scores: Any, groups: str, what: str) -> list[Any]:
     """The groups' labels, sorted."""
 
     def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -156,7 +160,7 @@ def _labels(scores: Any, groups: str) -> list[Any]:
             labels, failure = None, None
             try:
                 for one in columns:
-                    _arrow.check_present(one, f"groups {groups!r}", "give those rows a group")
+                    _arrow.check_present(one, f"{what} {groups!r}", "give those rows a group")
                 labels = Segments.by_label(np.concatenate([_arrow.values(one) for one in columns])).labels
             except ValueError as error:
                 failure = str(error)
