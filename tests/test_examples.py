@@ -35,6 +35,12 @@ PRINTS = {
         r"^  one process: precision 0\.\d+$",
     ],
     "train_on_ray": [r"as Ray reports it: 0\.\d+$", r"^  two workers: 0\.\d+$", r"^  one process: 0\.\d+$"],
+    "train_on_spark": [
+        r"^prepared \d+ flights on \d+ days, at most 5 a day$",
+        r"^of these late: 0\.\d+; with ties shared, as Spark evaluates it: 0\.\d+$",
+        r"^  Spark, two tasks: precision 0\.\d+$",
+        r"^  one process: precision 0\.\d+$",
+    ],
     "nightly_queue": [
         r"^night 60: 18 rows queued, no day before$",
         r"^night 69: +(0\.\d\d +|1\.00 +){4}0\.\d\d$",
@@ -87,7 +93,21 @@ NOT_IN_THE_WHEEL = (
         "onnxruntime",
         "optuna",
     ),
-    *("PIL", "polars", "psutil", "pyarrow", "pytest", "ray", "requests", "rich", "shap", "torch", "treelite", "typer"),
+    *(
+        "PIL",
+        "polars",
+        "psutil",
+        "pyarrow",
+        "pyspark",
+        "pytest",
+        "ray",
+        "requests",
+        "rich",
+        "shap",
+        "torch",
+        "treelite",
+        "typer",
+    ),
 )
 #: Makes them impossible to import, in a file that Python reads when it starts.
 REFUSAL = f"""
@@ -104,6 +124,7 @@ NEEDS = {
     "nightly_queue": ("pyarrow",),
     "train_on_dask": ("dask.dataframe", "distributed"),
     "train_on_ray": ("ray.train",),
+    "train_on_spark": ("pyspark.ml",),
 }
 #: XGBoost's tracker says to stderr who has come; nothing else may.
 GREETING = re.compile(r"^\[\d\d:\d\d:\d\d\] Task .* got rank \d+\n", re.MULTILINE)

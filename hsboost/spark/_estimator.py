@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import re
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from pyspark.errors import PySparkException
 from pyspark.ml.base import Estimator
 
 from hsboost import _validation as check
 from hsboost import _warning
+from hsboost._validation import Budgets
 from hsboost.estimators import _boosters
+from hsboost.losses import Loss
 from hsboost.spark import _checkpoint, _columns, _worker
 from hsboost.spark._batches import Names
 from hsboost.spark._model import SparkHSClassifierModel
@@ -24,6 +27,10 @@ from hsboost.spark._persistence import Readable, Writable
 _CHAIN = ("SPARK-24820", "SPARK-24821")
 #: ... and of one that has more tasks than can run at a time.
 _SLOTS = "SPARK-24819"
+
+
+#: Arguments of the constructor that are no parameters.
+_NOT_PARAMETERS = ("self", "estimator", "settings", "__class__")
 
 
 class SparkHSClassifier(Estimator, HSParams, Writable, Readable):
@@ -45,7 +52,8 @@ class SparkHSClassifier(Estimator, HSParams, Writable, Readable):
         Weights; groups (branches, days, queries), each with its own budget; which rows (true) are for validation: for
         early stopping (``early_stopping_rounds``), watched with the precision of all of them, and for calibration.
     prediction_col, raw_prediction_col, probability_col, decision_col, selected_col : str
-        Columns of the model: see :class:`SparkHSClassifierModel`.
+        Columns of the model, by default "prediction", "rawPrediction", "probability", "decision" and "selected": see
+        :class:`SparkHSClassifierModel`.
     loss, k, temperature, hessian, hessian_floor, pos_label, class_weight, calibration
         As for :class:`hsboost.HSClassifier`, by keyword or as ``pyspark.ml`` parameters. ``k`` as a share is right in
         a ``CrossValidator``, whose training sets are smaller than the data.
@@ -81,9 +89,42 @@ class SparkHSClassifier(Estimator, HSParams, Writable, Readable):
     >>> model.to_classifier().save_model("model.json")  # doctest: +SKIP
     """
 
-    def __init__(self, *, estimator: Any = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        features_col: str | list[str] = "features",
+        label_col: str = "label",
+        weight_col: str | None = None,
+        group_col: str | None = None,
+        validation_indicator_col: str | None = None,
+        prediction_col: str = "prediction",
+        raw_prediction_col: str = "rawPrediction",
+        probability_col: str = "probability",
+        decision_col: str = "decision",
+        selected_col: str = "selected",
+        loss: str | Loss = "hypersimplex",
+        k: Budgets = None,
+        temperature: float = 1.0,
+        hessian: Literal["exact", "unit"] = "exact",
+        hessian_floor: float | None = None,
+        pos_label: Any = None,
+        class_weight: Any = None,
+        calibration: Literal["sigmoid", "isotonic"] | None = None,
+        num_workers: int = 1,
+        force_repartition: bool = False,
+        device: str | None = None,
+        external_memory: bool = False,
+        checkpoint_dir: str | None = None,
+        checkpoint_interval: int = 10,
+        coll_cfg: Any = None,
+        estimator: Any = None,
+        arbitrary_params_dict: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name not in _NOT_PARAMETERS}
         super().__init__()
-        self._set_all(_settings_of(estimator) | settings)
+        chosen = {name: value for name, value in given.items() if not _is_default(name, value)}
+        self._set_all(_settings_of(estimator) | chosen | settings)
 
     def setParams(self, **settings: Any) -> SparkHSClassifier:
         """Set parameters by keyword, as the constructor does."""
@@ -179,6 +220,12 @@ class SparkHSClassifier(Estimator, HSParams, Writable, Readable):
         if local.estimator.booster == "gblinear":
             raise ValueError("booster='gblinear' grows no trees; leave booster out, or use 'dart'")
         local._loss(None)
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Whether an argument was left at its default, so that the parameter is not set."""
+    default = inspect.signature(SparkHSClassifier).parameters[name].default
+    return type(value) is type(default) and bool(value == default)
 
 
 def _settings_of(estimator: Any) -> dict[str, Any]:
