@@ -43,7 +43,7 @@ def train_under_spark(job: Job, advance: Callable[[], object]) -> list[Record]:
         rows = _frame(spark, job)
         for objective, repeat, rounds in job.trainings():
             clock = Saved(objective, repeat, folder)
-            kinds = {"n_estimators": rounds, "callbacks": [clock], **settings, **shared}
+            kinds: dict[str, Any] = {"n_estimators": rounds, "callbacks": [clock], **settings, **shared}
             if objective == HYPERSIMPLEX:
                 SparkHSClassifier(**kinds).fit(rows)
             else:
