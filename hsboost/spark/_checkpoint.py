@@ -94,7 +94,8 @@ def train(
             verbose_eval=False,
         )
     # The loop of xgboost.train, which would begin at round 0 with a model to go on from, and so repeat the random
-    # numbers of its first rounds. Early stopping goes on with what it remembers.
+    # numbers of its first rounds. Early stopping goes on with what it remembers. XGBoost's trees carry random numbers
+    # from round to round, which no file holds: so every run reads its own checkpoint back, whether it was lost or not.
     state = crew.share(lambda: load(place) if crew.rank == 0 else None)[0]
     chosen = list(callbacks or [])
     if early_stopping_rounds:
@@ -102,11 +103,13 @@ def train(
     stopping = [one for one in chosen if isinstance(one, EarlyStopping)]
     container = CallbackContainer(chosen, metric=custom_metric, output_margin=True)
     params = params | {"seed_per_iteration": True}
+    matrices = [dtrain, *(one for one, _ in evals)]
+
+    def opened(trees: bytes | None) -> Any:
+        return xgb.Booster(params, matrices, model_file=None if trees is None else bytearray(trees))
+
     first = 0
-    booster = xgb.Booster(
-        params, [dtrain, *(one for one, _ in evals)], model_file=None if state is None else bytearray(state.booster)
-    )
-    booster = container.before_training(booster)
+    booster = container.before_training(opened(None if state is None else state.booster))
     if state is not None:
         first = state.rounds
         container.history.update(state.history)
@@ -119,9 +122,10 @@ def train(
         if container.after_iteration(booster, i, dtrain, evals):
             break
         if (i + 1) % place.interval == 0 and i + 1 < rounds:
-            memories = [dict(vars(one)) for one in stopping]
-            now = _State(bytes(booster.save_raw("ubj")), i + 1, dict(container.history), memories)
+            trees = bytes(booster.save_raw("ubj"))
+            now = _State(trees, i + 1, dict(container.history), [dict(vars(one)) for one in stopping])
             crew.share(lambda now=now: save(place, now) if crew.rank == 0 else None)
+            booster = opened(trees)
     booster = container.after_training(booster)
     evals_result.update(container.history)
     return booster.reset()

@@ -299,12 +299,14 @@ def _trained(rows: Any, n: int, job: _worker.Job) -> _worker.Trained:
 
 def _reason(text: str) -> str:
     """Python's error in Spark's report, or that report's first line."""
-    named = re.search(r"^(?:\w+\.)*(\w*(?:Error|Exception|Failed)): (?!.*Py4J)(.+)$", text, re.MULTILINE)
-    if named is None or named[1].startswith(("Py4J", "Spark", "Python")):
+    found = re.findall(r"^(?:\w+\.)*(\w*(?:Error|Exception|Failed)): (.+)$", text, re.MULTILINE)
+    python = [one for one in found if not one[0].startswith(("Py4J", "Spark", "Python"))]
+    if not found:
         return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
-    if "No module named 'hsboost'" in named[2]:
+    named, why = (python or found)[0]
+    if "No module named 'hsboost'" in why:
         return "the executors have no hsboost; install hsboost[spark] in their Python environment"
-    return f"{named[1]}: {named[2]}".removeprefix("Failed: ")
+    return why if named == "Failed" else f"{named}: {why}"
 
 
 SparkHSClassifier.__module__ = "hsboost.spark"  # what saved pipelines name

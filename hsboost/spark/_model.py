@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyspark import cloudpickle
 from pyspark.ml.base import Model
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import functions as F
@@ -184,7 +185,7 @@ class SparkHSClassifierModel(Model, HSParams, ModelWritable, ModelReadable):
             columns = [columns[0].getField(part).alias(part) for part in _arrow.VECTOR]
         if groups is not None:
             columns.append(_columns.group_of(df, groups))
-        model = pickle.dumps(_single_threaded(self._fitted()))
+        model = cloudpickle.dumps(_single_threaded(self._fitted()))
 
         @F.pandas_udf(schema)
         def made(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -239,7 +240,7 @@ def _listed(values: np.ndarray) -> list[Any]:
 
 
 def _as_arrow(column: pd.Series, kind: Any = None) -> pa.Array:
-    values = pa.Array.from_pandas(column, kind)
+    values = pa.Array.from_pandas(column, type=kind)
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import shutil
 import tempfile
 import warnings
@@ -69,7 +68,7 @@ class _Known(NamedTuple):
 
 def run(batches: Iterable[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]:
     """The task; partition 0 returns the trained model, or the error that some partition had."""
-    from pyspark import BarrierTaskContext
+    from pyspark import BarrierTaskContext, cloudpickle
 
     context = BarrierTaskContext.get()
     partition, n = context.partitionId(), len(context.getTaskInfos())
@@ -79,10 +78,10 @@ def run(batches: Iterable[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]
     except Failed as error:
         if error.failure.is_loss:  # Spark tries the stage again, or ends it
             raise
-        answer = pickle.dumps(error.failure)
+        answer = cloudpickle.dumps(error.failure)
         trained = None
     else:
-        answer = pickle.dumps(trained)
+        answer = cloudpickle.dumps(trained)  # a metric of the user's may be of no module here
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -172,8 +171,9 @@ def _fit(context: Any, crew: Any, parts: tuple[Part, Part], job: Job, folder: Pa
     if local.calibration is not None:
         _calibrate(crew, model, valid, held, known)
     model.estimator_.n_jobs, model.estimator_.device = local.estimator.n_jobs, local.estimator.device
-    model.estimator_.callbacks = None
-    return Trained(model, {name: dict(log) for name, log in history.items()}, [])
+    model.estimator_.callbacks = model.estimator.callbacks = None  # no part of a model
+    log = {name: {metric: list(map(float, values)) for metric, values in of.items()} for name, of in history.items()}
+    return Trained(model, log, [])
 
 
 def _learn(crew: Any, train: Part, valid: Part, job: Job) -> _Known:
