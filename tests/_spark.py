@@ -14,11 +14,16 @@ import pandas as pd
 import pytest
 
 
+def has_java() -> bool:
+    """Whether Spark would find Java."""
+    return bool(shutil.which("java") or os.environ.get("JAVA_HOME"))
+
+
 @contextmanager
 def local_spark(master: str = "local[2,3]") -> Iterator[Any]:
     """Spark in this process's own Java; the test is skipped where pyspark or Java is absent."""
     pytest.importorskip("pyspark.ml", reason="needs pyspark")
-    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+    if not has_java():
         pytest.skip("needs Java for Spark")
     from pyspark.sql import SparkSession
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from _docs_scripts import gallery
+from _spark import has_java
 from _versions import ignoring_others
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -126,8 +127,12 @@ NEEDS = {
     "train_on_ray": ("ray.train",),
     "train_on_spark": ("pyspark.ml",),
 }
-#: XGBoost's tracker says to stderr who has come; nothing else may.
-GREETING = re.compile(r"^\[\d\d:\d\d:\d\d\] Task .* got rank \d+\n", re.MULTILINE)
+#: XGBoost's tracker says to stderr who has come, and Spark's Java how it starts; nothing else may.
+GREETING = re.compile(
+    r"^(?:\[\d\d:\d\d:\d\d\] Task .* got rank \d+|\d\d/\d\d/\d\d \d\d:\d\d:\d\d WARN (?:Utils|NativeCodeLoader): .*"
+    r"|WARNING: Using incubator modules: .*|Using Spark's default log4j .*|(?:Setting|To adjust) .*log.* level.*)\n",
+    re.MULTILINE,
+)
 
 
 def check_page(name: str, printed: str) -> None:
@@ -231,6 +236,8 @@ def test_service(name: str, tmp_path: Path) -> None:
 def test_script(name: str, tmp_path: Path) -> None:
     for module in NEEDS.get(name, ()):
         pytest.importorskip(module, reason=f"needs {module}")
+    if name == "train_on_spark" and not has_java():
+        pytest.skip("needs Java for Spark")
     picture = tmp_path / f"{name}.png"
     strict = ["-W", "error::UserWarning", *ignoring_others()]
     done = subprocess.run(
