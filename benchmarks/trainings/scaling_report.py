@@ -99,7 +99,7 @@ class ScalingReport(Report):
             "each): more workers show the cost of communication, and are not faster.",
             "tracker: XGBoost's own RabitTracker, the engine of xgboost.dask; dask: xgboost.dask on a LocalCluster; "
             "spark: fit of SparkHSClassifier and of SparkXGBClassifier, on a local Spark. Rows were binned before, "
-            "outside the timing.",
+            "outside the timing. SparkXGBClassifier also computes its metric on the training rows in each round.",
             "A round's time is that of the slowest worker; median and quartiles of the warm rounds (all but a "
             "training's first). Ratios are of whole trainings within a repeat: median, least and greatest. Time in "
             "all-reduce is part of the time inside the objective, and contains waiting for slower workers.",

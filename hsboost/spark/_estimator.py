@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, Literal
 
+import xgboost
 from pyspark.errors import PySparkException
 from pyspark.ml.base import Estimator
 
@@ -186,14 +187,16 @@ class SparkHSClassifier(Estimator, HSParams, Writable, Readable):
         if names.valid is not None:
             selected.append(_columns.valid_of(dataset, names.valid))
         rows = _dealt(dataset.select(*selected), n, self.getOrDefault("force_repartition"))
-        _check_slots(dataset, n)
+        tasks = _local_tasks(dataset)
+        _check_tasks(n, tasks)
         place = None
         if self.getOrDefault("checkpoint_dir") is not None:
             folder = f"{self.getOrDefault('checkpoint_dir').rstrip('/')}/hsboost-{uuid.uuid4().hex}"
             place = _checkpoint.Place(folder, interval)
         job = _worker.Job(
-            layout, names, local, k, place, self.getOrDefault("external_memory"), self.getOrDefault("coll_cfg")
-        )
+            layout, names, local, k, place, self.getOrDefault("external_memory"), self.getOrDefault("coll_cfg"),
+            is_local=tasks is not None,
+        )  # fmt: skip
         found = _trained(rows, n, job)
         if place is not None:
             _checkpoint.remove(place)
@@ -217,6 +220,8 @@ class SparkHSClassifier(Estimator, HSParams, Writable, Readable):
                 "early_stopping_rounds needs rows that the trees are not trained on; name a column that is true for "
                 "them: validation_indicator_col="
             )
+        if self.getOrDefault("external_memory") and not hasattr(xgboost, "ExtMemQuantileDMatrix"):
+            raise ValueError(f"external_memory=True needs XGBoost 3.0; this is {xgboost.__version__}: upgrade it")
         if local.estimator.booster == "gblinear":
             raise ValueError("booster='gblinear' grows no trees; leave booster out, or use 'dart'")
         local._loss(None)
@@ -256,16 +261,24 @@ def _dealt(rows: Any, n: int, force: bool) -> Any:
     return rows if known == n and not force else rows.repartition(n)
 
 
-def _check_slots(df: Any, n: int) -> None:
-    """So many tasks can run at a time: Spark itself would wait for ten minutes before it says so."""
+def _local_tasks(df: Any) -> int | None:
+    """How many tasks a local Spark runs at a time; None on a cluster, and where Spark does not say it."""
     try:
         context = df.sparkSession.sparkContext
-        slots = context.defaultParallelism if context.master.startswith("local[") else None
+        master, cpus = str(context.master), int(context.getConf().get("spark.task.cpus", "1"))
     except (PySparkException, NotImplementedError, AttributeError):
-        return
-    if slots is not None and n > slots:
+        return None
+    named = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\d+)?\])?", master)
+    if named is None:
+        return None
+    return int(context.defaultParallelism if named[1] == "*" else named[1] or 1) // cpus
+
+
+def _check_tasks(n: int, tasks: int | None) -> None:
+    """So many tasks can run at a time: Spark itself would wait for ten minutes before it says so."""
+    if tasks is not None and n > tasks:
         raise ValueError(
-            f"num_workers={n} tasks train at the same time, and this Spark runs {slots} at a time; lower num_workers, "
+            f"num_workers={n} tasks train at the same time, and this Spark runs {tasks} at a time; lower num_workers, "
             f"or start Spark with more cores (local[{n}])"
         )
 

@@ -41,6 +41,7 @@ class Job(NamedTuple):
     checkpoint: _checkpoint.Place | None
     external_memory: bool
     coll_cfg: Any
+    is_local: bool  # a Spark on one machine, which does not deal out GPUs
 
 
 class Trained(NamedTuple):
@@ -137,7 +138,7 @@ def _fit(context: Any, crew: Any, parts: tuple[Part, Part], job: Job, folder: Pa
     if known.levels:
         estimator.enable_categorical = True
     if str(estimator.device or "").partition(":")[0] in ("cuda", "gpu"):
-        estimator.device = f"cuda:{_gpu(context)}"
+        estimator.device = f"cuda:{_gpu(context, job.is_local)}"
     where = (job.layout, known.width, known.levels, estimator, threads)
     rows = _encoded(train, known, index, job.names)
     held = _agreed(crew, lambda: _held(valid, known, index, job.names))
@@ -341,15 +342,14 @@ def _place(crew: Any, rows: Rows) -> Places:
     return _Here(rows) if isinstance(crew, Alone) else AtWorkers(crew, rows)
 
 
-def _gpu(context: Any) -> int:
+def _gpu(context: Any, is_local: bool) -> int:
     """The number of the GPU that Spark gave this task."""
     gpus = context.resources().get("gpu")
-    if gpus is None:
-        local = str(context.getLocalProperty("spark.master") or "").startswith("local")
-        if local:
-            return int(context.partitionId())
-        raise ValueError(
-            "device='cuda', but Spark gave the task no GPU; set spark.executor.resource.gpu.amount and "
-            "spark.task.resource.gpu.amount=1 for the cluster, or leave device out"
-        )
-    return int(gpus.addresses[0].strip())
+    if gpus is not None:
+        return int(gpus.addresses[0].strip())
+    if is_local:
+        return int(context.partitionId())
+    raise ValueError(
+        "device='cuda', but Spark gave the task no GPU; set spark.executor.resource.gpu.amount and "
+        "spark.task.resource.gpu.amount=1 for the cluster, or leave device out"
+    )
