@@ -79,3 +79,18 @@ def classifier(**settings: Any) -> Any:
     from hsboost.spark import SparkHSClassifier
 
     return SparkHSClassifier(**({"features_col": COLUMNS, "label_col": "y", "num_workers": 2} | TREES | settings))
+
+
+def callback(function: Any) -> Any:
+    """A callback that calls a function of the round and of Spark's task; the executors need not import this module."""
+
+    from xgboost.callback import TrainingCallback
+
+    class Calls(TrainingCallback):
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            from pyspark import BarrierTaskContext
+
+            function(epoch, BarrierTaskContext.get())
+            return False
+
+    return Calls()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from _spark import COLUMNS, TREES, classifier, dealt, example
+from _spark import COLUMNS, TREES, callback, classifier, dealt, example
 from xgboost import XGBClassifier
-from xgboost.callback import TrainingCallback
 
 from hsboost import HSClassifier, precision_at_k
 from hsboost.losses import HypersimplexLoss
@@ -234,19 +236,6 @@ def test_faults_are_one_error(spark: Any, rows: pd.DataFrame, fault: str) -> Non
     assert "Traceback" not in str(caught.value)
 
 
-def callback(function: Any) -> Any:
-    """A callback that calls a function of the round and of Spark's task; the executors need not import this module."""
-
-    class Calls(TrainingCallback):
-        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            from pyspark import BarrierTaskContext
-
-            function(epoch, BarrierTaskContext.get())
-            return False
-
-    return Calls()
-
-
 def test_a_failing_task_is_named(spark: Any, rows: pd.DataFrame) -> None:
     def fails(epoch: int, context: Any) -> None:
         if epoch == 1 and context.partitionId() == 1:
@@ -294,6 +283,15 @@ def test_a_lost_process_costs_the_rounds_since_the_last_checkpoint(
     assert not list(tmp_path.glob("hsboost-*"))  # checkpoints of a fit that ended are removed
 
 
+@pytest.mark.slow  # a cluster of its own: three more processes of Java
+def test_a_killed_executor_costs_the_rounds_since_the_last_checkpoint(spark: Any, tmp_path: Any) -> None:
+    script = Path(__file__).with_name("_spark_killed.py")
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rounds = done.stdout.strip().splitlines()[-1]
+    assert rounds.split() in (["0", "1", "2", "3", *last] for last in (["4", "5", "6"], ["4", "4", "5", "6"]))
+
+
 def test_rows_of_a_union_are_dealt_out_anew(spark: Any, rows: pd.DataFrame) -> None:
     train, valid = rows[~rows.valid], rows[rows.valid]
     frame = dealt(spark, [train]).union(dealt(spark, [valid]))  # two partitions, which no barrier stage can read
@@ -312,6 +310,7 @@ SETTINGS = {
     "texts as weights": ({"weight_col": "g"}, TypeError, "weight_col 'g' is of type string; weights are numbers"),
     "stopping without rows": ({"early_stopping_rounds": 3}, ValueError, "early_stopping_rounds .* validation_ind"),
     "calibration without rows": ({"calibration": "sigmoid"}, ValueError, "calibration='sigmoid' .* validation_ind"),
+    "checkpoints nowhere": ({"checkpoint_dir": "run"}, ValueError, "checkpoint_dir='run' must be an absolute path"),
     "no workers": ({"num_workers": 0}, ValueError, "num_workers must be 1 or more, got 0"),
     "a bad budget": ({"k": 1.5}, ValueError, "^k as a float .* got 1.5"),
     "a misspelt parameter": ({"max_dept": 3}, TypeError, "'max_dept' is no parameter .*; did you mean 'max_depth'"),

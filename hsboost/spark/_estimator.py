@@ -220,6 +220,12 @@ class SparkHSClassifier(Estimator, HSParams, Writable, Readable):
                 "early_stopping_rounds needs rows that the trees are not trained on; name a column that is true for "
                 "them: validation_indicator_col="
             )
+        folder = self.getOrDefault("checkpoint_dir")
+        if folder is not None and "://" not in folder and not folder.startswith("/"):
+            raise ValueError(
+                f"checkpoint_dir={folder!r} must be an absolute path or a URI that all executors reach, such as "
+                "'/shared/run' or 'hdfs:///run'"
+            )
         if self.getOrDefault("external_memory") and not hasattr(xgboost, "ExtMemQuantileDMatrix"):
             raise ValueError(f"external_memory=True needs XGBoost 3.0; this is {xgboost.__version__}: upgrade it")
         if local.estimator.booster == "gblinear":
