@@ -1,6 +1,6 @@
 """Renew the lists of docs/api.md, which say what every name is for to readers without the built site.
 
-    python docs/api.py      # needs torch and Dask: their entries come from the same docstrings
+    python docs/api.py      # needs torch, Dask and pyspark: their entries come from the same docstrings
 
 The built site replaces each line `::: hsboost.…` by the whole docstring. `tests/test_api_page.py` compares the lists
 with signatures and docstrings.

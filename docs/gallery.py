@@ -27,7 +27,7 @@ EXAMPLES, PAGES, PICTURES = ROOT / "examples", ROOT / "docs" / "gallery", ROOT /
 #: Scripts that draw nothing, with the arguments to show.
 SERVICES: dict[str, list[str]] = {"first_hour": [], "serve": ["--self-test"]}
 #: What a script needs beyond `pip install -e ".[bench]"`.
-EXTRAS = {"serve": "serve", "train_on_dask": "dask", "train_on_ray": "ray"}
+EXTRAS = {"serve": "serve", "train_on_dask": "dask", "train_on_ray": "ray", "train_on_spark": "spark"}
 #: What the pictures show, for those who cannot see them.
 ALT = {
     "choose_and_calibrate": "Reliability of the calibrated probabilities: both curves lie near the diagonal",
@@ -39,6 +39,7 @@ ALT = {
     "nightly_queue": "Precision of every region's queue in ten nights",
     "train_on_dask": "Precision of two workers and of one process against the share of flights: one curve",
     "train_on_ray": "Precision of two workers and of one process against the share of flights: one curve",
+    "train_on_spark": "Precision of two Spark tasks and of one process against the share of flights: nearly one curve",
 }
 
 

@@ -17,6 +17,7 @@ from _docs_reports import (
     PROTOCOLS,
     README,
     SCALING,
+    SPARK,
     TORCH,
 )  # fmt: skip
 
@@ -144,6 +145,7 @@ VOUCHED = [
         "differ by less than 0.01 in the mean",
         "test: test_loaders_stream.py::test_xgboost_on_many_distinct_values_is_close",
     ),
+    (SPARK, "(pyspark 3.5 or later, with Java)", 'file: pyproject.toml | "pyspark>=3.5"'),
     (DISTRIBUTED, "1, 2, 3 and 4 workers", "test: test_workers_xgboost.py::test_models_of_many_workers_agree"),
     (DISTRIBUTED, "(4 bytes a row and class)", "source: XGBoost predicts float32"),
     (

@@ -13,6 +13,7 @@ README, GUIDE, METHOD, LOSSES = "README.md", "docs/guide.md", "docs/method.md", 
 COMPARE = "docs/compare.md"
 API, COMING_FROM, INDEX = "docs/api.md", "docs/coming_from.md", "docs/index.md"
 DATASETS, DISTRIBUTED, GPU, PLOTS = "docs/datasets.md", "docs/distributed.md", "docs/gpu.md", "docs/plots.md"
+SPARK = "docs/spark.md"
 PROTOCOLS, SCALING, TORCH = "docs/protocols.md", "docs/scaling.md", "docs/torch.md"
 WHEN = "docs/when-it-helps.md"
 

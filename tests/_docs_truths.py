@@ -29,8 +29,8 @@ import datasets
 from benchmarks.quality.tabular import published
 from datasets._encode import FOLDS
 from hsboost._boosting import step_size
+from hsboost._engines import plan
 from hsboost._kernels import search
-from hsboost.dask import _training
 from hsboost.losses import SampledSoftmaxLoss
 from hsboost.plotting._curves import from_start
 
@@ -139,7 +139,7 @@ def truths() -> list[tuple[str, str, bool]]:
         (LOSSES, "a random tenth of the rows (`exact_share`)", default(SampledSoftmaxLoss, "exact_share") == 1 / 10),
         (DATASETS, "Together they take 1.8 MB", 1.75e6 < reports.shipped_bytes() < 1.85e6),
         (DISTRIBUTED, "five hundred, which is 4 KB", 8 * 512 == 4096),
-        (DISTRIBUTED, "integers below 2²⁴", _training.MOST_GROUPS == 1 << 24),
+        (DISTRIBUTED, "integers below 2²⁴", plan.MOST_GROUPS == 1 << 24),
         (
             PROTOCOLS,
             "which for some n and P is P - 1 (15 positives of 22, for one)",

@@ -41,6 +41,7 @@ def ignore_others() -> None:
 def ignoring_others() -> list[str]:
     """The same as options of a Python process, which know no patterns."""
     ignored = [":::matplotlib._fontconfig_pattern", ":::matplotlib._mathtext"]
+    ignored += [":PySpark does not yet fully support pandas"]  # 4.3, of pandas 3
     ignored += [f":{FALSE_ALARM}"] if older("lightgbm", "4.7") else []
     return [part for one in ignored for part in ("-W", f"ignore{one}")]
 

@@ -107,6 +107,15 @@ def client(dask_cluster: Any) -> Iterator[Any]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """Spark with two tasks at a time, for all modules: Java starts once."""
+    from _spark import local_spark
+
+    with local_spark() as session:
+        yield session
+
+
 @pytest.fixture
 def passes_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Send problems of every size through the block passes that normally serve large ones."""

@@ -10,7 +10,7 @@ from _docs_scripts import script
 
 api = script("api")
 TEXT = api.PAGE.read_text(encoding="utf-8")
-NEEDS = {"hsboost.torch": "torch", "hsboost.dask": "distributed"}
+NEEDS = {"hsboost.torch": "torch", "hsboost.dask": "distributed", "hsboost.spark": "pyspark"}
 
 
 @pytest.mark.parametrize("path", api.DIRECTIVE.findall(TEXT))

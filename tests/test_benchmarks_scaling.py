@@ -6,6 +6,8 @@ import importlib.util
 import json
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,17 @@ from rich.console import Console
 from benchmarks.suite.options import OptionError
 from benchmarks.trainings import scaling_data as data
 from benchmarks.trainings import scaling_model as model
+from benchmarks.trainings import scaling_spark
 from benchmarks.trainings import scaling_workers as workers_of
 from benchmarks.trainings.objectives import HYPERSIMPLEX, LOG_LOSS
 from benchmarks.trainings.requests import ScalingRequest
 from benchmarks.trainings.scaling import Plan
-from benchmarks.trainings.scaling_figures import DASK, TRACKER, Cases, requirements
+from benchmarks.trainings.scaling_figures import DASK, SPARK, TRACKER, Cases, requirements
 from benchmarks.trainings.scaling_model import Network, ring_steps
 from benchmarks.trainings.scaling_report import ScalingReport
 from benchmarks.trainings.scaling_workers import Job
 
+ROOT = Path(__file__).resolve().parents[1]
 CORES, ROUNDS = 4, 4
 
 
@@ -61,7 +65,7 @@ def case(rows: int, workers: int, engine: str = TRACKER, slower: float = 1.0, ca
 @pytest.fixture
 def cases() -> Cases:
     grid = [case(rows, workers) for rows in (100_000, 1_000_000) for workers in (1, 2, 4)]
-    return Cases([*grid, case(1_000_000, 2, DASK, slower=0.9)])
+    return Cases([*grid, case(1_000_000, 2, DASK, slower=0.9), case(1_000_000, 2, SPARK, slower=0.9)])
 
 
 def test_the_plan_is_every_pair_and_one_case_under_dask() -> None:
@@ -69,6 +73,8 @@ def test_the_plan_is_every_pair_and_one_case_under_dask() -> None:
     assert plan.keys()[:-1] == [(TRACKER, rows, workers) for rows in plan.rows for workers in plan.workers]
     assert plan.keys()[-1] == (DASK, 100_000, 2)
     assert [plan.threads_each(workers) for workers in (1, 2, 3, 8)] == [4, 2, 1, 1]
+    both = Plan([100_000, 10_000_000], [1, 2], 5, 1, 4, with_dask=True, with_spark=True)
+    assert both.keys() == [*plan.keys(), (SPARK, 100_000, 2)]
     without = Plan([200], [1, 4], 5, 1, 4, with_dask=True)
     assert [engine for engine, *_ in without.keys()] == [TRACKER] * 2  # noqa: SIM118
 
@@ -158,10 +164,11 @@ def test_prices_are_not_negative_and_too_few_cases_give_no_model(cases: Cases) -
 def test_requirements_are_checked_against_every_case(cases: Cases) -> None:
     found = requirements(cases)
     assert [target.measured for target in found[:2]] == [4.0, 4048.0]
-    assert [target.verdict for target in found] == ["met", "met", "met"]
-    slow = Cases([case(1_000_000, 2, calls=4), case(1_000_000, 2, DASK, slower=1.2)])
-    assert [target.verdict for target in requirements(slow)] == ["not met", "met", "not met"]
-    assert [t.verdict for t in requirements(Cases([case(1_000, 1)]))] == ["not measured"] * 3
+    assert [target.verdict for target in found] == ["met", "met", "met", "met"]
+    engines = [case(1_000_000, 2, engine, slower=1.2) for engine in (DASK, SPARK)]
+    slow = Cases([case(1_000_000, 2, calls=4), *engines])
+    assert [target.verdict for target in requirements(slow)] == ["not met", "met", "not met", "not met"]
+    assert [t.verdict for t in requirements(Cases([case(1_000, 1)]))] == ["not measured"] * 4
 
 
 def test_the_report_states_what_the_prediction_takes_for_granted(cases: Cases) -> None:
@@ -181,6 +188,7 @@ def test_the_report_states_what_the_prediction_takes_for_granted(cases: Cases) -
     result = ScalingReport(shared, place, cases.records[:2], ScalingRequest())
     assert "No cost model" in result.to_markdown()
     assert "under Dask is missing" in result.to_markdown()
+    assert "under Spark is missing" in result.to_markdown()
     assert result.to_json()["cost_model"] is None
 
 
@@ -212,6 +220,7 @@ def test_a_small_run_resumes_and_redraws(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
     monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr("benchmarks.trainings.scaling.dask_is_here", lambda: False)
+    monkeypatch.setattr("benchmarks.trainings.scaling.spark_is_here", lambda: False)
     options = ["--rows", "400,800", "--workers", "2", "--rounds", "3", "--repeats", "1"]
     out = tmp_path / "out"
     result = command("scaling", out, *options)
@@ -254,6 +263,32 @@ def test_a_worker_that_fails_is_named_and_none_is_left(tmp_path: Path) -> None:
     table.labels.unlink()
     with pytest.raises(RuntimeError, match=r"worker \d failed:(.|\n)*labels\.npy"):
         workers_of.train_on_processes(Job(table, 300, 2, 1, 2, 1), lambda: None)
+
+
+@pytest.mark.skipif(not scaling_spark.spark_is_here(), reason="needs pyspark and Java")
+def test_the_case_under_spark_notes_the_same_things(tmp_path: Path) -> None:
+    """In a process of its own: Spark has one session in each."""
+    code = """
+import sys
+from pathlib import Path
+from benchmarks.trainings import scaling_data as data
+from benchmarks.trainings.objectives import HYPERSIMPLEX, LOG_LOSS
+from benchmarks.trainings.scaling_spark import train_under_spark
+from benchmarks.trainings.scaling_workers import Job
+
+table = data.write_table(data.MADE_UP, 600, None, Path(sys.argv[1]))
+told = []
+found = train_under_spark(Job(table, 600, 2, 1, 3, 1), lambda: told.append(1))
+kinds = [(rank, name) for rank in (0, 1) for name in (HYPERSIMPLEX, LOG_LOSS)]
+assert [(t["rank"], t["objective_name"]) for t in found] == kinds, found
+assert len(told) == 4
+assert all(len(t["rounds"]) == 3 for t in found)
+assert [len(t["traffic"]) for t in found] == [3, 0, 3, 0]
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="needs dask and distributed")

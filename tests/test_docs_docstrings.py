@@ -24,7 +24,7 @@ STATED = re.compile(r"^ *(?P<names>\w+(?:, \w+)*) : .*\bdefault:? (?P<value>.+?)
 
 def public() -> Iterator[tuple[str, Any]]:
     modules = [hsboost, hsboost.losses, hsboost.plotting]
-    for name, needs in (("torch", "torch"), ("dask", "distributed")):
+    for name, needs in (("torch", "torch"), ("dask", "distributed"), ("spark", "pyspark")):
         if importlib.util.find_spec(needs) is not None:
             modules.append(importlib.import_module(f"hsboost.{name}"))
     for module in modules:

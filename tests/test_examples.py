@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from _docs_scripts import gallery
+from _spark import has_java
 from _versions import ignoring_others
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,6 +42,12 @@ PRINTS = {
         r"^  one process: precision 0\.\d+$",
     ],
     "train_on_ray": [r"as Ray reports it: 0\.\d+$", r"^  two workers: 0\.\d+$", r"^  one process: 0\.\d+$"],
+    "train_on_spark": [
+        r"^prepared \d+ flights on \d+ days, at most 5 a day$",
+        r"^of these late: 0\.\d+; with ties shared, as Spark evaluates it: 0\.\d+$",
+        r"^  Spark, two tasks: precision 0\.\d+$",
+        r"^  one process: precision 0\.\d+$",
+    ],
     "nightly_queue": [
         r"^night 60: 18 rows queued, no day before$",
         r"^night 69: +(0\.\d\d +|1\.00 +){4}0\.\d\d$",
@@ -93,7 +100,21 @@ NOT_IN_THE_WHEEL = (
         "onnxruntime",
         "optuna",
     ),
-    *("PIL", "polars", "psutil", "pyarrow", "pytest", "ray", "requests", "rich", "shap", "torch", "treelite", "typer"),
+    *(
+        "PIL",
+        "polars",
+        "psutil",
+        "pyarrow",
+        "pyspark",
+        "pytest",
+        "ray",
+        "requests",
+        "rich",
+        "shap",
+        "torch",
+        "treelite",
+        "typer",
+    ),
 )
 #: Makes them impossible to import, in a file that Python reads when it starts.
 REFUSAL = f"""
@@ -110,9 +131,14 @@ NEEDS = {
     "nightly_queue": ("pyarrow",),
     "train_on_dask": ("dask.dataframe", "distributed"),
     "train_on_ray": ("ray.train",),
+    "train_on_spark": ("pyspark.ml",),
 }
-#: XGBoost's tracker says to stderr who has come; nothing else may.
-GREETING = re.compile(r"^\[\d\d:\d\d:\d\d\] Task .* got rank \d+\n", re.MULTILINE)
+#: XGBoost's tracker says to stderr who has come, and Spark's Java how it starts; nothing else may.
+GREETING = re.compile(
+    r"^(?:\[\d\d:\d\d:\d\d\] Task .* got rank \d+|\d\d/\d\d/\d\d \d\d:\d\d:\d\d WARN (?:Utils|NativeCodeLoader): .*"
+    r"|WARNING: Using incubator modules: .*|Using Spark's default log4j .*|(?:Setting|To adjust) .*log.* level.*)\n",
+    re.MULTILINE,
+)
 
 
 def check_page(name: str, printed: str) -> None:
@@ -216,6 +242,8 @@ def test_service(name: str, tmp_path: Path) -> None:
 def test_script(name: str, tmp_path: Path) -> None:
     for module in NEEDS.get(name, ()):
         pytest.importorskip(module, reason=f"needs {module}")
+    if name == "train_on_spark" and not has_java():
+        pytest.skip("needs Java for Spark")
     picture = tmp_path / f"{name}.png"
     strict = ["-W", "error::UserWarning", *ignoring_others()]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""``python -m benchmarks scaling``: every number of rows on every number of workers, and one case under Dask."""
+"""``python -m benchmarks scaling``: every number of rows on every number of workers, a case on Dask and on Spark."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from benchmarks.suite.options import OptionError
 from benchmarks.suite.run import Benchmark, StatusLine, Work
 from benchmarks.suite.store import Record, RunStore
 from benchmarks.trainings import scaling_data as data
+from benchmarks.trainings import scaling_spark
 from benchmarks.trainings import scaling_workers as workers_of
 from benchmarks.trainings.requests import ScalingRequest
-from benchmarks.trainings.scaling_figures import DASK, DASK_ROWS, DASK_WORKERS, TRACKER, Key
+from benchmarks.trainings.scaling_figures import DASK, DASK_ROWS, DASK_WORKERS, SPARK, TRACKER, Key
 from benchmarks.trainings.scaling_report import ScalingReport, network_of
 
 ROWS, WORKERS = (100_000, 1_000_000, 10_000_000), (1, 2, 4)
@@ -49,12 +50,14 @@ class Plan:
     repeats: int
     cores: int
     with_dask: bool
+    with_spark: bool = False
 
     def keys(self) -> list[Key]:
-        """List the cases in order, the one under Dask last."""
+        """List the cases in order, those under Dask and Spark last."""
         found = [(TRACKER, rows, workers) for rows in self.rows for workers in self.workers]
-        if self.with_dask and DASK_WORKERS in self.workers:
-            found.append((DASK, min(self.rows, key=lambda rows: abs(rows - DASK_ROWS)), DASK_WORKERS))
+        for engine, is_here in ((DASK, self.with_dask), (SPARK, self.with_spark)):
+            if is_here and DASK_WORKERS in self.workers:
+                found.append((engine, min(self.rows, key=lambda rows: abs(rows - DASK_ROWS)), DASK_WORKERS))
         return found
 
     def threads_each(self, workers: int) -> int:
@@ -73,7 +76,7 @@ def make_plan(request: ScalingRequest) -> Plan:
     if request.workers is not None:
         workers = _workers(request.workers)
     rounds, repeats = (min(request.rounds, SMALL_ROUNDS), 1) if request.small else (request.rounds, request.repeats)
-    return Plan(rows, workers, rounds, repeats, environment.available_cores(), dask_is_here())
+    return Plan(rows, workers, rounds, repeats, environment.available_cores(), dask_is_here(), spark_is_here())
 
 
 def _workers(text: str) -> list[int]:
@@ -87,6 +90,11 @@ def _workers(text: str) -> list[int]:
 def dask_is_here() -> bool:
     """Whether the packages for the case under Dask are installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("dask", "distributed"))
+
+
+def spark_is_here() -> bool:
+    """Whether the packages for the case under Spark are installed, and Java."""
+    return scaling_spark.spark_is_here()
 
 
 def prepare(request: ScalingRequest) -> Work[Key]:
@@ -107,7 +115,11 @@ def prepare(request: ScalingRequest) -> Work[Key]:
         threads = plan.threads_each(workers)
         job = workers_of.Job(tables[-1], rows, workers, threads, plan.rounds, plan.repeats)
         status(f"{engine}, {rows:,} rows, {workers} workers")
-        train = workers_of.train_on_processes if engine == TRACKER else workers_of.train_under_dask
+        train = {
+            TRACKER: workers_of.train_on_processes,
+            DASK: workers_of.train_under_dask,
+            SPARK: scaling_spark.train_under_spark,
+        }[engine]
         trainings = train(job, status.advance)
         return {
             **{"engine": engine, "rows": rows, "workers": workers, "threads_each": threads},
@@ -116,8 +128,9 @@ def prepare(request: ScalingRequest) -> Work[Key]:
         }
 
     settings = Settings(plan.rounds, plan.repeats, plan.cores, source)
-    sources = (*(f"trainings/scaling_{name}.py" for name in ("data", "watch", "workers")), "trainings/objectives.py")
-    packages = (*environment.PACKAGES, "dask", "distributed")
+    parts = ("data", "spark", "watch", "workers")
+    sources = (*(f"trainings/scaling_{name}.py" for name in parts), "trainings/objectives.py")
+    packages = (*environment.PACKAGES, "dask", "distributed", "pyspark")
     shared = environment.shared_facts(settings, sources, packages, params=workers_of.PARAMS)
     return Work(plan.keys(), shared, make, "case", 2 * (1 + plan.repeats), table)
 

@@ -13,12 +13,13 @@ from benchmarks.suite.requirements import Requirement, ratio_within
 from benchmarks.suite.store import Record
 from benchmarks.trainings.objectives import HYPERSIMPLEX, LOG_LOSS
 
-#: How the workers are connected: XGBoost's tracker alone, or `xgboost.dask` on local processes.
-TRACKER, DASK = "tracker", "dask"
-#: Requirements under Dask, and for the traffic.
+#: How the workers are connected: XGBoost's tracker alone, or `xgboost.dask` or Spark on local processes.
+TRACKER, DASK, SPARK = "tracker", "dask", "spark"
+#: Requirements under Dask and Spark, and for the traffic.
 DASK_ROWS, DASK_WORKERS, OVERHEAD = 1_000_000, 2, 1.15
 CALLS, BYTES = 4, 4096
 
+ENGINES = (TRACKER, DASK, SPARK)
 #: Engine, rows, workers.
 Key = tuple[str, int, int]
 
@@ -38,7 +39,7 @@ class Cases:
     """Figures of a set of cases; the first round of a training is cold, the others are warm."""
 
     def __init__(self, records: list[Record]) -> None:
-        self.records = sorted(records, key=lambda r: (r["engine"] == DASK, r["rows"], r["workers"]))
+        self.records = sorted(records, key=lambda r: (ENGINES.index(r["engine"]), r["rows"], r["workers"]))
 
     def at(self, key: Key) -> Record | None:
         """Return one case."""
@@ -123,7 +124,7 @@ def _warm(repeats: list[list[list[float]]], together: Callable[..., Any]) -> lis
 
 
 def requirements(cases: Cases) -> list[Requirement]:
-    """Traffic over all cases of several workers, overhead under Dask."""
+    """Traffic over all cases of several workers, overhead under Dask and Spark."""
     found = [cases.traffic(record) for record in cases.records if record["workers"] > 1]
     calls = most = None
     notes = ["needs two workers"] * 2
@@ -131,7 +132,7 @@ def requirements(cases: Cases) -> list[Requirement]:
         calls, most = (float(max(one)) for one in zip(*((t.warm_calls_most, t.largest) for t in found), strict=True))
         median, cold = np.median([one.warm_calls for one in found]), max(one.cold_calls for one in found)
         notes = [f"cases: {len(found)}; median {median:g}, cold at most {cold}", ""]
-    record = cases.at((DASK, DASK_ROWS, DASK_WORKERS))
+    record, under_spark = (cases.at((engine, DASK_ROWS, DASK_WORKERS)) for engine in (DASK, SPARK))
     return [
         Requirement("all-reduce calls of a warm round, at most", calls, CALLS, "", note=notes[0]),
         Requirement("largest single call, cold rounds included", most, BYTES, " B", note=notes[1]),
@@ -140,5 +141,11 @@ def requirements(cases: Cases) -> list[Requirement]:
             [] if record is None else cases.ratios(record),
             OVERHEAD,
             "needs 1e6 rows, 2 workers, dask and distributed",
+        ),
+        ratio_within(
+            f"under Spark, 1e6 rows on {DASK_WORKERS} workers: HyperSimplex against SparkXGBClassifier's log loss",
+            [] if under_spark is None else cases.ratios(under_spark),
+            OVERHEAD,
+            "needs 1e6 rows, 2 workers, pyspark and Java",
         ),
     ]

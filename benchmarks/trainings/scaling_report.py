@@ -19,7 +19,7 @@ from benchmarks.trainings import scaling_model as model
 from benchmarks.trainings.objectives import HYPERSIMPLEX, LOG_LOSS
 from benchmarks.trainings.requests import ScalingRequest
 from benchmarks.trainings.scaling_data import FLIGHTS, MOST
-from benchmarks.trainings.scaling_figures import DASK, TRACKER, Cases, requirements
+from benchmarks.trainings.scaling_figures import DASK, SPARK, TRACKER, Cases, requirements
 from benchmarks.trainings.scaling_model import FAR_ROWS, FAR_WORKERS, Fit, Network, Prediction
 
 Columns = list[Column[Record]]
@@ -97,8 +97,9 @@ class ScalingReport(Report):
             f"{settings['rounds']} rounds, {settings['repeats']} repeats in which the two objectives take turns. "
             f"Workers are processes on this machine, which share its {settings['threads']} cores (at least one thread "
             "each): more workers show the cost of communication, and are not faster.",
-            "tracker: XGBoost's own RabitTracker, the engine of xgboost.dask; dask: xgboost.dask on a LocalCluster. "
-            "Rows were binned before, outside the timing.",
+            "tracker: XGBoost's own RabitTracker, the engine of xgboost.dask; dask: xgboost.dask on a LocalCluster; "
+            "spark: fit of SparkHSClassifier and of SparkXGBClassifier, on a local Spark. Rows were binned before, "
+            "outside the timing. SparkXGBClassifier also computes its metric on the training rows in each round.",
             "A round's time is that of the slowest worker; median and quartiles of the warm rounds (all but a "
             "training's first). Ratios are of whole trainings within a repeat: median, least and greatest. Time in "
             "all-reduce is part of the time inside the objective, and contains waiting for slower workers.",
@@ -107,6 +108,8 @@ class ScalingReport(Report):
         ]
         if not any(record["engine"] == DASK for record in self.cases.records):
             found.append("The case under Dask is missing: it needs dask and distributed, and 2 among the workers.")
+        if not any(record["engine"] == SPARK for record in self.cases.records):
+            found.append("The case under Spark is missing: it needs pyspark and Java, and 2 among the workers.")
         return found + self.model_notes()
 
     def model_notes(self) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -20,21 +21,21 @@ from benchmarks.suite.store import Record
 
 _kept: list[Record] = []
 _waited = 0.0
-_watched = False
+_watched = _objectives_watched = False
 
 
 class Watched:
     """A HyperSimplex objective that records its time, the time in reductions and the bytes sent, call by call."""
 
-    def __init__(self, objective: Any) -> None:
-        self.objective = objective
+    def __init__(self, objective: Any, call: Any = None) -> None:
+        self.objective, self.call = objective, objective if call is None else call
 
     def __call__(self, predictions: np.ndarray, dataset: Any) -> tuple[np.ndarray, np.ndarray]:
         found = _kept[-1]
         states: list[Any] = []
         self.objective.on_round = states.append
         before, start = _waited, perf_counter()
-        result = self.objective(predictions, dataset)
+        result = self.call(predictions, dataset)
         found["objective"].append(perf_counter() - start)
         found["reductions"].append(_waited - before)
         meeting = getattr(states[0], "meeting", None)  # None on one machine, which sends nothing
@@ -88,6 +89,22 @@ def watch_reductions() -> None:
     if not _watched:
         collective.allreduce, collective.broadcast = _timed(collective.allreduce), _timed(collective.broadcast)
         _watched = True
+
+
+def watch_objectives() -> None:
+    """The same for the objectives that an estimator makes by itself."""
+    from hsboost.objectives import LossObjective
+
+    global _objectives_watched
+    if _objectives_watched:
+        return
+    plain = LossObjective.__call__
+
+    def called(self: Any, *arguments: Any) -> Any:
+        return Watched(self, partial(plain, self))(*arguments)
+
+    setattr(LossObjective, "__call__", called)  # noqa: B010
+    _objectives_watched = True
 
 
 def _timed(function: Callable[..., Any]) -> Callable[..., Any]:

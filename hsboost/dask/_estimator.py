@@ -9,19 +9,17 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from hsboost import _validation as check
-from hsboost._boosting.dataset_groups import ROW_FIELD
+from hsboost._engines import plan
+from hsboost._engines import rows as _rows
 from hsboost._validation import Budgets
-from hsboost.dask import _evaluation, _levels, _rows, _training
+from hsboost.dask import _evaluation, _levels, _training
 from hsboost.dask import _partitions as partitions
 from hsboost.dask._predicting import DaskPredictor, head, on_cluster
 from hsboost.dask._training import Training
 from hsboost.estimators import HSClassifier, _autolog, _boosters, _calibration, _start, _weights
 from hsboost.estimators._evaluation import deciding, only_training_rows
 from hsboost.estimators._inputs import categories
-from hsboost.estimators._inputs import labels as _labels
 from hsboost.losses import Loss
-from hsboost.metrics import PrecisionAtK
-from hsboost.objectives import objective_of
 
 #: What ``fit`` learns; all of it is of one fit.
 FITTED = frozenset({"local_", "evals_result_"})
@@ -176,40 +174,15 @@ class DaskHSClassifier(DaskPredictor):
             labels, counted = _evaluation.of_calibrator(client, evaluation[place])
         before = self._start(client, init_model, training)
 
-        loss = local._loss(budget.for_training(True))
-        if k is not None and budget.n_columns > 1 and not loss.has_budget:
-            raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
-        if training.weighted and budget.n_columns == 1 and loss.has_budget and loss.k is None:
-            for label, cell in zip(training.classes, training.cells, strict=True):
-                if not cell.sum() > 0.0:
-                    raise _labels.without_weight(label, _weights.name_of(local))
-        classes = np.arange(training.classes.size)
-        offset = _start.offset(
-            loss, np.repeat(classes, training.cells.shape[1]), training.cells.ravel(), classes.size, before
-        )
-        unit = _start.unit(loss, local.estimator, before)
-        index, columns = _evaluation.group_numbers(training, evaluation), budget.n_columns
-        objective = objective_of(
-            local._loss(_training.by_code(budget.for_training(True), index, columns)),
-            ROW_FIELD if groups is not None and loss.has_budget else None,
-            offset,
-            unit,
-        )
-        if training.weighted:
-            objective.check_weights(float(training.cells.sum()), "XGBoost", _weights.name_of(local))
-        final = objective_of(loss, None, offset, unit)
-        estimator = _boosters.prepare(local.estimator, final, classes.size)
+        index = _evaluation.group_numbers(training, evaluation)
+        made = plan.plan(local, k, training, budget, index, eval_groups is not None, before)
+        estimator, unit = made.estimator, made.final.unit
         _boosters.know_categories(estimator, head(training.X))
-        watched = _training.by_code(budget.for_evaluation(eval_groups is not None), index, columns)
-        metric = PrecisionAtK(watched, None if eval_groups is None else ROW_FIELD)
         extra = self._extra(fit_params, before)
-        found = _training.train(client, estimator, objective, training, evaluation, metric, extra)
+        found = _training.train(client, estimator, made.objective, training, evaluation, made.metric, extra)
 
-        local = self._assembled(local, estimator, found["booster"], training, X)
-        local.objective_ = final
-        _boosters.exchange_objective(local.estimator_, final)
+        local = plan.assembled(local, made, found["booster"], training.classes, head(X))
         _training.find_thresholds(client, local, training, budget)
-        local.threshold_source_ = "training"
         if place is not None and labels is not None:
             last = evaluation[place]
             parts = partitions.each(
@@ -259,18 +232,6 @@ class DaskHSClassifier(DaskPredictor):
                 raise ValueError("init_model and xgb_model both say where to go on from; give one of them")
             extra["xgb_model"] = _boosters.start(before.estimator_)
         return extra
-
-    def _assembled(self, local: HSClassifier, estimator: Any, booster: Any, training: Training, X: Any) -> HSClassifier:
-        """The trained trees as an HSClassifier."""
-        estimator.load_model(bytearray(booster.save_raw("ubj")))
-        estimator.n_classes_ = training.classes.size
-        local.classes_, local.estimator_ = np.sort(training.classes), estimator
-        if training.classes.size == 2:
-            local.pos_label_ = training.classes[1]
-        local.n_features_in_ = int(estimator.n_features_in_)
-        local.training_history_ = {"iteration": list(range(booster.num_boosted_rounds()))}
-        local._remember_columns(head(X))
-        return local
 
 
 def _local_estimator(estimator: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hsboost import _validation as check
-from hsboost.dask import _levels, _rows
+from hsboost._engines import rows as _rows
+from hsboost.dask import _levels
 from hsboost.dask import _partitions as partitions
 from hsboost.dask._predicting import head
 from hsboost.dask._training import Training

@@ -15,11 +15,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hsboost import _validation as check
+from hsboost._engines import rows as _rows
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost._workers import radix
 from hsboost.dask import _partitions as partitions
-from hsboost.dask import _rows
 from hsboost.estimators import ExportResult, HSClassifier, _boosters, _top_k
 from hsboost.estimators._boosters import named
 

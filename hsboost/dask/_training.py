@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import dask.array as da
@@ -11,20 +10,15 @@ from distributed import Client
 
 from hsboost import _validation as check
 from hsboost._boosting.dataset_groups import ROW_FIELD
-from hsboost._solver.segments import Segments
+from hsboost._engines import plan
+from hsboost._engines import rows as _rows
 from hsboost._validation import Budgets
-from hsboost._workers import radix
 from hsboost.dask import _partitions as partitions
-from hsboost.dask import _rows
-from hsboost.estimators import _boosters, _weights
+from hsboost.estimators import _boosters
 from hsboost.estimators._budgets import TrainingBudget
-from hsboost.estimators._evaluation import eval_metric, stopping
-from hsboost.estimators._inputs import labels as _labels
+from hsboost.estimators._evaluation import stopping
 from hsboost.estimators._inputs.class_weight import weight_by_class
 from hsboost.metrics import PrecisionAtK
-
-#: Group numbers are passed as float32.
-MOST_GROUPS = 1 << 24
 
 
 class Training(NamedTuple):
@@ -43,13 +37,11 @@ class Training(NamedTuple):
     @property
     def numbers(self) -> dict[Any, int] | None:
         """Group labels to numbers."""
-        return None if self.labels is None else {label: g for g, label in enumerate(self.labels)}
+        return plan.index_of(self.labels)
 
     def budget(self, k: Budgets) -> TrainingBudget:
-        """What k means for these rows: classes and groups as rows of their own, weighing what they weigh."""
-        n_classes, n_groups = self.cells.shape
-        segments = None if self.labels is None else Segments.by_label(self.labels * n_classes)
-        return TrainingBudget(k, self.classes, np.repeat(np.arange(n_classes), n_groups), self.cells.ravel(), segments)
+        """What k means for these rows."""
+        return plan.budget_of(k, self)
 
 
 def read(
@@ -73,23 +65,11 @@ def read(
         for name, other in (("y", y), ("sample_weight", sample_weight), ("groups", groups))
     ]
     seen = partitions.collect(client, partitions.each(_rows.survey, x, *given))
-    full = [one for one in seen if one.counts.size]
-    if not full:
-        raise ValueError("X holds no rows; pass at least one row of each class")
-    classes, at = np.unique(np.concatenate([one.classes for one in full]), return_inverse=True)
-    counts = np.bincount(at, np.concatenate([one.counts for one in full]))
-    _labels.encode(classes)
-    known, classes = classes, _labels.numbered(classes, pos_label)
-    counts = counts[_labels.numbers(classes, known)]
-    labels = None
-    if groups is not None:
-        labels = Segments.by_label([label for one in seen for label in one.groups]).labels
-        if len(labels) >= MOST_GROUPS:
-            raise ValueError(f"groups holds {len(labels)} labels; at most {MOST_GROUPS - 1} can travel with the rows")
+    classes, counts, labels = plan.union(seen, pos_label, groups is not None)
     by_class = None
     if class_weight is not None:
         by_class = weight_by_class(class_weight, classes, counts, "class_weight", strict=False)
-    index = None if labels is None else {label: g for g, label in enumerate(labels)}
+    index = plan.index_of(labels)
     places = partitions.holders(client, X)
     rows = partitions.beside(client, places, _rows.encode, *given, shared=(classes, by_class, index))
     shape = (classes.size, 1 if labels is None else len(labels))
@@ -140,12 +120,7 @@ def train(
     """``xgboost.dask.train`` with the settings of an XGBClassifier; its dictionary of booster and history."""
     from xgboost import dask as xgboost_dask
 
-    n_classes = training.classes.size
-    params = estimator.get_xgb_params() | {"objective": "binary:logistic"}
-    if n_classes > 2:
-        params |= {"objective": "multi:softprob", "num_class": n_classes}
-    params.pop("feature_weights", None)
-    custom = _metrics(estimator, params, metric) if evaluation else None
+    params, custom = plan.native_settings(estimator, training.classes.size, metric if evaluation else None)
     dtrain = matrix(client, estimator, training)
     evals = [(matrix(client, estimator, one, dtrain), f"validation_{i}") for i, one in enumerate(evaluation)]
     is_training = [one.is_training for one in evaluation]
@@ -167,88 +142,17 @@ def train(
         )
 
 
-def _metrics(estimator: Any, params: dict[str, Any], metric: PrecisionAtK) -> Any:
-    """The metric that is a function, if any; names go into ``params``. Unless the user chose, it is ``metric``."""
-    names, function = eval_metric.of_xgboost(estimator.eval_metric)
-    if not names and function is None:
-        function = metric
-    params.pop("eval_metric", None)
-    if names:
-        params["eval_metric"] = names
-    else:
-        params["disable_default_eval_metric"] = True
-    return None if function is None else _Native(function)
-
-
-class _Native:
-    """A metric of labels and scores, or one of this package, as XGBoost's native interface calls it."""
-
-    def __init__(self, metric: Any) -> None:
-        self.metric = metric
-
-    def __call__(self, raw: np.ndarray, data: Any) -> tuple[str, float]:
-        if hasattr(self.metric, "lightgbm"):  # ours take both orders
-            return self.metric(raw, data)
-        weight = data.get_weight()
-        weighted = {"sample_weight": weight} if len(weight) else {}
-        return self.metric.__name__, float(self.metric(data.get_label(), raw, **weighted))
-
-
-def by_code(k: Budgets, index: dict[Any, int] | None, n_columns: int) -> Budgets:
-    """Budgets by group label as budgets by group number, as they lie in the data."""
-    if index is None or not isinstance(k, Mapping):
-        return k
-    if n_columns > 1:
-        return {c: by_code(budget, index, 1) for c, budget in k.items()}
-    k = check.by_label(k)
-    return {float(g): k[label if label in k else None] for label, g in index.items() if label in k or None in k}
-
-
 def find_thresholds(client: Client, model: Any, training: Training, budget: TrainingBudget) -> None:
     """Set the hard cuts of the training scores on ``model``, an HSClassifier, as its own ``fit`` would find them."""
-    loss, columns = model.objective_.loss, budget.n_columns
-    n_groups = training.cells.shape[1]
-    shared = (client.scatter(model, hash=False), n_groups)
+    shared = (client.scatter(model, hash=False), training.cells.shape[1])
     scores = client.persist(
         partitions.each(_rows.training_rows, partitions.pieces(training.X, "X"), training.rows, shared=shared)
     )
-    greatest, least = partitions.Partitions(client, scores).max((2, columns), _rows.greatest_and_least, columns)
-    if (greatest == -least).all():
-        average = float(training.cells.sum()) / training.n_rows
-        _boosters.warn_of_one_score(model.estimator_, average, _weights.name_of(model))
-    if columns > 1 and not loss.has_budget:
-        model.threshold_ = np.zeros(columns)
-        if training.labels is not None:
-            model.group_thresholds_ = {label: np.zeros(columns) for label in training.labels}
-        return
-    offset = np.ravel(0.0 if model.objective_.offset is None else model.objective_.offset)
-    wanted = [1] if columns == 1 else range(columns)
-    own = training.cells[list(wanted)]
-    total = training.cells.sum(axis=0)
 
-    def found(which: int, mass: np.ndarray) -> np.ndarray:
-        place = partitions.Partitions(client, partitions.each(_rows.part_of, scores, shared=(which,)))
-        shift = np.repeat(np.broadcast_to(offset, (columns,)), mass.size // columns)
-        boundaries = radix.boundaries(place, mass, np.float32, "raw_prediction")
-        return radix.cuts(place, boundaries, mass, shift, model.objective_.unit)
+    def place_of(which: int) -> partitions.Partitions:
+        return partitions.Partitions(client, partitions.each(_rows.part_of, scores, shared=(which,)))
 
-    overall = budget.overall() if training.labels is not None else budget.for_training(True)
-    budgets = [overall] if columns == 1 else check.class_budgets(overall, columns)
-    pairs = zip(budgets, own.sum(axis=1).tolist(), strict=True)
-    all_rows = float(total.sum())
-    cut = found(0, np.array([check.budget_mass(check.single_budget(b), all_rows, p) for b, p in pairs]))
-    model.threshold_ = float(cut[0]) if columns == 1 else cut
-    if training.labels is None:
-        return
-    trained = budget.for_training(True)
-    by_column = [trained] if columns == 1 else check.class_budgets(trained, columns)
-    rules = [check.BudgetRule.of(b, training.labels) for b in by_column]
-    masses = np.stack([rule.masses(total, positive) for rule, positive in zip(rules, own, strict=True)])
-    grouped = found(1, masses.ravel()).reshape(columns, n_groups)
-    grouped = np.where(np.isnan(grouped), cut[:, None], grouped)  # groups without weight
-    model.group_thresholds_ = {
-        label: float(grouped[0, g]) if columns == 1 else grouped[:, g].copy() for g, label in enumerate(training.labels)
-    }
+    plan.find_thresholds(model, place_of, training, budget)
 
 
 def first_rows(X: Any, n: int) -> Any:

@@ -18,7 +18,7 @@ def encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     check_classification_targets(y)
     classes, encoded = np.unique(y, return_inverse=True)
     if classes.size < 2:
-        raise ValueError(f"y holds 1 class, {classes[0]!r}; HSClassifier needs rows of two classes at least")
+        raise ValueError(f"y holds 1 class, {classes.tolist()[0]!r}; HSClassifier needs rows of two classes at least")
     return classes, encoded.astype(np.int32)
 
 

@@ -207,12 +207,6 @@ def training_rows(x: Any, rows: Encoded, model: Any, n_groups: int) -> tuple[Row
     return ranked(scores, rows.weight, None, 1), ranked(scores, rows.weight, rows.group, n_groups)
 
 
-def greatest_and_least(pair: tuple[Rows, Rows], columns: int) -> np.ndarray:
-    """The greatest score of each column, and minus the least, of one partition: (2, columns)."""
-    scores = pair[0].score.reshape(columns, -1)
-    return np.stack([scores.max(axis=1, initial=-np.inf), (-scores).max(axis=1, initial=-np.inf)])
-
-
 def part_of(pair: tuple[Rows, Rows], which: int) -> Rows:
     """One of the two."""
     return pair[which]

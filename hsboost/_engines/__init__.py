@@ -1,0 +1,1 @@
+"""What the engines that hold rows in partitions (Dask, Spark) share: one partition's work, and what all agree on."""
