@@ -13,8 +13,8 @@ import xgboost
 from pyspark.errors import PySparkException
 from pyspark.ml.base import Estimator
 
+from hsboost import _stack
 from hsboost import _validation as check
-from hsboost import _warning
 from hsboost._validation import Budgets
 from hsboost.estimators import _boosters
 from hsboost.losses import Loss
@@ -201,7 +201,7 @@ class SparkHSClassifier(Estimator, HSParams, Writable, Readable):
         if place is not None:
             _checkpoint.remove(place)
         for text in found.warnings:
-            _warning.warn(text)
+            _stack.warn(text)
         model = SparkHSClassifierModel(found.model, found.history)
         model._resetUid(self.uid)
         return self._copyValues(model)
