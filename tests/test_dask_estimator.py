@@ -76,7 +76,7 @@ CASES: dict[str, tuple[int, tuple[str, ...], dict[str, Any]]] = {
     "classes": (3, ("sample_weight",), {"k": {"ant": 0.1, "bee": None, "cat": 0.3}}),
     "groups": (2, ("groups",), {"k": {"north": 5, "south": 0.2, "west": None}}),
     "groups, weights": (2, ("groups", "sample_weight"), {"k": 0.15}),
-    "groups and classes": (3, ("groups",), {"k": 0.1, "temperature": 2.0}),
+    "groups and classes": (3, ("groups",), {"k": 0.1, "loss": "hypersimplex", "temperature": 2.0}),
 }
 
 
@@ -124,7 +124,7 @@ def test_no_temperature_changes_a_tree_or_a_decision(case: str, client: Any) -> 
     given = {name: spread(rows[name], False) for name in ("X", "y", *extra)}
     other = spread(np.roll(rows["y"], 1), False)  # not the training rows
     one, *others = (
-        DaskHSClassifier(trees(), loss="hypersimplex", calibration="isotonic", **{**settings, "temperature": t}).fit(
+        DaskHSClassifier(trees(), calibration="isotonic", **{**settings, "loss": "hypersimplex", "temperature": t}).fit(
             **given, eval_set=(given["X"], other)
         )
         for t in (1.0, 1e-30, 1e18)

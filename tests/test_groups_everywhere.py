@@ -36,7 +36,7 @@ def fit(booster: str = "xgboost", n_classes: int = 2, groups: Any = GROUPS, **se
 @BOOSTERS
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_every_method_takes_groups(booster: str, n_classes: int) -> None:
-    model = fit(booster, n_classes, k=0.2, threshold="training")
+    model = fit(booster, n_classes, k=0.2, loss="hypersimplex", threshold="training")
     decisions = model.decision_function(ROWS, groups=OF_ROWS)
     common = model.decision_function(ROWS)
     for label in np.unique(OF_ROWS):

@@ -161,7 +161,7 @@ def in_the_reference() -> list[str]:
 @pytest.mark.parametrize("path", in_the_reference())
 def test_reference_points_at_public_names_that_exist(path: str) -> None:
     module, _, name = path.rpartition(".")
-    needs = {"torch": "torch", "dask": "distributed"}.get(module)
+    needs = {"torch": "torch", "dask": "distributed", "spark": "pyspark"}.get(module)
     if needs is not None:
         pytest.importorskip(needs)
     home = importlib.import_module(f"hsboost.{module}")
