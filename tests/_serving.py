@@ -75,6 +75,8 @@ def fitted(case: str, booster: str, categories: bool = True) -> HSClassifier:
         own = {"loss": "log-loss"} | ({"k": 0.2} if case == "log loss" else {})
     elif case in ("sigmoid", "classes, sigmoid", "isotonic"):
         own |= {"calibration": case.removeprefix("classes, "), "random_state": 0}
+    elif case == "no probabilities":
+        own["loss"] = "hypersimplex"
     elif case == "early stopping":
         estimator, fit = stopping(booster, **{k: v for k, v in settings.items() if k != "n_estimators"})
         seen, labels = frame(400, 1)

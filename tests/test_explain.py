@@ -106,7 +106,7 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_refused_outputs() -> None:
     pytest.importorskip("shap", reason="needs shap")
     X = rows("binary").head(5)
-    model = fitted("binary", "xgboost")
+    model = fitted("no probabilities", "xgboost")
     with pytest.raises(ValueError, match="output must be 'decision' or 'probability', got 'raw'"):
         model.explain(X, output="raw")
     with pytest.raises(ValueError, match="output='probability': this model has none"):
