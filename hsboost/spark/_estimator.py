@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import xgboost
-from pyspark.errors import PySparkException
 from pyspark.ml.base import Estimator
 
 from hsboost import _stack
@@ -23,6 +22,7 @@ from hsboost.spark._batches import Names
 from hsboost.spark._model import SparkHSClassifierModel
 from hsboost.spark._params import XGBOOST, HSParams
 from hsboost.spark._persistence import Readable, Writable
+from hsboost.spark._session import said
 
 #: Spark's names for the errors of a barrier stage that takes its rows from an unequal number of partitions.
 _CHAIN = ("SPARK-24820", "SPARK-24821")
@@ -260,20 +260,16 @@ def _settings_of(estimator: Any) -> dict[str, Any]:
 
 def _dealt(rows: Any, n: int, force: bool) -> Any:
     """The rows in so many partitions."""
-    try:
-        known = rows.rdd.getNumPartitions()
-    except (PySparkException, NotImplementedError, AttributeError):  # Spark Connect does not say
-        known = None
+    known = said(lambda: rows.rdd.getNumPartitions())
     return rows if known == n and not force else rows.repartition(n)
 
 
 def _local_tasks(df: Any) -> int | None:
     """How many tasks a local Spark runs at a time; None on a cluster, and where Spark does not say it."""
-    try:
-        context = df.sparkSession.sparkContext
-        master, cpus = str(context.master), int(context.getConf().get("spark.task.cpus", "1"))
-    except (PySparkException, NotImplementedError, AttributeError):
+    context = said(lambda: df.sparkSession.sparkContext)
+    if context is None:
         return None
+    master, cpus = str(context.master), int(context.getConf().get("spark.task.cpus", "1"))
     named = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\d+)?\])?", master)
     if named is None:
         return None

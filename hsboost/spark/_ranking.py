@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from hsboost._engines import plan
@@ -21,6 +20,7 @@ from hsboost._workers import radix
 from hsboost.estimators import _top_k
 from hsboost.spark import _arrow, _columns
 from hsboost.spark._arrow import GROUP
+from hsboost.spark._session import said
 
 #: Columns of the kept rows: scores of the positive class or of each class, and a number of the row's own.
 _SCORE, _ROW = "hsboost_score", "hsboost_row"
@@ -140,10 +140,7 @@ def _scored(model: Any, df: Any, columns: int, groups: str | None) -> Any:
 
 def _kept(df: Any) -> Any:
     """The same rows, computed once and kept on the executors: whatever is read later are these."""
-    try:
-        reliable = bool(df.sparkSession.sparkContext.getCheckpointDir())
-    except (PySparkException, NotImplementedError, AttributeError):  # Spark Connect
-        reliable = False
+    reliable = said(lambda: df.sparkSession.sparkContext.getCheckpointDir())
     return df.checkpoint() if reliable else df.localCheckpoint()
 
 
