@@ -89,6 +89,12 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20_260_217)
 
 
+@pytest.fixture
+def warning_options(pytestconfig: pytest.Config) -> list[str]:
+    """This run's ``-W`` options, for tests that run pytest: `.ci/lowest` takes back that warnings are errors."""
+    return [part for one in pytestconfig.getoption("pythonwarnings") or [] for part in ("-W", one)]
+
+
 @pytest.fixture(scope="session")
 def dask_cluster() -> Iterator[Any]:
     """Two processes for all modules: each start imports Dask, XGBoost and the package, and loads the kernels."""

@@ -36,8 +36,9 @@ def simulated(*command: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.skipif(_device.simulated(), reason="this is the simulator already")
 @pytest.mark.parametrize("name", SIMULATED)
-def test_the_passes_run_in_the_simulator(name: str) -> None:
-    done = simulated("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"tests/{name}")
+def test_the_passes_run_in_the_simulator(name: str, warning_options: list[str]) -> None:
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *warning_options]
+    done = simulated("-m", "pytest", *options, f"tests/{name}")
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed is not None

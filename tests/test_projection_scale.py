@@ -142,12 +142,12 @@ def test_the_disk_cache_keeps_serial_and_threaded_forms_apart(first, tmp_path):
         assert done.stdout.strip() == str(form == "parallel"), f"{form}: {done.stdout} {done.stderr}"
 
 
-def test_kernels_run_without_the_compiler():
+def test_kernels_run_without_the_compiler(warning_options):
     """The kernels are Python: what a debugger and a coverage tool see is what users run."""
     names = ["projection", "losses", "threshold", "entropic", "entropic_losses", "budget_log_loss"]
     files = [f"tests/test_{name}.py" for name in names]
     options = ["-q", "-x", "-k", "small", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    options += ["-W", "ignore::RuntimeWarning"]  # compiled code says nothing
+    options += [*warning_options, "-W", "ignore::RuntimeWarning"]  # compiled code says nothing
     done = in_a_new_process("-m", "pytest", *files, *options, NUMBA_DISABLE_JIT="1", HYPOTHESIS_PROFILE="few")
     assert done.returncode == 0, done.stdout[-4000:]
     assert " passed" in done.stdout
