@@ -23,7 +23,7 @@ from benchmarks.suite.run import Benchmark, StatusLine, Work
 from benchmarks.suite.store import Record, RunStore
 from benchmarks.trainings.requests import WaitingRequest
 from benchmarks.trainings.waiting_report import WaitingReport
-from benchmarks.trainings.waiting_rows import FIRST_FIT, ROWS
+from benchmarks.trainings.waiting_rows import ROWS
 
 #: Entries that every record has.
 FIELDS = ("row", "turn", "this", "other")
@@ -82,10 +82,8 @@ class Turns:
             place = self._place(build) | {"NUMBA_CACHE_DIR": folder}
             for name in ("fills the cache", "measured") if ROWS[row].cached else ("measured",):
                 start = perf_counter()
-                done = subprocess.run(
-                    [sys.executable, "-P", "-c", FIRST_FIT], env=place, capture_output=True, text=True, timeout=LIMIT,
-                    check=False,
-                )  # fmt: skip
+                command = [sys.executable, "-P", "-c", ROWS[row].script]
+                done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=LIMIT, check=False)
                 seconds = perf_counter() - start
                 if done.returncode != 0:
                     return {"failed": f"{name}: {(done.stderr.strip().splitlines() or ['no message'])[-1][:300]}"}

@@ -23,8 +23,8 @@ class Row:
     """One row: ``make(scale)`` prepares the calls ``measured`` and ``base``, whose times are divided.
 
     ``long``: calls of seconds, which are timed less often. ``kind`` is ``ratio``; ``memory``, where the calls' peaks
-    are divided; or ``process``, where the row is a script, timed in a new process from start to end against the other
-    build (``cached``: with the compiled kernels on disk).
+    are divided; or ``process``, where the row is a ``script``, timed in a new process from start to end against the
+    other build (``cached``: with the compiled kernels on disk).
     """
 
     claim: str
@@ -32,6 +32,7 @@ class Row:
     make: Callable[[float], Mapping[str, Call]] | None = None
     long: bool = False
     kind: str = "ratio"
+    script: str = ""
     cached: bool = False
     at_least: bool = False
 
@@ -245,13 +246,25 @@ from hsboost import HSClassifier
 rng = np.random.default_rng(0)
 X = rng.standard_normal(({FEW}, 10))
 y = (X[:, 0] + rng.standard_normal({FEW}) > 1.0).astype(int)
-HSClassifier().fit(X, y)
+model = HSClassifier()
 """
+#: Builds that choose where the threshold comes from may train further models for it; others take the training rows.
+_SAME_WORK = 'model.set_params(**{"threshold": "training"} if "threshold" in model.get_params() else {})\n'
 
 _ONE = "one problem of a million rows"
 ROWS: dict[str, Row] = {
-    "first_fit": Row("first fit in a new process, nothing cached, against the other build", 0.45, kind="process"),
-    "first_fit_cached": Row("the same with compiled kernels on disk", 0.6, kind="process", cached=True),
+    **{
+        f"first_fit{key}{'_cached' if cached else ''}": Row(
+            f"first fit in a new process, {told}, {'kernels on disk' if cached else 'nothing cached'}, against the "
+            "other build's",
+            bound,
+            kind="process",
+            script=f"{FIRST_FIT}{first}model.fit(X, y)\n",
+            cached=cached,
+        )
+        for key, told, first in (("", "threshold of the training rows", _SAME_WORK), ("_default", "all defaults", ""))
+        for cached, bound in ((False, 0.45), (True, 0.6))
+    },
     **{
         f"{order}_{groups}": Row(
             f"project_hypersimplex, {groups:,} {order} groups, against {_ONE}",

@@ -14,7 +14,7 @@ from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost._workers import radix
 from hsboost.estimators import _boosters, _start, _weights
-from hsboost.estimators._budgets import TrainingBudget
+from hsboost.estimators._budgets import TrainingBudget, check_spent
 from hsboost.estimators._evaluation import eval_metric
 from hsboost.estimators._inputs import labels as _labels
 from hsboost.losses import Loss
@@ -99,8 +99,7 @@ def plan(
     ``before`` is a fitted HSClassifier to go on from, or None.
     """
     loss = local._loss(budget.for_training(True))
-    if k is not None and budget.n_columns > 1 and not loss.has_budget:
-        raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={local.loss!r}")
+    check_spent(k, budget.n_columns, loss, local.loss)
     if known.weighted and budget.n_columns == 1 and loss.has_budget and loss.k is None:
         for label, cell in zip(known.classes, known.cells, strict=True):
             if not cell.sum() > 0.0:

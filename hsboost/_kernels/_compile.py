@@ -18,6 +18,9 @@ from hsboost._kernels._cache import attach
 #: Rows per block. Two float64 blocks fit the first-level cache, so several candidates reuse one load from memory.
 BLOCK = 4096
 
+#: A constant that kernels hand to each other needs a type: Numba compiles a callee once for each literal number.
+ZERO, ONE = np.int64(0), np.int64(1)
+
 #: Below this many rows one thread is faster than several (measured with ``benchmarks kernels``).
 PARALLEL_FROM = 131_072
 
@@ -40,12 +43,14 @@ _OMP_NUM_THREADS = int(_setting) if _setting.isdigit() and int(_setting) > 0 els
 def njit(function: Any = None, **options: Any) -> Any:
     """``numba.njit`` for everything in this package: without the GIL, and stored on disk by `_cache`.
 
+    Kernels are called from Python and from each other, never by C through a pointer: no wrapper is compiled for that.
     Functions with reassociation are inlined into their callers. Otherwise each caller would hold its own copy,
     optimised differently and so with other bits, and the copy that a process loads first would serve all callers.
     """
     if function is None:
         return lambda function: njit(function, **options)
-    return attach(numba.njit(nogil=True, forceinline=bool(options.get("fastmath")), **options)(function))
+    options |= {"nogil": True, "no_cfunc_wrapper": True, "forceinline": bool(options.get("fastmath"))}
+    return attach(numba.njit(**options)(function))
 
 
 def as_input(array: np.ndarray, any_layout: bool = False) -> np.ndarray:

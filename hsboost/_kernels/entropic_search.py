@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from hsboost._kernels._compile import BLOCK, njit
+from hsboost._kernels._compile import BLOCK, ONE, njit
 from hsboost._kernels.entropic import ABOVE, BEND, KINDS, OVER, SHORT, SLOPE_ABOVE, SLOPE_BELOW, SQUARE, block_sums
 from hsboost._kernels.guess import sample
 from hsboost._kernels.multiplier import ends, gap, nearest
@@ -52,7 +52,7 @@ WIDE_GAP = 200.0
 
 #: Passes for one anchor before the search gives up, for scores of many orders of magnitude; in a finite bracket, of
 #: less than a few thousand temperatures, halving alone would end well before the second number.
-PATIENCE, ENCLOSED_PATIENCE = 16, 400
+PATIENCE, ENCLOSED_PATIENCE = np.int64(16), np.int64(400)
 
 #: Samples of the cold search: from so many rows on, one row in so many, at most.
 SAMPLED_FROM, ONE_IN, MOST = 2048, 16, 4096
@@ -247,8 +247,7 @@ def solve(x, w, scale, k, total, anchor, nu, lo, hi, patience):
     """
     sums = np.empty(KINDS)
     for attempt in range(3):
-        step = 0
-        while True:
+        for step in range(patience + 1):
             if total_sums(x, w, anchor, scale, nu, sums) != 0.0:
                 return anchor, nu, False, NOT_FINITE
             lo, hi, nu, status = advance(lo, hi, nu, sums, k, total, step)
@@ -263,9 +262,10 @@ def solve(x, w, scale, k, total, anchor, nu, lo, hi, patience):
             if status == BOUNDS:
                 least, most, _ = ends(x, w)
                 lo, hi, nu = enclose(lo, hi, nu, least, most, anchor, scale, k, total)
-            step += 1
-            if step > patience or np.isnan(nu):
+            if np.isnan(nu):
                 return anchor, nu, False, TOO_WIDE
+        else:
+            return anchor, nu, False, TOO_WIDE
         if abs(nu) <= FAR:
             break
         anchor, nu, moved = closer_anchor(nearest(x, anchor, scale, nu - 0.5), anchor, nu, scale)
@@ -324,7 +324,11 @@ def settle(x, w, scale, k, total, cold, anchor, nu):
     if cold:
         if x.size >= SAMPLED_FROM:
             rows = min(MOST, x.size // ONE_IN)
-            anchor, nu = guess(sample(x, rows, 1), None if w is None else sample(w, rows, 1), scale, k / total)
+            some = sample(x, rows, ONE)
+            if w is None:
+                anchor, nu = guess(some, None, scale, k / total)
+            else:  # a conditional expression would have Numba compile the search for "an array or None", too
+                anchor, nu = guess(some, sample(w, rows, ONE), scale, k / total)
         else:
             anchor = np.float64(x[0])
             nu = spread_start(x, w, anchor, scale, k, total)

@@ -14,7 +14,7 @@ from hsboost._kernels.search import EPS, SOLVED, solve
 FEW_ACTIVE = 0.05
 
 #: Steps of a search among a sample, which cost little.
-SAMPLE_PATIENCE = 100
+SAMPLE_PATIENCE = np.int64(100)
 
 #: Samples are taken at steps of the golden ratio: repeatable, and not in phase with any period in the data.
 GOLDEN = 0.6180339887498949

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, FINITE, Kernel, njit
+from hsboost._kernels._compile import BLOCK, FAST, FINITE, ONE, ZERO, Kernel, njit
 
 #: Up to this distance from the anchor, in units of the temperature, scores are summed unshifted, see `block_sums`.
 NEAR = 64.0
@@ -190,7 +190,7 @@ def _narrow(x, w, anchor, scale, lo, hi, keep_x, keep_w, out):
     for b in prange(out.shape[1]):
         i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
         ones = active = mass = 0.0
-        kept = 0
+        kept = ZERO
         for p in range(i, j, CHUNK):
             q = min(j, p + CHUNK)
             if w is None:
@@ -222,6 +222,21 @@ def count_between(x, below, above):
 
 
 @njit
+def closer_edges(x, w, first, stop, step, anchor, scale, nu, below, above):
+    """`closer_gap` of every ``step``-th row from ``first`` on."""
+    for i in range(first, stop, step):
+        if w is not None:
+            if w[i] <= 0.0:
+                continue
+        xi = np.float64(x[i])
+        if (xi - anchor) * scale - nu <= 0.5:
+            below = max(below, xi)
+        else:
+            above = min(above, xi)
+    return below, above
+
+
+@njit
 def closer_gap(x, w, anchor, scale, nu, below, above):
     """(largest score with v <= 1/2, smallest with v > 1/2) of rows with weight and of (``below``, ``above``).
 
@@ -232,15 +247,7 @@ def closer_gap(x, w, anchor, scale, nu, below, above):
         run = x[start : start + RUN]
         if count_between(run, below, above) == 0:
             continue
-        for i in range(run.size):
-            if w is not None:
-                if w[start + i] <= 0.0:
-                    continue
-            xi = np.float64(run[i])
-            if (xi - anchor) * scale - nu <= 0.5:
-                below = max(below, xi)
-            else:
-                above = min(above, xi)
+        below, above = closer_edges(x, w, start, start + run.size, ONE, anchor, scale, nu, below, above)
     return below, above
 
 
@@ -250,8 +257,7 @@ def gap(x, w, anchor, scale, nu):
     below = -np.inf
     above = np.inf
     if x.size >= FEW_RUNS * RUN:  # the edges among a few rows from everywhere: then few runs have a row inside them
-        few = x[::RUN].copy()
-        below, above = closer_gap(few, None if w is None else w[::RUN].copy(), anchor, scale, nu, below, above)
+        below, above = closer_edges(x, w, ZERO, x.size, ONE * RUN, anchor, scale, nu, below, above)
     return closer_gap(x, w, anchor, scale, nu, below, above)
 
 

@@ -104,8 +104,7 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack, patience):
     (a sum of weights) that a flat stretch of F may hide. TOO_WIDE after ``patience`` steps. Needs 0 < k < Σ w.
     """
     for attempt in range(3):
-        step = 0
-        while True:
+        for step in range(patience + 1):
             ones, active, mass, check = block_sums(x, w, anchor, scale, nu)
             if check != 0.0:
                 return anchor, nu, NOT_FINITE
@@ -127,9 +126,8 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack, patience):
                 lo = max(lo, smallest - 1.0)
                 hi = min(hi, largest)
                 nu = 0.5 * lo + 0.5 * hi
-            step += 1
-            if step > patience:
-                return anchor, nu, TOO_WIDE
+        else:
+            return anchor, nu, TOO_WIDE
         if abs(nu) <= FAR:
             break
         if active == 0.0 and abs(excess) <= slack and abs(nu) < COARSE:

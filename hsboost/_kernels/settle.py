@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hsboost._kernels._compile import njit
+from hsboost._kernels._compile import ONE, njit
 from hsboost._kernels.guess import guess, last_in, middle_of_gap, sample, sort_by_score
 from hsboost._kernels.multiplier import block_interior, block_sums, ends, gap
 from hsboost._kernels.search import (
@@ -60,15 +60,24 @@ def settle_cold(x, w, scale, k, total, anchor, nu):
     lo, hi = -np.inf, np.inf
     if 0.0 < k < total:
         rows = min(MOST, x.size // ONE_IN)
-        some = sample(x, rows, 1)
-        some_w = None if w is None else sample(w, rows, 1)
-        anchor, nu, few = guess(some, some_w, scale, k / total)
-        if few:
-            sort_by_score(some, some_w)
-            middle = (middle_of_gap(some, some_w, scale, k / total, 1) - anchor) * scale - 0.5
-            if not np.isnan(middle):
-                lo, hi, nu = try_gap(x, w, scale, k, total, anchor, nu, middle)
+        some = sample(x, rows, ONE)
+        if w is None:
+            anchor, nu, middle = guess_or_gap(some, None, scale, k / total)
+        else:  # a conditional expression would have Numba compile all of it for "an array or None", too
+            anchor, nu, middle = guess_or_gap(some, sample(w, rows, ONE), scale, k / total)
+        if not np.isnan(middle):
+            lo, hi, nu = try_gap(x, w, scale, k, total, anchor, nu, middle)
     return settle(x, w, scale, k, total, anchor, nu, lo, hi)
+
+
+@njit
+def guess_or_gap(some, some_w, scale, share):
+    """(anchor, nu) from a sample, and the nu in the middle of a gap that may hold the solution, or NaN."""
+    anchor, nu, few = guess(some, some_w, scale, share)
+    if not few:
+        return anchor, nu, np.nan
+    sort_by_score(some, some_w)
+    return anchor, nu, (middle_of_gap(some, some_w, scale, share, ONE) - anchor) * scale - 0.5
 
 
 @njit
@@ -87,8 +96,11 @@ def settle_segment(x, w, scale, k, total, cold, anchor, nu):
 def any_interior(x, w, anchor, scale, nu):
     """Whether a row with weight lies strictly between 0 and 1: mostly one of the first does."""
     for i in range(0, x.size, PART):
-        some_w = None if w is None else w[i : i + PART]
-        if block_interior(x[i : i + PART], some_w, anchor, scale, nu, MARGIN) > 0.0:
+        if w is None:
+            inside = block_interior(x[i : i + PART], None, anchor, scale, nu, MARGIN)
+        else:
+            inside = block_interior(x[i : i + PART], w[i : i + PART], anchor, scale, nu, MARGIN)
+        if inside > 0.0:
             return True
     return False
 

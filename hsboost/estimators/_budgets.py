@@ -10,6 +10,7 @@ import numpy as np
 from hsboost import _validation as check
 from hsboost._solver.segments import Segments
 from hsboost._validation import Budget, Budgets
+from hsboost.losses import Loss
 
 #: The largest share a budget can be given as; for rows, all of them.
 NEARLY_ALL = float(np.nextafter(1.0, 0.0))
@@ -100,6 +101,15 @@ def _share(mass: float, total: float) -> Budget:
     if mass <= 0.0 or total <= 0.0:
         return 0
     return min(mass / total, NEARLY_ALL)
+
+
+def check_spent(k: Budgets, n_columns: int, loss: Loss, name: Any) -> None:
+    """Refuse budgets of several classes for a loss that has none: its scores compare between classes."""
+    if k is not None and n_columns > 1 and not loss.has_budget:
+        raise ValueError(
+            f"k={k!r} with several classes needs a loss that has a budget, such as 'budget-log-loss' or "
+            f"'hypersimplex', got loss={name!r}; name one of them, or leave k out"
+        )
 
 
 def by_column(k: Budgets, classes: np.ndarray, grouped: bool) -> list[Budgets]:

@@ -15,7 +15,7 @@ from hsboost._solver.segments import Segments
 from hsboost._validation import Budgets
 from hsboost._workers.communicator import workers
 from hsboost.estimators import _autolog, _boosters, _calibration, _evaluation, _start, _thresholds, _weights
-from hsboost.estimators._budgets import TrainingBudget
+from hsboost.estimators._budgets import TrainingBudget, check_spent
 from hsboost.estimators._history import History
 from hsboost.estimators._inputs import labels as _labels
 from hsboost.estimators._inputs.features import column_names
@@ -304,8 +304,7 @@ class HSClassifier(Predictor):
         has_cuts = loss.has_budget or classes.size == 2  # scores of other losses compare between classes
         shares = _thresholds.Shares.of(budget)
         source = _thresholds.source(self.threshold, has_cuts, aside, shares, budget, encoded[kept], init_model)
-        if k is not None and classes.size > 2 and not loss.has_budget:
-            raise ValueError(f"k={k!r} with several classes needs a hypersimplex loss; got loss={self.loss!r}")
+        check_spent(k, budget.n_columns, loss, self.loss)
         offset = _start.offset(loss, train_y, train_w, classes.size, init_model)
         competing = train_groups if loss.has_budget else None  # rows of other losses do not
         objective = objective_of(loss, competing, offset, _start.unit(loss, self.estimator, init_model))

