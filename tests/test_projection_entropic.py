@@ -41,7 +41,8 @@ def test_small_groups_and_columns_are_problems_of_their_own(p: GroupedProblem):
                 continue
             alone = project(one.x, one.k, temperature=one.temperature, sample_weight=one.weight)
             np.testing.assert_allclose(values[at, c], alone.values, rtol=0, atol=1e-12)
-            assert multipliers[c, g] == pytest.approx(alone.multiplier, rel=1e-11, abs=1e-11)
+            if one.total - one.k > 1e-12 * one.total:  # else k is all weight or not by the order of the sum's additions
+                assert multipliers[c, g] == pytest.approx(alone.multiplier, rel=1e-11, abs=1e-11)
 
 
 SHAPES = [(9, 1, False), (9, 1, True), (9, 3, False), (9, 3, True)]
