@@ -211,9 +211,21 @@ def gap_at_the_top(name: str, key: str) -> tuple[float, float]:
     return mean(gaps), stdev(gaps) / math.sqrt(len(gaps))
 
 
-def targets_of_budgets(rival: str) -> tuple[int, int, int]:
+def targets_of_budgets(rival: str, name: str = "budgets") -> tuple[int, int, int]:
     """Cells of all rows together, and in how many the default is significantly above and below a tuned rival."""
-    found = {one["claim"]: one for one in report("budgets")["targets"]}
+    found = {one["claim"]: one for one in report(name)["targets"]}
     above, below = (found[f"share of cells {word} tuned {rival}"] for word in ("above", "below"))
     cells = int(above["note"].split()[0])
     return cells, round(above["measured"] * cells), round(below["measured"] * cells)
+
+
+def target_of_budgets(claim: str, name: str) -> float:
+    """The measured figure of a target."""
+    return float(only(report(name)["targets"], claim=claim)["measured"])
+
+
+def gains_of_budgets(name: str, method: str, rival: str = "log-loss") -> list[Any]:
+    """Cells of a method beside a tuned rival, at its defaults and with its trials."""
+    cells = [one for one in report(name)["cells"] if (one["method"], one["rival"]) == (method, rival)]
+    assert cells
+    return cells
