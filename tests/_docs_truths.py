@@ -142,8 +142,8 @@ def truths() -> list[tuple[str, str, bool]]:
         ),
         (
             WHEN,
-            "the default is significantly below tuned log loss, weighted or not, in no cell, where the HyperSimplex loss "
-            "and the smooth one lost up to .053 and .075 of precision on the players.",
+            "the default is significantly below tuned log loss, weighted or not, in no cell, where the HyperSimplex "
+            "loss and the smooth one lost up to .053 and .075 of precision on the players.",
             never_below and worst == {"hypersimplex": -0.053, "hypersimplex-smooth": -0.075},
         ),
         (README, "In one shape a rival is as fast", reports.fastest_rivals()[0].startswith("saturated/half")),
