@@ -14,6 +14,8 @@ from hsboost._solver.problems import REGULARIZATIONS, Problems, total_weight, us
 from hsboost._solver.segments import Segments
 from hsboost._validation import FloatArray
 
+#: A k that is less than Σ w by this part of it or less is all of it: the rounding of the sum, as in the search.
+_ALL_BUT = 8.0 * float(np.finfo(np.float64).eps)
 #: Subnormal temperatures have no finite reciprocal: scores below _LARGEST are multiplied, exactly, by 2**_SHIFT first.
 _TINY = float(np.finfo(np.float64).tiny)
 _SHIFT, _LARGEST = 128, 1e250
@@ -140,7 +142,8 @@ def _masses(
         totals = np.array([total]) if segments is None else problems.weights()
         masses = check.check_masses(k, labels, columns)
         check.check_masses_fit(masses, totals, labels)
-        masses = np.minimum(masses, totals)
+    # Whether k is all of the weight must not depend on the order in which weights are added up.
+    masses = np.where(masses >= totals * (1.0 - _ALL_BUT), totals, masses)
     check.check_resolution(masses, totals, problems.w, labels)
     return masses, totals
 

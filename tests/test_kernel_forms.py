@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -249,3 +250,43 @@ def test_labels_in_the_other_byte_order_are_judged_before_they_are_rounded() -> 
     labels[7] = 1e-60
     with pytest.raises(ValueError, match="y_true must be 0 or 1, got 1e-60 at row 7"):
         HypersimplexLoss().loss(labels, SCORES[:, 0])
+
+
+def kernels() -> Iterator[tuple[str, set[str], ast.FunctionDef]]:
+    """(file, the file's constants without a type, function) of everything that is compiled."""
+    for path in sorted(Path(as_input.__code__.co_filename).parent.glob("[!_]*.py")):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        literals = {
+            target.id
+            for line in body
+            if isinstance(line, ast.Assign)
+            and isinstance(line.value, ast.Constant)
+            and type(line.value.value) in (int, bool)
+            for target in line.targets
+            if isinstance(target, ast.Name)
+        }
+        for line in body:
+            if isinstance(line, ast.FunctionDef):
+                yield path.name, literals, line
+
+
+def test_kernels_hand_on_no_literal_and_nothing_that_may_be_none() -> None:
+    """Numba would compile the callee, and all that it calls, for each of them: findings/numba_*.sh."""
+    found = list(kernels())
+    names = {function.name for _, _, function in found}
+    twins = []
+    for file, literals, function in found:
+        for node in ast.walk(function):
+            if isinstance(node, ast.IfExp) and any(
+                isinstance(branch, ast.Constant) and branch.value is None for branch in (node.body, node.orelse)
+            ):
+                twins.append(f"{file}: {ast.unparse(node)}")
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                twins += [
+                    f"{file}: {ast.unparse(node)}"
+                    for one in node.args
+                    if (isinstance(one, ast.Constant) and type(one.value) in (int, bool))
+                    or (isinstance(one, ast.Name) and one.id in literals)
+                ]
+    assert len(names) > 50
+    assert twins == []

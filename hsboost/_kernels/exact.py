@@ -300,6 +300,10 @@ def _probabilities(m, rows, per_block, blocks, out):
             row_probabilities(m[i], rows, a, lam, kap, out[i])
 
 
+#: With a type, not a literal: see `_compile.ONE`.
+WHOLE = np.bool_(True)
+
+
 @njit
 def count_nodes(x, y, sigma, rows):
     """Mean number of nodes over the rows: Q in the cost O(Q C)."""
@@ -308,7 +312,7 @@ def count_nodes(x, y, sigma, rows):
     total = 0
     for i in range(x.shape[0]):
         offsets(x[i], y[i], x.shape[1], sigma, np.inf, work[0], work[1])
-        total += row_integrals(work[0], work[1], True, rows, work[2], work[3], work[4], moments, work[5], work[6])[3]
+        total += row_integrals(work[0], work[1], WHOLE, rows, work[2], work[3], work[4], moments, work[5], work[6])[3]
     return total / x.shape[0]
 
 

@@ -56,11 +56,11 @@ def check_resolution(mass: Any, total: Any, weight: FloatArray | None, labels: l
 
 
 def check_mass(k: Any, total: float) -> float:
-    """k as a total mass: 0 <= k <= Σ w."""
+    """k as a total mass: 0 <= k <= Σ w, give or take the rounding of a sum."""
     mass = _mass(k)
     if not 0.0 <= mass <= total * (1.0 + ROUNDING):
         raise ValueError(f"k must lie between 0 and the total weight {total:g}, got {k}; no projection has that mass")
-    return min(mass, total)
+    return mass
 
 
 def _mass(k: Any) -> float:
