@@ -249,14 +249,14 @@ def _rows(table: Table | Store, split: Split | None, seed: int, rows: int | None
 def _encoder(table: Store, seed: int, rows: int | None, encoding: Encoding) -> Encoder:
     """Return the encoder that the three splits of one seed and row limit share, fitted on that train split."""
     key = (seed, rows, encoding)
-    known = table.encoders
-    if key not in known:
-        # Keep only one: benchmarks process one seed after the other.
-        known.clear()
+    found = table.encoders.get(key)
+    if found is None:
         needed = bool(table.info.encoded) and encoding == "categorical"
         fit_rows = _rows(table, "train", seed, rows) if needed else np.empty(0, dtype=np.int64)
-        known[key] = Encoder(table, fit_rows, seed, encoding == "as_numbers")
-    found = known[key]
+        found = Encoder(table, fit_rows, seed, encoding == "as_numbers")
+        # Keep only one: benchmarks process one seed after the other.
+        table.encoders.clear()
+        table.encoders[key] = found
     assert isinstance(found, Encoder)
     return found
 

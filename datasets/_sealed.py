@@ -121,8 +121,7 @@ class BlockReader(io.RawIOBase):
         wanted = min(last * BLOCK, self._size) - first * BLOCK
         held = bytearray(wanted)
         view, done = memoryview(held), 0
-        self._file.seek(first * BLOCK)
-        while done < wanted and (count := self._file.readinto(view[done:])):
+        while done < wanted and (count := _read_at(self._file, view[done:], first * BLOCK + done)):
             done += count
         if done < wanted:
             raise Damaged(f"it ends at byte {first * BLOCK + done:,}, {self._size:,} were written")
@@ -132,6 +131,15 @@ class BlockReader(io.RawIOBase):
                 end = min((number + 1) * BLOCK, self._size) - 1
                 raise Damaged(f"bytes {number * BLOCK:,} to {end:,} differ from those written")
         return view
+
+
+def _read_at(file: io.FileIO, view: memoryview, place: int) -> int:
+    """Read into ``view`` from a place in an unbuffered file; 0 at its end."""
+    if hasattr(os, "preadv"):
+        # A forked process shares the file's position.
+        return os.preadv(file.fileno(), [view], place)
+    file.seek(place)
+    return file.readinto(view) or 0
 
 
 def write_all(file: Any, data: Any) -> None:

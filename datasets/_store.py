@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +60,8 @@ class Store:
     """All rows of a published set; it has the fields of `_table.Table`, but the features stay on disk.
 
     ``part`` is the source's own split or None, ``carve`` the way to cut a validation split if it has none,
-    ``encoders`` the encoders that were fitted last.
+    ``encoders`` the encoders that were fitted last. Any number of threads, forked processes and processes that got a
+    pickled copy may read at the same time.
     """
 
     info: DatasetInfo
@@ -65,12 +70,23 @@ class Store:
     part: np.ndarray | None = None
     carve: str = "end"
     encoders: dict[object, object] = field(default_factory=dict)
+    _opened: threading.local = field(default_factory=threading.local, init=False, repr=False)
 
-    @cached_property
+    def __getstate__(self) -> dict[str, Any]:
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _opened=threading.local())
+
+    @property
     def _files(self) -> list[pq.ParquetFile]:
-        # Only the label and the categories benefit from reading the file's dictionaries.
-        columns = [] if self.layout.sparse else [*self.categories, *self._group_columns]
-        return [open_parquet(part, columns) for part in self.parts.values()]
+        """The files, opened once in each thread: two threads that read from one ParquetFile get each other's bytes."""
+        if not hasattr(self._opened, "files"):
+            # Only the label and the categories benefit from reading the file's dictionaries.
+            columns = [] if self.layout.sparse else [*self.categories, *self._group_columns]
+            self._opened.files = [open_parquet(part, columns) for part in self.parts.values()]
+        files: list[pq.ParquetFile] = self._opened.files
+        return files
 
     @cached_property
     def pieces(self) -> list[Piece]:
@@ -145,15 +161,9 @@ class Store:
         return self._whole(_csv.ORDER).to_numpy() if _csv.ORDER in self.schema.names else None
 
     def read(self, piece: Piece, columns: list[str] | None = None) -> pa.Table:
-        """Read a row group: text columns as dictionaries, one chunk each.
-
-        In this thread: the file is a Python object, and a thread of Arrow's that lets go of its bytes while the process
-        ends makes it abort (seen with pyarrow 14).
-        """
-        try:
+        """Read a row group: text columns as dictionaries, one chunk each."""
+        with reading(list(self.parts.values())[piece.part]):
             table = self._files[piece.part].read_row_group(piece.group, columns=columns, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise damaged(list(self.parts.values())[piece.part], error) from error
         return table.unify_dictionaries().combine_chunks()
 
     def over(self, rows: np.ndarray) -> Iterator[tuple[Piece, np.ndarray]]:
@@ -167,11 +177,8 @@ class Store:
     def check(self) -> None:
         """Compare the files with the digests of what was written; raises `DamagedCache` for a difference."""
         for part, file in zip(self.parts.values(), self._files, strict=True):
-            try:
-                with part.open() as content:
-                    content.check()
-            except OSError as error:
-                raise damaged(part, error) from error
+            with reading(part), part.open() as content:
+                content.check()
             if file.metadata.num_rows != (noted := part.notes["rows"]):
                 raise damaged(part, ValueError(f"{file.metadata.num_rows:,} rows, {noted:,} noted"))
 
@@ -201,8 +208,26 @@ def damaged(part: Part, error: BaseException) -> DamagedCache:
 
 
 def open_parquet(part: Part, dictionaries: list[str] | None = None) -> pq.ParquetFile:
-    """Open a converted file whose blocks are checked as they are read; raises `DamagedCache`."""
+    """Open a converted file whose blocks are checked as they are read; raises `DamagedCache`.
+
+    It is read in the thread that asks, without `pre_buffer` (a default of recent pyarrow) and `use_threads`: the file
+    is a Python object, and a thread of Arrow's that lets go of its bytes while the process ends makes it abort (seen
+    with pyarrow 14).
+    """
+    with reading(part):
+        return pq.ParquetFile(part.open(), read_dictionary=dictionaries, pre_buffer=False)
+
+
+@contextlib.contextmanager
+def reading(part: Part) -> Iterator[None]:
+    """Raise `DamagedCache` for what only wrong bytes explain, `DatasetError` for what the system refuses."""
     try:
-        return pq.ParquetFile(part.open(), read_dictionary=dictionaries)
+        yield
+    except MemoryError:
+        # Arrow's is an ArrowException, too.
+        raise
     except (pa.ArrowException, OSError) as error:
+        # Arrow's own errors about a file's content are OSErrors without a number.
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+            raise DatasetError(f"{part.path} cannot be read: {error}") from error
         raise damaged(part, error) from error

@@ -183,8 +183,7 @@ class LightGBMRows(lgb.Sequence):
 
     def __init__(self, stream: Stream) -> None:
         self._stream, self._starts = stream, stream.starts
-        self._number = -1
-        self._rows: Any = np.empty((0, 0))
+        self._last: tuple[int, Any] = -1, None
 
     def __len__(self) -> int:
         return len(self._stream)
@@ -211,6 +210,7 @@ class LightGBMRows(lgb.Sequence):
         return self._batch(number)[index - self._starts[number]]
 
     def _batch(self, number: int) -> Any:
-        if number != self._number:
-            self._rows, self._number = self._stream.matrix(number, np.float64), number
-        return self._rows
+        last = self._last
+        if number != last[0]:
+            self._last = last = number, self._stream.matrix(number, np.float64)
+        return last[1]

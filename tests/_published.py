@@ -9,8 +9,10 @@ import lzma
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 FLIGHT_HEADER = (
     '"Month","DayofMonth","DayOfWeek","DepTime","UniqueCarrier","Origin","Dest","Distance","dep_delayed_15min"'
@@ -190,3 +192,21 @@ def zipped(files: dict[str, str], folder: str = "") -> bytes:
         for name, text in files.items():
             archive.writestr(folder + name, text)
     return buffer.getvalue()
+
+
+def many_clicks(folder: Path) -> dict[str, Any]:
+    """Put Criteo-like rows with numbers of few distinct values, missing ones, small and large categories.
+
+    Returns the arguments for `datasets.load`; with blocks of 30,000 bytes they become 9 or more row groups.
+    """
+    rng = np.random.default_rng(0)
+    n = 3_000
+    numbers = np.where(rng.random((n, 13)) < 0.2, "", rng.integers(0, 60, (n, 13)).astype(str))
+    ids = rng.integers(0, 9, (n, 26))
+    ids[:, 3] = rng.integers(0, 900, n)
+    ids = np.where(rng.random((n, 26)) < 0.1, "", ids.astype(str))
+    signal = np.where(numbers[:, 0] == "", 0, 1) + (ids[:, 0] == "3") + rng.normal(size=n)
+    columns = ["label", *(f"I{k}" for k in range(1, 14)), *(f"C{k}" for k in range(1, 27))]
+    frame = pd.DataFrame(np.column_stack([(signal > 1.2).astype(int).astype(str), numbers, ids]), columns=columns)
+    put(folder / "criteo", "train.txt", frame.to_csv(index=False, sep="\t", header=False))
+    return {"name": "criteo", "split": "train", "seed": 1, "data_dir": folder}

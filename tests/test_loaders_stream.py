@@ -8,7 +8,6 @@ import _published as tiny
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 import xgboost as xgb
 from _versions import need
@@ -32,19 +31,8 @@ def own_cache(monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def clicks(tmp_path, monkeypatch):
-    """Criteo-like rows with numbers of few distinct values, missing ones, small and large categories; 9+ row groups."""
     monkeypatch.setattr(_sources, "BLOCK", 30_000)
-    rng = np.random.default_rng(0)
-    n = 3_000
-    numbers = np.where(rng.random((n, 13)) < 0.2, "", rng.integers(0, 60, (n, 13)).astype(str))
-    ids = rng.integers(0, 9, (n, 26))
-    ids[:, 3] = rng.integers(0, 900, n)
-    ids = np.where(rng.random((n, 26)) < 0.1, "", ids.astype(str))
-    signal = np.where(numbers[:, 0] == "", 0, 1) + (ids[:, 0] == "3") + rng.normal(size=n)
-    columns = ["label", *(f"I{k}" for k in range(1, 14)), *(f"C{k}" for k in range(1, 27))]
-    frame = pd.DataFrame(np.column_stack([(signal > 1.2).astype(int).astype(str), numbers, ids]), columns=columns)
-    tiny.put(tmp_path / "criteo", "train.txt", frame.to_csv(index=False, sep="\t", header=False))
-    return {"name": "criteo", "split": "train", "seed": 1, "data_dir": tmp_path}
+    return tiny.many_clicks(tmp_path)
 
 
 @pytest.fixture
@@ -59,20 +47,6 @@ def sparse_rows(tmp_path, monkeypatch):
     tiny.put(tmp_path / "kdd12", "kdd12.tr", tiny.lines(rows))
     tiny.put(tmp_path / "kdd12", "kdd12.val", tiny.lines(rows[:200]))
     return {"name": "kdd12", "split": "train", "data_dir": tmp_path}
-
-
-def test_no_thread_of_arrows_decodes_what_python_reads(clicks, monkeypatch):
-    """One that still holds Python's bytes when the process ends may make it abort, see `Store.read`."""
-    read, asked = pq.ParquetFile.read_row_group, []
-
-    def watched(self, group, **options):
-        asked.append(options["use_threads"])
-        return read(self, group, **options)
-
-    monkeypatch.setattr(pq.ParquetFile, "read_row_group", watched)
-    assert sum(len(y) for _, y in stream(**clicks)) == len(load(**clicks).y) == 1_800
-    assert len(asked) > 20
-    assert not any(asked)
 
 
 def test_batches_put_together_are_what_load_gives(clicks):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from datasets.registry import DatasetError, DatasetInfo, unknown
 OPEN_AT_MOST = 3
 Watch = Callable[[str], Progress]
 _opened: dict[tuple[object, ...], Store] = {}
+_opening = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -221,11 +223,12 @@ def read(info: DatasetInfo, folder: Path | None, hooks: Hooks, wanted: str | Non
     layout = choose(info, folder, wanted)
     made = parts(info, layout, folder, hooks)
     key = (info.name, *((part.path, part.path.stat().st_mtime_ns) for part in made.values()))
-    if key not in _opened:
-        while len(_opened) >= OPEN_AT_MOST:
-            _opened.pop(next(iter(_opened)))
-        _opened[key] = _open(local_info(info, layout, made), layout, made, hooks)
-    return _opened[key]
+    with _opening:
+        if key not in _opened:
+            while len(_opened) >= OPEN_AT_MOST:
+                _opened.pop(next(iter(_opened)))
+            _opened[key] = _open(local_info(info, layout, made), layout, made, hooks)
+        return _opened[key]
 
 
 def _open(info: DatasetInfo, layout: Layout, made: dict[str, Part], hooks: Hooks) -> Store:
