@@ -37,6 +37,7 @@ NOTE_KEYS = {
     "missing",
 }
 LEVELS_AT_MOST = 512
+BATCH = 1 << 18  # rows read at a time from a Parquet source
 _LEFTOVER_SECONDS = 3600
 _INTEGER = r"^(0|[1-9][0-9]{0,14})$"
 Progress = Callable[[int, int, int], None]
@@ -277,13 +278,14 @@ class _Tables:
         names = [column.source for column in self._layout.columns]
         row = 1
         try:
-            file = pq.ParquetFile(self._source.path)
+            # With the buffer, a default since pyarrow 25, iterating adds up the whole file in memory.
+            file = pq.ParquetFile(self._source.path, pre_buffer=False)
             missing = [name for name in names if name not in file.schema_arrow.names]
             if missing:
                 raise DatasetError(
                     f"{self._source} lacks the columns {', '.join(missing)}; it has {file.schema_arrow.names}"
                 )
-            for batch in file.iter_batches(batch_size=1 << 18, columns=names):
+            for batch in file.iter_batches(batch_size=BATCH, columns=names):
                 arrays = {name: batch.column(name) for name in names}
                 lines = np.arange(row, row + batch.num_rows)
                 row += batch.num_rows

@@ -210,7 +210,7 @@ def damaged(part: Part, error: BaseException) -> DamagedCache:
 def open_parquet(part: Part, dictionaries: list[str] | None = None) -> pq.ParquetFile:
     """Open a converted file whose blocks are checked as they are read; raises `DamagedCache`.
 
-    It is read in the thread that asks, without `pre_buffer` (a default of recent pyarrow) and `use_threads`: the file
+    It is read in the thread that asks, without `pre_buffer` (a default since pyarrow 25) and `use_threads`: the file
     is a Python object, and a thread of Arrow's that lets go of its bytes while the process ends makes it abort (seen
     with pyarrow 14).
     """

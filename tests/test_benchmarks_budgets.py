@@ -150,7 +150,7 @@ def test_scopes_go_on_from_one_another_and_keep_the_confirming_sets_apart() -> N
     assert list(dict.fromkeys(full))[: len(set(middle))] == list(dict.fromkeys(middle))
     confirmed = {block.dataset for block in plan.blocks("confirm")}
     assert confirmed == set(confirming.CONFIRMING)
-    developed = {block.dataset for scope in ("smoke", "middle", "growth", "full") for block in plan.blocks(scope)}
+    developed = {block.dataset for scope in plan.SCOPES if scope != "confirm" for block in plan.blocks(scope)}
     assert not confirmed & developed
     for block in plan.blocks("full") + plan.blocks("confirm"):
         source = plan.KNOWN[block.dataset]
@@ -159,6 +159,8 @@ def test_scopes_go_on_from_one_another_and_keep_the_confirming_sets_apart() -> N
         assert block.trees in TREES
     assert {block.noise for block in plan.blocks("full")} == {0.0, 0.1, 0.3}
     assert set(plan.blocks("growth")) <= set(plan.blocks("full"))
+    assert set(plan.blocks("noise")) <= set(plan.blocks("full"))
+    assert {block.noise for block in plan.blocks("noise")} == {0.1, 0.3}
     assert [block.rows for block in plan.blocks("growth")] == [10_000, 30_000, 100_000, 300_000, 1_000_000, 0]
 
 
@@ -167,7 +169,7 @@ def test_scopes_go_on_from_one_another_and_keep_the_confirming_sets_apart() -> N
     [
         (
             {"scope": "huge"},
-            "--scope: unknown scope 'huge'; choose from: smoke, shipped, middle, growth, full, confirm",
+            "--scope: unknown scope 'huge'; choose from: smoke, shipped, middle, growth, noise, full, confirm",
         ),
         ({"scope": "confirm"}, "--packages: --scope confirm reads the tables of installed packages; pass their folder"),
         ({"folds": 1}, "--folds: must be at least 2, got 1"),

@@ -9,12 +9,15 @@ import shutil
 import _published as tiny
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from datasets import DatasetError, _convert, _csv, _places, _sources, describe, list_datasets, load, measure_conversion
 from datasets.__main__ import app
+from datasets._malformed import Malformed
+from datasets._sources import Source
 from datasets.loaders import published
 from datasets.registry import registry
 
@@ -241,6 +244,35 @@ def test_joined_tables_that_change_are_noticed(tmp_path, conversions):
     after = load("kkbox", data_dir=tmp_path).X["bd"]
     assert conversions == ["all", "all"]
     assert (before == 20).sum() == (after == 77).sum() > 0
+
+
+def test_a_parquet_source_is_not_kept_in_memory(tmp_path, monkeypatch):
+    """From pyarrow 25 on a file keeps, by default, all that was read from it."""
+    monkeypatch.setattr(_convert, "BATCH", 4_096)
+    n = 400_000
+    numbers = np.random.default_rng(0).integers(0, 4_000, n)
+    table = pa.table(
+        {
+            "date": pa.array(pd.Timestamp("2001-01-01") + pd.to_timedelta(np.sort(numbers), unit="h")),
+            "delay": numbers - 2_000,
+            "distance": numbers,
+            "origin": np.where(numbers % 3, "LAS", "ATL"),
+            "destination": np.where(numbers % 2, "PHL", "SAV"),
+        }
+    )
+    path = tmp_path / "flights-3m.parquet"
+    pq.write_table(table, path, row_group_size=n // 20, compression="none", use_dictionary=False)
+    info, source = registry()["flights3m"], Source(path)
+    layout = next(iter(info.layouts.values()))
+    derive = published.hooks_of(info).derive(layout, source)
+    del table
+    before, held, rows = pa.total_allocated_bytes(), [], 0
+    for one in _convert._Tables(layout, source, Malformed(source, 0), derive):
+        rows += len(one)
+        del one
+        held.append(pa.total_allocated_bytes() - before)
+    assert rows == n
+    assert max(held) < path.stat().st_size / 2
 
 
 @pytest.mark.slow

