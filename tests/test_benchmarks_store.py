@@ -29,10 +29,10 @@ REMEDY = "use --fresh to start over, or choose another --out"
 
 
 class Command:
-    """A benchmark of six cases without any work in it; notes what it made and what it reported."""
+    """A benchmark of a few cases without any work in it; notes what it made and what it reported."""
 
-    def __init__(self, request: Request, on_case: Callable[[str], object] = lambda case: None) -> None:
-        self.request, self.on_case = request, on_case
+    def __init__(self, request: Request, on_case: Callable[[str], object] = lambda case: None, cases: int = 6) -> None:
+        self.request, self.on_case, self.cases = request, on_case, cases
         self.made: list[str] = []
         self.reported: list[Record] = []
         self.console = Console(record=True, width=200)
@@ -46,7 +46,7 @@ class Command:
         def report(store: RunStore[str], records: list[Record]) -> None:
             self.reported.extend(records)
 
-        work = Work([f"case {i}" for i in range(6)], SHARED, make)
+        work = Work([f"case {i}" for i in range(self.cases)], SHARED, make)
         return carry_out(self.request, key_of, lambda: work, report, self.console, FIELDS)
 
 
@@ -295,6 +295,16 @@ def test_an_interrupted_command_frees_the_folder(tmp_path):
     again = Command(Request(tmp_path))
     assert again.run() == 0
     assert again.made == [f"case {i}" for i in range(2, 6)]
+
+
+def test_a_report_on_fewer_runs_than_are_finished_says_so(finished):
+    fewer = Command(Request(finished), cases=2)
+    assert fewer.run() == 0
+    assert len(fewer.reported) == 2
+    assert "runs.jsonl has 4 finished runs more: --report-only reports all of them." in fewer.console.export_text()
+    whole = Command(Request(finished))
+    assert whole.run() == 0
+    assert "more" not in whole.console.export_text()
 
 
 def test_a_full_disk_is_named_and_finished_runs_are_kept(tmp_path, monkeypatch):

@@ -121,6 +121,8 @@ def carry_out(
         if not _make_missing(work, store, console):
             return INTERRUPTED
         write_report(store, [store.runs[key] for key in work.keys])
+        if more := len(store.runs) - len(work.keys):
+            console.print(f"{path} has {more} finished {work.unit}s more: --report-only reports all of them.")
     return 0
 
 
