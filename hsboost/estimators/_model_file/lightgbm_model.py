@@ -17,6 +17,7 @@ from hsboost.estimators._model_file import plain
 from hsboost.estimators._model_file.splits import Splits, check_tree
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_THRESHOLD = re.compile(rf"{_NUMBER.pattern}|[+-]?inf", re.ASCII)
 _STATISTIC = re.compile(rf"{_NUMBER.pattern}|[+-]?(nan|inf)", re.ASCII)
 _WHOLE = re.compile(r"-?\d{1,10}", re.ASCII)
 _RANGE = re.compile(rf"none|\[({_STATISTIC.pattern}):({_STATISTIC.pattern})\]|-?\d+(:-?\d+)*", re.ASCII)
@@ -97,7 +98,7 @@ def _check_tree(tree: dict[str, str], where: str, splits: Splits) -> None:
     value = _reals(tree, "leaf_value", leaves, where)
     _reals(tree, "shrinkage", 1, where)
     feature = _wholes(tree, "split_feature", nodes, 0, last, where)
-    threshold = _reals(tree, "threshold", nodes, where)
+    threshold = _thresholds(tree, nodes, where)
     decision = _wholes(tree, "decision_type", nodes, 0, 11, where)
     left = _wholes(tree, "left_child", nodes, -leaves, nodes - 1, where)
     right = _wholes(tree, "right_child", nodes, -leaves, nodes - 1, where)
@@ -130,6 +131,12 @@ def _check_tree(tree: dict[str, str], where: str, splits: Splits) -> None:
         coefficients = _reals(tree, "leaf_coeff", size, where)
         greatest = max(greatest, float(np.abs(constant).max() + np.abs(coefficients).sum()))
     splits.scale += greatest
+
+
+def _thresholds(tree: dict[str, str], nodes: int, where: str) -> np.ndarray:
+    """Of a split between what is missing and all numbers a threshold is infinite."""
+    tokens, _ = _tokens(tree, "threshold", nodes, where, _THRESHOLD)
+    return np.array([float(one) for one in tokens])
 
 
 def _check_categories(tree: dict[str, str], count: int, where: str) -> list[np.ndarray]:

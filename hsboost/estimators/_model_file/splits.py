@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+_LARGE = 1e300
+
 
 @dataclass
 class Splits:
@@ -34,7 +36,12 @@ class Splits:
     scale: float = 0.0
 
     def add(self, features: np.ndarray, values: np.ndarray) -> None:
-        """Comparisons of features with values, arrays of one length."""
+        """Comparisons of features with values, arrays of one length.
+
+        Any number stands for an infinite value, which parts the missing from all numbers, and a large one for a value
+        that parts the infinite from them.
+        """
+        values = np.clip(np.where(np.isinf(values), 0.0, values), -_LARGE, _LARGE)
         for feature in np.unique(features).tolist():
             self.numeric.setdefault(feature, []).append(values[features == feature])
 
