@@ -54,6 +54,16 @@ VOUCHED = [
         "such as xgboost-scorer 0.0.4 of npm,",
         "source: npm, xgboost-scorer, of that version",
     ),
+    (
+        "docs/serving.md",
+        "daal4py (scikit-learn-intelex 2026.2.0) compares in float32, and a whole number",
+        "file: findings/daal4py_parts_whole_numbers_elsewhere.sh | compares in float32",
+    ),
+    (
+        "docs/serving.md",
+        "it and m2cgen 0.10.0 part infinite values from the others elsewhere;",
+        "file: findings/lightgbm_dump_moves_infinite_thresholds.sh | m2cgen 0.10.0, and daal4py",
+    ),
     (INDEX, "Python 3.11 or newer", 'file: pyproject.toml | requires-python = ">=3.11"'),
     (README, "Python 3.11 or newer", 'file: pyproject.toml | requires-python = ">=3.11"'),
     (
