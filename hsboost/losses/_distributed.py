@@ -129,13 +129,15 @@ def step(
         where, sums, guess = loss.passes.solve_over_workers(workers, own.rows, totals, loss.temperature, guess)
         stamp = _new_stamp(workers) if last is None else _next_stamp(last.meeting.stamp)
         n = own.rows.problems.segments.n
-        gradient, hessian = outputs((n,) if here.classes == 1 else (n, here.classes), gradient_out, hessian_out)
+        spare = None if last is None else last.spare
+        rows = (n,) if here.classes == 1 else (n, here.classes)
+        gradient, hessian, spare = outputs(rows, gradient_out, hessian_out, spare)
         if n:
             write_in_order(loss.passes, own.rows, where, slopes, gradient, hessian, totals, sums)
         meeting = Meeting(stamp, threads, labels, own.sums, guess, workers.traffic)
         ended = Round(
             where, totals, sums.active, weight, own.rows.problems.segments.offsets,
-            loss.k, rule, here.classes > 1, grouped, meeting,
+            loss.k, rule, here.classes > 1, grouped, meeting, None, spare,
         )  # fmt: skip
         return gradient, hessian, ended
 

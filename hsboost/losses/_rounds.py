@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from hsboost._solver.segments import Multipliers, Segments
 from hsboost._validation import BudgetRule, Budgets, FloatArray
 from hsboost.losses._passes import Passes, Slopes, Sums, Totals
 from hsboost.losses._problems import Rows, check_learnable, warn_if_all
+from hsboost.losses._recycled import LEAST, Recycled
 
 
 class Coupled(Protocol):
@@ -32,7 +34,7 @@ class Coupled(Protocol):
 
 
 class Round(NamedTuple):
-    """The result of a round: a few numbers per problem, nothing of the size of the data.
+    """The result of a round: a few numbers per problem, and memory for the next round's results.
 
     Attributes
     ----------
@@ -56,6 +58,8 @@ class Round(NamedTuple):
         What the workers of a distributed training agreed on.
     kept : Any
         What the passes left for those of the next round.
+    spare : Recycled or None
+        The memory of gradient and curvature, if that is much.
     """
 
     where: Multipliers
@@ -69,6 +73,7 @@ class Round(NamedTuple):
     grouped: bool = False
     meeting: Any = None
     kept: Any = None
+    spare: Recycled | None = None
 
     @property
     def soft_threshold(self) -> Any:
@@ -129,7 +134,8 @@ def step(
     slopes = loss.boosting_slopes(weight)
     if last is None and not slopes.convex:
         warn_if_all(totals.mass, totals.total)
-    gradient, hessian = outputs(x.shape, gradient_out, hessian_out)
+    spare = None if last is None else last.spare
+    gradient, hessian, spare = outputs(x.shape, gradient_out, hessian_out, spare)
     active = write_in_order(passes, rows, where, slopes, gradient, hessian, totals, sums)
     if sums is not None and not sums.known and sums.total is not None and sums.positive is not None:
         # As the next round's pass will add them up: the order of additions differs from the first look's.
@@ -137,17 +143,23 @@ def step(
     offsets = rows.problems.segments.offsets
     columns, grouped = x.ndim == 2, segments is not None
     kept = None if sums is None else sums.kept
-    ended = Round(where, totals, active, weight, offsets, loss.k, rule, columns, grouped, kept=kept)
+    ended = Round(where, totals, active, weight, offsets, loss.k, rule, columns, grouped, None, kept, spare)
     return gradient, hessian, ended
 
 
 def outputs(
-    shape: tuple[int, ...], gradient_out: np.ndarray | None, hessian_out: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Arrays to write into: the caller's, or new ones, column by column in memory."""
+    shape: tuple[int, ...],
+    gradient_out: np.ndarray | None,
+    hessian_out: np.ndarray | None,
+    spare: Recycled | None,
+) -> tuple[np.ndarray, np.ndarray, Recycled | None]:
+    """Arrays to write into, column by column in memory: the caller's, the last round's if it is free, or new ones.
+
+    And the memory to pass to the next round.
+    """
     if gradient_out is None and hessian_out is None:
-        both = np.empty((2, *shape[::-1]), np.float32)  # one allocation costs less than two
-        return both[0].T, both[1].T
+        both, spare = _both((2, *shape[::-1]), spare)
+        return both[0].T, both[1].T, spare
     if gradient_out is None or hessian_out is None:
         name = "gradient_out" if gradient_out is None else "hessian_out"
         raise ValueError(f"{name} must be given where the other of gradient_out and hessian_out is, got None")
@@ -157,7 +169,19 @@ def outputs(
                 f"{name} must be a float32 array of the scores' shape {shape}, column by column in memory, got "
                 f"{array.dtype} of shape {array.shape}; pass what the last round returned"
             )
-    return gradient_out, hessian_out
+    return gradient_out, hessian_out, spare
+
+
+def _both(shape: tuple[int, ...], spare: Recycled | None) -> tuple[np.ndarray, Recycled | None]:
+    """One array for both results: one allocation costs less than two."""
+    if math.prod(shape) < LEAST:
+        return np.empty(shape, np.float32), None
+    both = spare.lend() if spare is not None and spare.shape == shape else None
+    if both is None:
+        spare = Recycled(shape)
+        both = spare.lend()
+    assert both is not None
+    return both, spare
 
 
 def find(loss: Coupled, rows: Rows, totals: Totals, start: Multipliers | None = None) -> Multipliers:

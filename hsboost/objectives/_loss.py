@@ -175,6 +175,8 @@ class LossObjective:
                 self._states[dataset] = state
             else:
                 self._state_of_size = {n: state}  # nothing says when these rows are done with
+            if getattr(state, "spare", None) is not None:
+                state = state._replace(spare=None)  # that memory goes with the data set
             self._last = state
         if self.on_round is not None:
             self.on_round(state)
