@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from datasets import _csv, _libsvm, _sealed
 from datasets._layouts import Layout
-from datasets._lock import unwritable
 from datasets._malformed import Malformed
+from datasets._refusals import raise_refusal, unwritable
 from datasets._sealed import BlockReader, BlockWriter, scratch, unseal, write_note
 from datasets._sources import ENDINGS, Reader, Source, digest
 from datasets.registry import DatasetError, DatasetInfo
@@ -100,6 +100,7 @@ def inspect(layout: Layout, part: str, folder: Path, source: Source | None) -> P
     try:
         notes = unseal(note.read_bytes())
     except (OSError, ValueError) as error:
+        raise_refusal(note, error)
         missing = isinstance(error, FileNotFoundError)
         reason = "is missing" if missing else f"is damaged or of an earlier version ({error})"
         raise Unusable(f"its note {note.name} {reason}", damaged=True) from error
@@ -292,6 +293,7 @@ class _Tables:
                 self._read = int(self.size * row / max(1, file.metadata.num_rows))
                 yield _csv.typed(self._layout, list(self._layout.columns), arrays, lines, self._malformed, self._derive)
         except (pa.ArrowException, OSError) as error:
+            raise_refusal(self._source, error)
             raise DatasetError(f"cannot read {self._source} as Parquet ({str(error).splitlines()[0]})") from error
 
 

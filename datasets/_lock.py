@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import lock_descriptor
 
-from datasets.registry import DatasetError
+from datasets._refusals import unwritable
 
 POLL_SECONDS = 0.1
 _log = logging.getLogger("datasets")
@@ -67,14 +67,6 @@ def making(folder: Path, name: str) -> Iterator[None]:
         except OSError as error:
             raise unwritable(folder, error) from error
         yield
-
-
-def unwritable(folder: Path, error: OSError, more: str = "") -> DatasetError:
-    """Build the error for a folder that cannot be written: full, closed, or without locks."""
-    return DatasetError(
-        f"cannot write to {folder} ({error.strerror or error}); free space there, or choose another folder with "
-        f"--data-dir or the environment variable HSBOOST_CACHE_DIR{more}"
-    )
 
 
 def _acquire(path: Path) -> int | None:

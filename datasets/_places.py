@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from datasets._layouts import Layout
+from datasets._refusals import raise_refusal
 from datasets._sources import ENDINGS, Source
 from datasets.registry import DatasetError, DatasetInfo
 
@@ -100,6 +101,7 @@ def _member(archive: Path, patterns: tuple[str, ...]) -> str | None:
         with zipfile.ZipFile(archive) as opened:
             names = [name for name in opened.namelist() if not name.startswith("__MACOSX")]
     except (zipfile.BadZipFile, OSError) as error:
+        raise_refusal(archive, error)
         raise DatasetError(f"{archive} is truncated or damaged ({error}); fetch or copy it again") from error
     fits = [name for name in names if any(Path(name).match(pattern) for pattern in patterns)]
     if len(fits) > 1:

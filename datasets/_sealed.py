@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from datasets._lock import unwritable
+from datasets._refusals import unwritable
 
 BLOCK = 1 << 16
 _DIGEST = 4

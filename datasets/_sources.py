@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from datasets._refusals import raise_refusal
 from datasets.registry import DatasetError
 
 BLOCK = 16 << 20
@@ -172,6 +173,7 @@ class Reader:
             )
 
     def _damaged(self, error: BaseException, line: int | None = None) -> DatasetError:
+        raise_refusal(self.source, error)
         where = "" if line is None else f" after line {line}"
         return DatasetError(
             f"{self.source} is truncated or damaged{where} ({error}); fetch or copy it again and check its size"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 from datasets import _csv
 from datasets._convert import LEVELS_AT_MOST, Part
 from datasets._layouts import Layout
+from datasets._refusals import raise_refusal
 from datasets.registry import DatasetError, DatasetInfo
 
 PART_CODES = {"train": 0, "valid": 1, "test": 2, "all": 0}
@@ -223,11 +223,6 @@ def reading(part: Part) -> Iterator[None]:
     """Raise `DamagedCache` for what only wrong bytes explain, `DatasetError` for what the system refuses."""
     try:
         yield
-    except MemoryError:
-        # Arrow's is an ArrowException, too.
-        raise
     except (pa.ArrowException, OSError) as error:
-        # Arrow's own errors about a file's content are OSErrors without a number.
-        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
-            raise DatasetError(f"{part.path} cannot be read: {error}") from error
+        raise_refusal(part.path, error)
         raise damaged(part, error) from error

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datasets._refusals import raise_refusal
 from datasets.registry import DatasetError, DatasetInfo
 
 
@@ -51,6 +52,7 @@ def _reading(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise DatasetError(f"file not found: {path}") from None
     except (pa.ArrowException, OSError) as error:
+        raise_refusal(path, error)
         reason = str(error).splitlines()[0]
         raise DatasetError(f"cannot read {path} as Parquet ({reason}); restore or re-make the file") from error
 

@@ -12,7 +12,7 @@ import requests
 import urllib3
 
 from datasets._layouts import SourceFile
-from datasets._lock import unwritable
+from datasets._refusals import unwritable
 from datasets._sealed import read_note, write_all, write_note
 
 TIMEOUT = (20, 60)

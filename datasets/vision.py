@@ -24,6 +24,7 @@ from datasets import DATA_DIR_VARIABLE
 from datasets._fetch import fetch, verify
 from datasets._layouts import SourceFile
 from datasets._places import user_folder
+from datasets._refusals import raise_refusal
 from datasets.registry import DatasetError, unknown
 
 CIFAR10, FASHION, DIGITS = "cifar10", "fashion-mnist", "digits"
@@ -170,6 +171,7 @@ def _idx(path: Path) -> np.ndarray:
     try:
         raw = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
+        raise_refusal(path, error)
         raise DatasetError(f"{path} is truncated or damaged ({error}); fetch or copy it again") from error
     dimensions = raw[3] if len(raw) > 3 and raw[:3] == b"\0\0\x08" else 0
     shape = struct.unpack_from(f">{dimensions}I", raw, 4) if dimensions and len(raw) >= 4 + 4 * dimensions else ()
@@ -204,6 +206,7 @@ def _cifar(folder: Path) -> Images:
                     labels = np.asarray(batch[b"labels"], dtype=np.int64)
                     parts[name] = np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32), labels
     except (OSError, EOFError, zlib.error, tarfile.TarError, pickle.UnpicklingError, KeyError, ValueError) as error:
+        raise_refusal(path, error)
         raise DatasetError(f"{path} is truncated or damaged ({error}); fetch or copy it again") from error
     train = [parts[name] for name in sorted(parts) if name.startswith("data_batch")]
     if len(train) != 5 or "test_batch" not in parts:
@@ -219,6 +222,7 @@ def _cifar_jpeg(path: Path) -> Images:
         decoded = [_decode(arrays[f"{part}_jpeg"], arrays[f"{part}_offset"]) for part in ("train", "test")]
         labels = [arrays[f"{part}_label"] for part in ("train", "test")]
     except (OSError, EOFError, ValueError, KeyError, zlib.error) as error:
+        raise_refusal(path, error)
         raise DatasetError(
             f"{path} is not the JPEG copy of CIFAR-10, or is damaged ({error}); copy it again"
         ) from error

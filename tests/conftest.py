@@ -128,3 +128,12 @@ def passes_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hsboost._solver.search.SMALL", 0)
     monkeypatch.setattr("hsboost._solver.segments.SMALL_GROUP", 0)
     monkeypatch.setattr("hsboost._solver.problems.BLOCK", 0)
+
+
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A per-user folder of the test's own, and no data folder: nothing of this machine is read or changed."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
+    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(folder))
+    return folder

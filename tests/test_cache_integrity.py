@@ -30,10 +30,8 @@ LAYOUTS = {"flight": ("flight", "flight-x.csv", "benchm-ml"), "kdd12": ("kdd12",
 
 
 @pytest.fixture(autouse=True)
-def small_blocks(monkeypatch, tmp_path_factory):
+def small_blocks(own_cache, monkeypatch):
     """Several row groups and many blocks, as large files have."""
-    monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
-    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setattr(_sealed, "BLOCK", 512)
     monkeypatch.setattr(_sources, "BLOCK", 1_000)
 

@@ -18,16 +18,10 @@ from typer.testing import CliRunner
 from datasets import DatasetError, load
 from datasets.__main__ import app
 
-pytestmark = pytest.mark.truth
+pytestmark = [pytest.mark.truth, pytest.mark.usefixtures("own_cache")]
 CR_IN_LINE = "a carriage return within the line"
 HIGGS, FLIGHT, LIBSVM, RATINGS = tiny.higgs(), tiny.flight(), tiny.libsvm(), tiny.movielens_ratings()
 UTF8 = r"write it as UTF-8 \(iconv"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path_factory):
-    monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
-    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
 
 
 def put(folder: Path, name: str, content: bytes) -> Path:

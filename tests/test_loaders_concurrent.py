@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
 import pickle
@@ -13,11 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import _published as tiny
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets import DatasetError, _sealed, _sources, load, stream
+from datasets import _sealed, _sources, load, stream
 from datasets._sealed import BlockReader
 from datasets.loaders import published
 
@@ -26,9 +24,8 @@ THREADS = 4
 
 
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path_factory):
-    monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
-    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+def small_blocks(own_cache, monkeypatch):
+    """Many row groups, each of many blocks."""
     monkeypatch.setattr(_sources, "BLOCK", 30_000)
     monkeypatch.setattr(_sealed, "BLOCK", 512)
 
@@ -154,44 +151,3 @@ def test_a_pickled_stream_reads_the_same_rows(opened, clicks):
     np.testing.assert_array_equal(first.y, second.y)
     for number in range(len(first.starts) - 1):
         pd.testing.assert_frame_equal(first.batch(number), second.batch(number))
-
-
-REFUSALS = {
-    "too many open files": OSError(errno.EMFILE, "Too many open files"),
-    "an unreadable disk": OSError(errno.EIO, "Input/output error"),
-    "no permission": PermissionError(errno.EACCES, "Permission denied"),
-}
-
-
-@pytest.mark.parametrize("reason", REFUSALS)
-@pytest.mark.parametrize("when", ["open", "read"])
-def test_what_the_system_refuses_is_not_taken_for_damage(when, reason, clicks, monkeypatch):
-    load(**clicks)
-    published._opened.clear()
-    notes = clicks["data_dir"].rglob("*.json")
-    before = {path: path.read_bytes() for path in notes}
-
-    def refused(*_):
-        raise REFUSALS[reason]
-
-    with monkeypatch.context() as patched:
-        patched.setattr(BlockReader, {"open": "__init__", "read": "_blocks"}[when], refused)
-        with pytest.raises(DatasetError, match=rf"parquet cannot be read: .*{REFUSALS[reason].strerror}"):
-            load(**clicks)
-    assert {path: path.read_bytes() for path in before} == before
-    monkeypatch.setattr(published, "convert", refused)
-    assert len(load(**clicks).y) == 1_800
-
-
-def test_too_little_memory_is_not_taken_for_damage(clicks, monkeypatch):
-    load(**clicks)
-
-    def full(*_, **__):
-        raise pa.ArrowMemoryError("malloc of size 64 failed")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(pq.ParquetFile, "read_row_group", full)
-        with pytest.raises(MemoryError, match="malloc"):
-            load(**clicks)
-    monkeypatch.setattr(published, "convert", full)
-    assert len(load(**clicks).y) == 1_800

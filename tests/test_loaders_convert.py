@@ -21,13 +21,7 @@ from datasets._sources import Source
 from datasets.loaders import published
 from datasets.registry import registry
 
-
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path_factory):
-    monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture

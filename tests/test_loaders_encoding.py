@@ -14,9 +14,7 @@ from datasets import DatasetError, _convert, _sources, load, load_splits
 
 
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path_factory):
-    monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
-    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+def small_blocks(own_cache, monkeypatch):
     # Several row groups, so that nothing holds for one only.
     monkeypatch.setattr(_sources, "BLOCK", 20_000)
 

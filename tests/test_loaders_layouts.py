@@ -16,11 +16,7 @@ import datasets
 from datasets import DatasetError, load, load_splits
 from datasets.registry import registry
 
-
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path_factory):
-    monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
-    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def three(writer):

@@ -20,7 +20,7 @@ import datasets
 from benchmarks.quality.tabular.splits import neutral
 from datasets import DatasetError, load
 
-pytestmark = pytest.mark.truth
+pytestmark = [pytest.mark.truth, pytest.mark.usefixtures("own_cache")]
 ROWS = 300
 Y = np.arange(ROWS) % 3 // 2
 NAMES = [
@@ -28,12 +28,6 @@ NAMES = [
     *("größe", "価格", "😀", "tab\tname", "line\nend", "Y", "y ", "label", "None", "nan", "True", "a" * 500, "\\"),
     *("%s", "a.b", "a,b"),
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def no_data_dir(monkeypatch, tmp_path_factory):
-    monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
-    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
 
 
 def features(count: int) -> list[np.ndarray]:

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import xgboost as xgb
+from lightgbm import LGBMClassifier
 from numpy.testing import assert_array_equal
+from xgboost import XGBClassifier
 
-from hsboost import HypersimplexObjective
+from hsboost import HSClassifier, HypersimplexObjective
 from hsboost.losses import BudgetLogLoss, HypersimplexLoss, HypersimplexSmoothLoss
 from hsboost.losses._recycled import LEAST, Recycled
 
@@ -119,6 +121,17 @@ def test_an_objective_reuses_memory_per_data_set_and_releases_it_with_that() -> 
     del second
     gc.collect()
     assert memory() is None
+
+
+@pytest.mark.parametrize(
+    "booster", [XGBClassifier(n_estimators=2), LGBMClassifier(n_estimators=2, verbose=-1)], ids=repr
+)
+def test_a_fitted_model_keeps_no_memory_of_its_rounds(booster: Any) -> None:
+    y, x, _ = rows(N)
+    model = HSClassifier(k=0.1, loss="hypersimplex", threshold="training", estimator=booster).fit(x[:, None], y)
+    gc.collect()
+    assert [one for one in gc.get_objects() if isinstance(one, Recycled)] == []
+    assert model.n_features_in_ == 1
 
 
 def test_an_objective_reuses_memory_between_the_rounds_of_scikit_learns_wrappers() -> None:

@@ -26,11 +26,7 @@ from benchmarks.quality.vision.plan import ALL_LOSSES, BATCHES, LOSSES, Case, Se
 from benchmarks.quality.vision.published import differences, published  # noqa: E402
 from benchmarks.quality.vision.report import over_batches  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def no_local_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
-    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 QUICK = ("--small", "--epochs", "2", "--rows", "300", "--hidden", "4", "--batches", "64,150", "--threads", "1")

@@ -20,11 +20,7 @@ from datasets import vision as pictures
 from datasets.registry import DatasetError
 from datasets.vision import load_images
 
-
-@pytest.fixture(autouse=True)
-def no_local_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HSBOOST_DATA_DIR", raising=False)
-    monkeypatch.setenv("HSBOOST_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def publish(name: str, folder: Path, contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:

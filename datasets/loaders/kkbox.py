@@ -8,6 +8,7 @@ import pyarrow.csv as pa_csv
 
 from datasets._csv import Derive
 from datasets._layouts import Layout
+from datasets._refusals import raise_refusal
 from datasets._sources import ENDINGS, Reader, Source
 from datasets.loaders import published
 from datasets.registry import DatasetError
@@ -55,6 +56,7 @@ def _side(source: Source, name: str, key: str, columns: tuple[str, ...]) -> dict
             ),
         )
     except (pa.ArrowException, OSError) as error:
+        raise_refusal(path, error)
         raise DatasetError(f"cannot read {path} ({str(error).splitlines()[0]}); fetch or copy it again") from error
     found = {column: table[column].combine_chunks() for column in table.column_names}
     if pc.count_distinct(found[key]).as_py() < len(found[key]):

@@ -86,6 +86,10 @@ class Round(NamedTuple):
         shares = self.active.sum(axis=1) / self.weight
         return shares if self.columns else float(shares[0])
 
+    def without_memory(self) -> Round:
+        """The numbers alone."""
+        return self if self.spare is None else self._replace(spare=None)
+
     def is_of(self, loss: Coupled, x: FloatArray, segments: Segments | None) -> bool:
         """Whether a round with this loss's budget and scores and groups of these shapes can start from this one."""
         if self.meeting is not None or self.grouped != (segments is not None) or self.columns != (x.ndim == 2):

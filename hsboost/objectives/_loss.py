@@ -27,7 +27,9 @@ class LossObjective:
 
     Each round keeps the starting point of the next search, which affects speed but never the result. It is kept per
     data set, so that the interleaved folds of ``xgb.cv`` and ``lgb.cv`` do not affect each other, and is released with
-    the data set.
+    the data set. So is the memory of a large round's results (8 bytes a row and class), which the next round writes
+    into unless somebody holds them. The scikit-learn wrappers pass no data set: there both stay until the objective is
+    called for another number of rows, or goes; a fitted `HSClassifier` keeps neither.
 
     Parameters
     ----------
@@ -175,8 +177,8 @@ class LossObjective:
                 self._states[dataset] = state
             else:
                 self._state_of_size = {n: state}  # nothing says when these rows are done with
-            if getattr(state, "spare", None) is not None:
-                state = state._replace(spare=None)  # that memory goes with the data set
+            if hasattr(state, "without_memory"):  # which goes with the data set
+                state = state.without_memory()
             self._last = state
         if self.on_round is not None:
             self.on_round(state)
