@@ -97,12 +97,12 @@ def training(booster: str, rows: int) -> tuple[float, float]:
     return row["ratio_to_log_loss"]["median"], row["ratio_to_trivial"]["median"]
 
 
-def scaling(rows: int, workers: int, engine: str = "tracker") -> Any:
-    return only(report("scaling")["rows"], engine=engine, rows=rows, workers=workers)
+def scaling(rows: int, workers: int, engine: str = "tracker", name: str = "scaling") -> Any:
+    return only(report(name)["rows"], engine=engine, rows=rows, workers=workers)
 
 
-def ratio(rows: int, workers: int, engine: str = "tracker") -> float:
-    return float(scaling(rows, workers, engine)["ratio_to_log_loss"]["median"])
+def ratio(rows: int, workers: int, engine: str = "tracker", name: str = "scaling") -> float:
+    return float(scaling(rows, workers, engine, name)["ratio_to_log_loss"]["median"])
 
 
 def memory(way: str, objective: str, columns: int) -> float:
