@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hsboost._boosting import dmatrix
 from hsboost._boosting.caller import in_xgboost_cv
 from hsboost._solver.segments import Segments
 
@@ -76,12 +77,13 @@ def several_workers() -> ValueError:
     )
 
 
-def row_weights(dataset: Any, n: int) -> Any:
+def row_weights(dataset: Any, n: int, copy: bool = False) -> Any:
     """A data set's weights, one for each of its n rows; None if it has none.
 
-    A DMatrix with query groups holds one weight for each of these.
+    A DMatrix with query groups holds one weight for each of these. Without ``copy`` they may be the data set's own
+    memory (`dmatrix.lent`).
     """
-    weight = dataset.get_weight()
+    weight = dmatrix.weight(dataset, copy)
     # XGBoost says "no weights" with an empty array, LightGBM with None.
     if weight is None or len(weight) == 0:
         return None
@@ -116,13 +118,14 @@ def labels_of_rows(segments: Segments, dataset: Any) -> Segments:
 
 
 def row_codes(dataset: Any) -> np.ndarray:
-    """The group codes that a DMatrix carries row by row, float32, whatever its rows were built from."""
+    """The group codes that a DMatrix carries row by row (`dmatrix.lent`), float32, whatever it was built from."""
     if not hasattr(dataset, "get_float_info"):
         raise ValueError(
             f"groups={ROW_FIELD!r} works in XGBoost's training functions, which hand over the DMatrix that carries "
             "that field, and needs an xgboost.DMatrix; elsewhere pass groups as one label per row"
         )
-    codes = np.asarray(dataset.get_float_info(ROW_FIELD))
+    found = dmatrix.lent(dataset, ROW_FIELD)
+    codes = np.asarray(dataset.get_float_info(ROW_FIELD) if found is None else found)
     if len(codes) == 0 and dataset.num_row() > 0:
         raise ValueError(f"groups={ROW_FIELD!r}, but the DMatrix has no such field; build it with {ROW_FIELD}=codes")
     good = (codes >= 0) & (codes < 2**24) & (codes == np.floor(codes))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hsboost._boosting import step_size
+from hsboost._boosting import dmatrix, step_size
 from hsboost._boosting.dataset_groups import row_weights
 from hsboost._boosting.lightgbm_workers import refuse_lightgbm_workers
 from hsboost._workers.communicator import Workers, workers
@@ -89,8 +89,10 @@ class LossObjective:
         """
         dataset: Any = None
         if hasattr(y_pred, "get_label"):
-            dataset, raw, y_true = y_pred, y_true, y_pred.get_label()
-            sample_weight = row_weights(dataset, len(raw))
+            # A user's loss may keep what it gets, ours keep nothing of a data set's own memory.
+            copy = not (_is_ours(self) and _is_ours(self.loss))
+            dataset, raw, y_true = y_pred, y_true, dmatrix.label(y_pred, copy)
+            sample_weight = row_weights(dataset, len(raw), copy)
         else:
             raw = y_pred
         if len(raw) and (y_true is None or len(y_true) == 0):
@@ -198,6 +200,11 @@ class LossObjective:
     def __setstate__(self, state: dict[str, Any]) -> None:
         LossObjective.__init__(self, state["loss"])
         self.offset, self.unit = state["offset"], state.get("unit", 1.0)
+
+
+def _is_ours(one: object) -> bool:
+    """Whether the class of an object is this package's, not a user's."""
+    return type(one).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _is_xgboost(dataset: Any, raw: Any) -> bool:
