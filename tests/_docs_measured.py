@@ -187,6 +187,11 @@ def measured() -> list[tuple[str, str, tuple[Any, ...]]]:
                     training("xgboost", 5_000_000),
                     training("lightgbm", 5_000_000),
                 ),
+                (
+                    "100,000 rows: {:.2f} and {:.2f}, {:.2f} and {:.2f}",
+                    training("xgboost", 100_000),
+                    training("lightgbm", 100_000),
+                ),
             )
         ],
         (README, "100 million scores need {:.0f} MiB at most beside inputs and outputs", (reports.most_extra_mib(),)),
