@@ -264,7 +264,7 @@ class _Metric(ABC):
                 return self.lightgbm(y_true, y_pred, sample_weight)
             return self._measure(y_true, y_pred, sample_weight, None)
         raw, data = y_true, y_pred
-        value = self._measure(dmatrix.label(data), raw, row_weights(data, len(raw)), data)
+        value = self._measure(dmatrix.read(data, "label"), raw, row_weights(data, len(raw)), data)
         if hasattr(data, "num_col"):  # xgboost.DMatrix
             return self.__name__, value
         return self.__name__, value, True

@@ -49,9 +49,9 @@ MATRICES: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("matrix", MATRICES)
 def test_fields_are_what_the_methods_return(matrix: str) -> None:
     data = MATRICES[matrix]()
-    for read, usual in ((dmatrix.label, data.get_label()), (dmatrix.weight, data.get_weight())):
+    for field, usual in (("label", data.get_label()), ("weight", data.get_weight())):
         for copy in (False, True):
-            found = read(data, copy)
+            found = dmatrix.read(data, field, copy)
             assert_array_equal(found, usual)
             assert (found.dtype, found.shape, found.flags.writeable) == (usual.dtype, usual.shape, True)
             assert not np.shares_memory(found, usual)
@@ -71,7 +71,7 @@ def test_a_field_is_lent_without_a_copy(field: str) -> None:
 @lends
 def test_what_is_lent_keeps_its_data_set() -> None:
     data = xgb.DMatrix(X, Y)
-    part = dmatrix.label(data)[1:][::2]
+    part = dmatrix.read(data, "label")[1:][::2]
     alive = weakref.ref(data)
     del data
     gc.collect()
@@ -91,8 +91,8 @@ class Own(xgb.DMatrix):
 
 def test_a_subclass_with_labels_of_its_own_is_asked() -> None:
     data = Own(X, Y, weight=W)
-    assert_array_equal(dmatrix.label(data), 1.0 - Y)
-    assert_array_equal(dmatrix.weight(data), W)
+    assert_array_equal(dmatrix.read(data, "label"), 1.0 - Y)
+    assert_array_equal(dmatrix.read(data, "weight"), W)
     mine = HypersimplexObjective(0.2)(SCORES, data)
     other = HypersimplexObjective(0.2)(SCORES, xgb.DMatrix(X, 1.0 - Y, weight=W))
     assert_array_equal(mine, other)
@@ -116,7 +116,7 @@ def test_without_the_function_the_methods_are_asked(library: Any, monkeypatch: p
         assert dmatrix._ask_of(xgb.DMatrix, "label") is None
     finally:
         monkeypatch.undo()
-    assert_array_equal(dmatrix.label(xgb.DMatrix(X, Y)), Y)  # the answer for the class is kept
+    assert_array_equal(dmatrix.read(xgb.DMatrix(X, Y), "label"), Y)  # the answer for the class is kept
     dmatrix._ask_of.cache_clear()
 
 
@@ -130,7 +130,7 @@ def test_an_error_is_the_methods_error() -> None:
     try:
         assert dmatrix.lent(data, "label") is None
         with pytest.raises(xgb.core.XGBoostError):
-            dmatrix.label(data)
+            dmatrix.read(data, "label")
     finally:
         data.handle = handle
 
@@ -142,7 +142,7 @@ def test_arrays_on_a_gpu_are_left_to_the_methods() -> None:
 
 def test_lightgbms_data_sets_are_asked() -> None:
     data = lgb.Dataset(X, Y, weight=W).construct()
-    assert_array_equal(dmatrix.label(data), Y)
+    assert_array_equal(dmatrix.read(data, "label"), Y)
     assert_array_equal(row_weights(data, N), W)
     assert row_weights(lgb.Dataset(X, Y).construct(), N) is None
 

@@ -83,7 +83,7 @@ def row_weights(dataset: Any, n: int, copy: bool = False) -> Any:
     A DMatrix with query groups holds one weight for each of these. Without ``copy`` they may be the data set's own
     memory (`dmatrix.lent`).
     """
-    weight = dmatrix.weight(dataset, copy)
+    weight = dmatrix.read(dataset, "weight", copy)
     # XGBoost says "no weights" with an empty array, LightGBM with None.
     if weight is None or len(weight) == 0:
         return None
@@ -124,8 +124,7 @@ def row_codes(dataset: Any) -> np.ndarray:
             f"groups={ROW_FIELD!r} works in XGBoost's training functions, which hand over the DMatrix that carries "
             "that field, and needs an xgboost.DMatrix; elsewhere pass groups as one label per row"
         )
-    found = dmatrix.lent(dataset, ROW_FIELD)
-    codes = np.asarray(dataset.get_float_info(ROW_FIELD) if found is None else found)
+    codes = np.asarray(dmatrix.read(dataset, ROW_FIELD))
     if len(codes) == 0 and dataset.num_row() > 0:
         raise ValueError(f"groups={ROW_FIELD!r}, but the DMatrix has no such field; build it with {ROW_FIELD}=codes")
     good = (codes >= 0) & (codes < 2**24) & (codes == np.floor(codes))

@@ -18,16 +18,12 @@ READERS = {"label": "get_label", "weight": "get_weight"}
 Ask: TypeAlias = Callable[[Any, bytes], bytes | None]
 
 
-def label(dataset: Any, copy: bool = False) -> Any:
-    """The labels of a data set, as its ``get_label`` returns them; a DMatrix lends them without a copy (`lent`)."""
-    found = None if copy else lent(dataset, "label")
-    return dataset.get_label() if found is None else found
-
-
-def weight(dataset: Any, copy: bool = False) -> Any:
-    """The weights of a data set, as its ``get_weight`` returns them; a DMatrix lends them without a copy (`lent`)."""
-    found = None if copy else lent(dataset, "weight")
-    return dataset.get_weight() if found is None else found
+def read(dataset: Any, field: str, copy: bool = False) -> Any:
+    """A field of a data set, as its own methods return it; a DMatrix lends it without a copy (`lent`)."""
+    found = None if copy else lent(dataset, field)
+    if found is not None:
+        return found
+    return getattr(dataset, READERS[field])() if field in READERS else dataset.get_float_info(field)
 
 
 def lent(dataset: Any, field: str) -> np.ndarray | None:

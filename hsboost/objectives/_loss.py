@@ -91,7 +91,7 @@ class LossObjective:
         if hasattr(y_pred, "get_label"):
             # A user's loss may keep what it gets, ours keep nothing of a data set's own memory.
             copy = not (_is_ours(self) and _is_ours(self.loss))
-            dataset, raw, y_true = y_pred, y_true, dmatrix.label(y_pred, copy)
+            dataset, raw, y_true = y_pred, y_true, dmatrix.read(y_pred, "label", copy)
             sample_weight = row_weights(dataset, len(raw), copy)
         else:
             raw = y_pred
