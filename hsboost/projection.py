@@ -120,12 +120,16 @@ def project_hypersimplex(
     if temperature < _TINY and float(np.abs(scores).max()) < _LARGEST:
         scores, unit, shift = np.ldexp(scores.astype(np.float64), _SHIFT), float(np.ldexp(temperature, _SHIFT)), _SHIFT
     segments = None if groups is None else Segments.by_label(groups, n, "x")
-    problems = Problems.of(scores, weight, segments)
-    masses, totals = _masses(k, problems, total, scores.shape[1:], segments)
-    where = problems.find(masses, totals, unit, "x", method=method, regularization=regularization)
     columns = np.atleast_2d(scores.T)
     direct = None if out is None else _direct(np.atleast_2d(out.T), columns)
-    values = problems.values(where, np.empty_like(columns) if direct is None else direct, columns)
+    target = np.empty_like(columns) if direct is None else direct
+    # Euclidean values are looked up row by row: until then the sorted scores may lie where the values will, which saves
+    # an array of their size, and the time of fresh memory.
+    free = direct is None and target.flags.c_contiguous and regularization == "euclidean"
+    problems = Problems.of(scores, weight, segments, target if free else None)
+    masses, totals = _masses(k, problems, total, scores.shape[1:], segments)
+    where = problems.find(masses, totals, unit, "x", method=method, regularization=regularization)
+    values = problems.values(where, target, columns)
     values = _delivered(values[0] if scores.ndim == 1 else values.T, dtype, out, direct is not None)
     multiplier, soft_threshold = users_numbers(where, scores.ndim == 2, segments is not None, shift)
     return HypersimplexProjection(values, multiplier, soft_threshold, temperature, weight, segments, regularization)

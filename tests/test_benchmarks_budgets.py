@@ -17,13 +17,15 @@ from rich.console import Console
 from benchmarks.quality.budgets import cells, confirming, methods, plan, report, run, tables, train
 from benchmarks.quality.budgets.cells import DEFAULTS, TUNED, Cells
 from benchmarks.quality.budgets.figures import Judge
-from benchmarks.quality.budgets.methods import BASELINE, LAMBDAMART, TRIALS, WEIGHTED, Training
+from benchmarks.quality.budgets.methods import BASELINE, LAMBDAMART, TOGETHER, TRIALS, WEIGHTED, Training
 from benchmarks.quality.budgets.plan import Block
 from benchmarks.quality.budgets.settings import ALL, BUDGETS, GROUP, GROUPS, RANDOM, TIME, TREES, Key, Settings, share
+from benchmarks.quality.budgets.several import MeanOfBudgets
 from benchmarks.quality.requests import BudgetsRequest
 from benchmarks.suite.options import OptionError
 from datasets.registry import registry
 from hsboost import HSClassifier, precision_at_k, recall_at_k
+from hsboost.losses import get_loss
 
 SETTINGS = Settings(folds=5, test_rows=0, trials=6, threads=2, data_dir=None)
 
@@ -43,6 +45,9 @@ def test_judge_is_the_metric_of_the_package(digits: int, n: int, groups: int | N
 
 def test_every_method_has_as_many_trials_and_its_defaults_first() -> None:
     for method in methods.methods().values():
+        if method.beside:  # one setting for all budgets
+            assert len(method.trainings("0.05", "100x8", 0)) == 1
+            continue
         for trees, number in (("100x8", TRIALS), ("tuned", SETTINGS.trials)):
             names = [one.name for one in method.trainings("0.05", trees, SETTINGS.trials)]
             assert len(set(names)) == len(names) == number, method.name
@@ -164,12 +169,39 @@ def test_scopes_go_on_from_one_another_and_keep_the_confirming_sets_apart() -> N
     assert [block.rows for block in plan.blocks("growth")] == [10_000, 30_000, 100_000, 300_000, 1_000_000, 0]
 
 
+def test_one_model_for_several_budgets_is_trained_once_and_stands_beside_the_default() -> None:
+    names = [key.training for block in plan.blocks("several") for key in block.keys(replace(SETTINGS, folds=1))]
+    assert {name for name in names if "k=" not in name} == {
+        "log-loss", "log-loss step=0.5", "log-loss step=1.5", "log-loss step=2", TOGETHER,
+    }  # fmt: skip
+    assert {"budget-log-loss k=0.01", "budget-log-loss k=0.02", "budget-log-loss k=0.1"} <= set(names)
+    for scope in plan.SCOPES:
+        if scope != "several":
+            assert all(key.training != TOGETHER for block in plan.blocks(scope) for key in block.keys(SETTINGS))
+
+
+def test_the_mean_of_budgets_is_the_mean_of_their_losses(rng: np.random.Generator) -> None:
+    n = 3_000
+    x = rng.normal(size=n)
+    y = (x + rng.normal(size=n) > 1.0).astype(float)
+    mean = MeanOfBudgets("budget-log-loss")
+    parts = [get_loss("budget-log-loss", k=k) for k in (0.01, 0.02, 0.05, 0.1)]
+    np.testing.assert_allclose(mean.loss(y, x), np.mean([part.loss(y, x) for part in parts]))
+    np.testing.assert_allclose(mean.gradient(y, x), np.mean([part.gradient(y, x) for part in parts], axis=0))
+    state = None
+    for _ in range(3):  # arrays of one part must not be those of the next
+        gradient, hessian, state = mean.boosting_step(y, x, None, state)
+        steps = [part.boosting_step(y, x, None, None)[:2] for part in parts]
+        for found, expected in zip((gradient, hessian), np.mean(steps, axis=0), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (
             {"scope": "huge"},
-            "--scope: unknown scope 'huge'; choose from: smoke, shipped, middle, growth, noise, full, confirm",
+            "--scope: unknown scope 'huge'; choose from: smoke, shipped, middle, growth, noise, several, full, confirm",
         ),
         ({"scope": "confirm"}, "--packages: --scope confirm reads the tables of installed packages; pass their folder"),
         ({"folds": 1}, "--folds: must be at least 2, got 1"),

@@ -42,12 +42,21 @@ class Problems(NamedTuple):
     w: FloatArray | None
 
     @classmethod
-    def of(cls, scores: FloatArray, weight: FloatArray | None, segments: Segments | None) -> Problems:
-        """Lay out checked scores (n,) or (n, C) and weights (n,), in the caller's order; None: no groups."""
+    def of(
+        cls,
+        scores: FloatArray,
+        weight: FloatArray | None,
+        segments: Segments | None,
+        memory: FloatArray | None = None,
+    ) -> Problems:
+        """Lay out checked scores (n,) or (n, C) and weights (n,), in the caller's order; None: no groups.
+
+        Scores that have to be sorted are written to ``memory``, (C, n), where there is any.
+        """
         columns = scores[None] if scores.ndim == 1 else scores.T
         if segments is None:
             return cls(Segments.one(columns.shape[1]), columns, weight)
-        return cls(segments, segments.sort(columns), None if weight is None else segments.sort(weight))
+        return cls(segments, segments.sort(columns, memory), None if weight is None else segments.sort(weight))
 
     def rows(self, c: int, g: int) -> tuple[FloatArray, FloatArray | None]:
         """Scores and weights of one problem."""

@@ -92,7 +92,7 @@ class Cells:
         place = BUDGETS.index(cell.budget)
         names = [one.name for one in method.trainings(cell.budget, cell.trees, self._trials)]
         for fold, records in sorted(folds.items()):
-            if any(name not in records for name in names):
+            if any(name not in records for name in (*names, *([method.beside] if method.beside else []))):
                 continue
             runs = [records[name] for name in names]
             reasons = [run["refused"] for run in runs if run["refused"]]

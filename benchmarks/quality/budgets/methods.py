@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from benchmarks.quality.budgets.settings import ALL, BOOSTERS, GROUP, PREVALENCE, TUNED
+from benchmarks.quality.budgets.several import MeanOfBudgets
 
 #: Trials of a method: what it is given to choose from on validation.
 TRIALS = 4
@@ -58,7 +59,8 @@ Trial = Callable[[str], Training]
 class Method:
     """A method: its trials for a budget, where it can be judged, and how it is shown.
 
-    ``ours``: a loss of this package. ``brief`` heads narrow columns.
+    ``ours``: a loss of this package. ``brief`` heads narrow columns. ``beside``: a training that the method is compared
+    with, and without which it does not count.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Method:
     ours: bool = False
     judged: tuple[str, ...] = (ALL, GROUP)
     boosters: tuple[str, ...] = field(default=BOOSTERS)
+    beside: str = ""
 
     @property
     def has_budget(self) -> bool:
@@ -112,6 +115,10 @@ LOSSES = (
 #: The loss that ``HSClassifier(k=...)`` trains: the one that the targets are about.
 PRIMARY = "budget-log-loss"
 
+#: One model for the budgets 1, 2, 5 and 10 %: the mean of `PRIMARY` at all of them, and the loss at one in the middle.
+TOGETHER, MIDDLE = f"{PRIMARY}-mean", f"{PRIMARY}-2%"
+SEVERAL = (TOGETHER, MIDDLE)
+
 
 def _ours() -> list[Method]:
     from hsboost.losses import LOSSES as REGISTERED
@@ -128,7 +135,10 @@ def _ours() -> list[Method]:
 
 @cache
 def methods() -> dict[str, Method]:
-    """All methods by name; a loss that this version of hsboost lacks is left out."""
+    """All methods by name; a loss that this version of hsboost lacks is left out.
+
+    Those of `SEVERAL` take part only where a block asks for them.
+    """
     ranking = (1.5, 1.0, 2.0, 4.0)
     rivals = [
         Method(BASELINE, "log loss", "log loss", _steps("log-loss")),
@@ -149,7 +159,14 @@ def methods() -> dict[str, Method]:
         Method("rank_xendcg", "XE-NDCG", "XENDCG", _steps("rank_xendcg", True), False, (GROUP,), ("lightgbm",)),
         Method("rank:pairwise", "RankNet pairs", "pairs", _steps("rank:pairwise", True), False, (GROUP,), ("xgboost",)),
     ]
-    return {method.name: method for method in (*rivals, *_ours())}
+    several = [
+        Method(name, label, brief, (lambda budget, one=one: one,), judged=(ALL,), beside=TOGETHER)  # type: ignore[misc]
+        for name, label, brief, one in (
+            (TOGETHER, "one model: the mean of log loss at 1, 2, 5 and 10 %", "mean", Training(TOGETHER)),
+            (MIDDLE, "one model: log loss at 2 %", "at 2 %", Training(PRIMARY, "0.02")),
+        )
+    ]
+    return {method.name: method for method in (*rivals, *_ours(), *several)}
 
 
 def ours(judged: str) -> list[Method]:
@@ -163,6 +180,8 @@ def loss_of(training: Training, k: Any) -> Any:
 
     if training.loss == "focal":
         return get_loss("focal", gamma=training.gamma)
+    if training.loss == TOGETHER:
+        return MeanOfBudgets(PRIMARY)
     return get_loss(training.loss, k=k) if training.loss in {name for name, *_ in LOSSES} else None
 
 

