@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from _commands import check_refused, command, records
 
 import hsboost
 from benchmarks.suite.options import OptionError
+from benchmarks.suite.profiling import longest, profile
 from benchmarks.trainings import waiting
 from benchmarks.trainings.waiting_report import WaitingReport, ratios
-from benchmarks.trainings.waiting_rows import ROWS
+from benchmarks.trainings.waiting_rows import PROFILE, ROWS
 from benchmarks.trainings.waiting_worker import measured
 
 PACKAGE = Path(hsboost.__file__).parent
@@ -37,10 +39,11 @@ def test_builds_take_turns(tmp_path: Path) -> None:
     result = command("waiting", out, *SMALL, "--against", str(other))
     assert result.exit_code == 0, result.output
     runs = records(out)
-    assert [(run["row"], run["turn"]) for run in runs] == [("far_3", 0), ("far_3", 1)]
+    assert [(run["row"], run["turn"]) for run in runs] == [("far_3", 0), ("far_3", 1), ("far_3", PROFILE)]
+    assert runs[2]["this"]["profile"][0]["share"] > 0.0
     (entry,) = json.loads((out / "results.json").read_text())["rows"]
     for build in ("this", "other"):
-        assert entry[build] == pytest.approx([sum(ratios(run, build)) / 2 for run in runs])
+        assert entry[build] == pytest.approx([sum(ratios(run, build)) / 2 for run in runs[:2]])
     assert "far_3" in (out / "table.md").read_text()
 
 
@@ -73,6 +76,56 @@ def test_misses_and_failures_are_shown() -> None:
     assert required[ROWS["classes_rows"].claim].note == "failed: out of memory"
     assert required[ROWS["first_fit_cached"].claim].note == "needs --against"
     assert any("no such name" in note for note in found.notes())
+
+
+def test_the_profile_of_a_miss_is_shown() -> None:
+    told = {"profile": [{"where": "hsboost/a: f", "seconds": 2e-3, "share": 0.75}]}
+    slow, quick = ({"measured": [time], "base": [1.0]} for time in (3.0, 1.0))
+    runs = [turn("sorted_10", slow), turn("sorted_1000", quick)]
+    runs += [turn(row, told, number=PROFILE) for row in ("sorted_10", "sorted_1000", "far_0")]
+    found = report(*runs)
+    assert found.of("sorted_10", "this") == [3.0]
+    (table,) = [one for one in found.tables() if "misses" in one.title]
+    assert [[cell.text for cell in row] for row in table.rows] == [["sorted_10", "hsboost/a: f", "75 %", "2 ms"]]
+    by_row = {one["row"]: one["profile"] for one in found.summary()["rows"]}
+    assert by_row == {"sorted_10": told["profile"], "sorted_1000": told["profile"]}
+
+
+def test_the_longest_functions_come_first_and_share_all_time() -> None:
+    own = {
+        ("~", 0, "<built-in method numpy.empty>"): 1.0,
+        (f"{PACKAGE}/a.py", 3, "f"): 5.0,
+        (f"{PACKAGE}/a.py", 9, "f"): 2.0,
+    }
+    found = longest(own, 2)
+    assert [(one["where"], one["seconds"], one["share"]) for one in found] == [
+        ("hsboost/a: f", 3.5, 0.875),
+        ("numpy.empty", 0.5, 0.125),
+    ]
+    assert longest({}, 1) == []
+
+
+def test_the_profile_names_the_function_that_takes_the_time() -> None:
+    def busy() -> int:
+        return sum(i * i for i in range(200_000))
+
+    assert any("busy" in one["where"] or "genexpr" in one["where"] for one in profile(busy))
+
+
+def test_the_stages_of_a_first_fit_are_told(tmp_path: Path) -> None:
+    turns = waiting.Turns(waiting.Settings(1, 1.0, 1, None), None, tmp_path)
+    found = turns(("first_fit", PROFILE), None, lambda words: None)  # type: ignore[arg-type]
+    stages = {one["where"]: one["seconds"] for one in found["this"]["profile"]}
+    assert stages["compiling kernels, or reading compiled ones"] > 0.0
+    assert stages["import of Numba"] > 0.0
+    assert sum(one["share"] for one in found["this"]["profile"]) == pytest.approx(1.0)
+
+
+def test_the_fit_alone_takes_less_than_its_process(tmp_path: Path) -> None:
+    turns = waiting.Turns(waiting.Settings(1, 1.0, 1, None), None, tmp_path)
+    start = perf_counter()
+    found = turns(("first_fit_alone", 0), None, lambda words: None)["this"]  # type: ignore[arg-type]
+    assert 0.0 < found["measured"][0] < perf_counter() - start
 
 
 def test_a_wheel_is_unpacked(tmp_path: Path) -> None:

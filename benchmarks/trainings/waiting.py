@@ -23,12 +23,15 @@ from benchmarks.suite.run import Benchmark, StatusLine, Work
 from benchmarks.suite.store import Record, RunStore
 from benchmarks.trainings.requests import WaitingRequest
 from benchmarks.trainings.waiting_report import WaitingReport
-from benchmarks.trainings.waiting_rows import ROWS
+from benchmarks.trainings.waiting_rows import PROFILE, ROWS
 
 #: Entries that every record has.
 FIELDS = ("row", "turn", "this", "other")
 #: Longest time of a process.
 LIMIT = 3600
+
+#: Rows whose time is profiled, in a process after their turns.
+PROFILED = ("ratio", "process")
 
 #: Row, turn.
 Key = tuple[str, int]
@@ -57,15 +60,22 @@ class Turns:
     def __call__(self, key: Key, store: RunStore[Key], status: StatusLine) -> Record:
         row, turn = key
         found: Record = {"row": row, "turn": turn, "this": None, "other": None}
+        if turn == PROFILE:
+            status(f"{row}, profile")
+            this = self.builds["this"]
+            assert this is not None
+            found["this"] = self._stages(row, this) if ROWS[row].kind == "process" else self._calls(row, this, 0)
+            return found
         for name in ("this", "other") if turn % 2 == 0 else ("other", "this"):
             if (build := self.builds[name]) is not None:
                 status(f"{row}, turn {turn + 1}, {name} build")
-                found[name] = self._process(row, build) if ROWS[row].kind == "process" else self._calls(row, build)
+                process = ROWS[row].kind == "process"
+                found[name] = self._process(row, build) if process else self._calls(row, build, self.settings.repeats)
         return found
 
-    def _calls(self, row: str, build: Path) -> Record:
+    def _calls(self, row: str, build: Path, repeats: int) -> Record:
         settings = self.settings
-        words = (row, settings.scale, settings.repeats, settings.threads)
+        words = (row, settings.scale, repeats, settings.threads)
         command = [sys.executable, "-P", "-m", "benchmarks.trainings.waiting_worker", *map(str, words)]
         done = subprocess.run(
             command, env=self._place(build), capture_output=True, text=True, timeout=LIMIT, check=False
@@ -76,18 +86,31 @@ class Turns:
         return record
 
     def _process(self, row: str, build: Path) -> Record:
+        seconds, output, failed = self._script(ROWS[row].script, ROWS[row].cached, build)
+        if failed:
+            return {"failed": failed}
+        return {"measured": [float(output.splitlines()[-1]) if ROWS[row].alone else seconds]}
+
+    def _stages(self, row: str, build: Path) -> Record:
+        """The seconds of imports, compiler and fit, as `waiting_stages` prints them for the row's script."""
+        script = f"from benchmarks.trainings.waiting_stages import told\ntold({ROWS[row].script!r})\n"
+        _, output, failed = self._script(script, ROWS[row].cached, build)
+        return {"failed": failed} if failed else {"profile": json.loads(output.splitlines()[-1])}
+
+    def _script(self, script: str, cached: bool, build: Path) -> tuple[float, str, str]:
+        """Seconds and output of a script in a new process, and why it failed, if it did."""
         # Both builds have bytecode, as installed packages have.
         compileall.compile_dir(str(build / "hsboost"), quiet=1)
         with tempfile.TemporaryDirectory() as folder:
             place = self._place(build) | {"NUMBA_CACHE_DIR": folder}
-            for name in ("fills the cache", "measured") if ROWS[row].cached else ("measured",):
+            for name in ("fills the cache", "measured") if cached else ("measured",):
                 start = perf_counter()
-                command = [sys.executable, "-P", "-c", ROWS[row].script]
+                command = [sys.executable, "-P", "-c", script]
                 done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=LIMIT, check=False)
                 seconds = perf_counter() - start
                 if done.returncode != 0:
-                    return {"failed": f"{name}: {(done.stderr.strip().splitlines() or ['no message'])[-1][:300]}"}
-        return {"measured": [seconds]}
+                    return 0.0, "", f"{name}: {(done.stderr.strip().splitlines() or ['no message'])[-1][:300]}"
+        return seconds, done.stdout, ""
 
     def _place(self, build: Path) -> dict[str, str]:
         """The environment of a process that uses a build."""
@@ -105,9 +128,13 @@ def prepare(request: WaitingRequest) -> Work[Key]:
     rows = options.choose("--rows", "row", request.rows, ROWS)
     other = None if request.against is None else _build(request.against, request.folder)
     settings = Settings(request.repeats, request.scale, threads, None if other is None else _digest(other))
-    sources = (f"trainings/{name}.py" for name in ("waiting_rows", "waiting_worker", "waiting"))
+    sources = (f"trainings/{name}.py" for name in ("waiting_rows", "waiting_worker", "waiting", "waiting_stages"))
     shared = environment.shared_facts(settings, (*sources, "suite/measure.py"), **environment.waiting())
-    keys = [(row, turn) for row in rows for turn in range(request.turns)]
+    keys = [
+        (row, turn)
+        for row in rows
+        for turn in (*range(request.turns), *([PROFILE] if ROWS[row].kind in PROFILED else []))
+    ]
     caches = (request.folder / "kernels").resolve()
     return Work(keys, shared, Turns(settings, other, caches), "turn", around=lambda missing: _folder(caches))
 

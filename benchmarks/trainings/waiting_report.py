@@ -10,7 +10,7 @@ from benchmarks.suite.report import Report
 from benchmarks.suite.requirements import Requirement, ratio_within
 from benchmarks.suite.store import Record
 from benchmarks.suite.tables import Column, Table, seconds, table_of, with_range
-from benchmarks.trainings.waiting_rows import ROWS
+from benchmarks.trainings.waiting_rows import PROFILE, ROWS
 
 
 def ratios(record: Record, build: str) -> list[float]:
@@ -34,10 +34,16 @@ class WaitingReport(Report):
     closing = "Ranges, failures and how to read the figures: table.md."
 
     def gather(self) -> None:
+        turns = [record for record in self.records if record["turn"] != PROFILE]
         self.found = {
-            row: [record for record in self.records if record["row"] == row]
+            row: [record for record in turns if record["row"] == row]
             for row in ROWS
-            if any(record["row"] == row for record in self.records)
+            if any(record["row"] == row for record in turns)
+        }
+        self.profiles: dict[str, list[Record]] = {
+            record["row"]: record["this"]["profile"]
+            for record in self.records
+            if record["turn"] == PROFILE and "profile" in record["this"]
         }
 
     def of(self, row: str, build: str) -> list[float]:
@@ -64,7 +70,24 @@ class WaitingReport(Report):
             Column("divided by", lambda row: self._amount(row, "this", "base")),
             Column("other build, measured", lambda row: self._amount(row, "other", "measured"), "other"),
         ]
-        return [table_of("Where users wait", columns, self.found, labels=1)]
+        return [table_of("Where users wait", columns, self.found, labels=1), self._where()]
+
+    def _where(self) -> Table:
+        """Where the time of the rows goes that miss their bound."""
+        missed = {one.claim for one in self.requirements() if one.verdict == "not met"}
+        lines = [
+            (row, part)
+            for row, profile in self.profiles.items()
+            if row in self.found and ROWS[row].claim in missed
+            for part in profile
+        ]
+        columns: list[Column[tuple[str, Record]]] = [
+            Column("row", lambda line: line[0]),
+            Column("function or stage", lambda line: line[1]["where"]),
+            Column("share of its time", lambda line: f"{100 * line[1]['share']:.0f} %"),
+            Column("time", lambda line: seconds(line[1]["seconds"])),
+        ]
+        return table_of("Where the time of the misses goes", columns, lines, labels=2)
 
     def _amount(self, row: str, build: str, call: str) -> str | None:
         """The median of a call, seconds or bytes."""
@@ -73,6 +96,8 @@ class WaitingReport(Report):
         if not values:
             return None
         middle = float(np.median(values))
+        if ROWS[row].kind == "figure":
+            return f"{middle:.4f}"
         return f"{middle / 2**20:.0f} MiB" if ROWS[row].kind == "memory" else seconds(middle)
 
     def _failure(self, row: str, build: str) -> str:
@@ -91,13 +116,17 @@ class WaitingReport(Report):
             f"Threads: {settings['threads']}; share of the usual data rows: {settings['scale']:g}. A turn is a process "
             "of each build, one after the other; within it the measured call and the one it is divided by alternate. "
             "Ratios are medians of the turns' medians, with the least and the greatest turn.",
+            "Profiles are of one more process: a function's own time, with the compiled code that it calls; times are "
+            "longer under a profiler. A process is split into its imports, the compiler and the rest.",
             *failures,
         ]
 
     def summary(self) -> dict[str, Any]:
         return {
             "rows": [
-                {"row": row, "bound": ROWS[row].bound} | {build: self.of(row, build) for build in ("this", "other")}
+                {"row": row, "bound": ROWS[row].bound}
+                | {build: self.of(row, build) for build in ("this", "other")}
+                | {"profile": self.profiles.get(row)}
                 for row in self.found
             ]
         }

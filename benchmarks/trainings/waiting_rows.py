@@ -14,6 +14,9 @@ import numpy as np
 
 Call = Callable[[], Any]
 
+#: The number of the turn that is a profile.
+PROFILE = -1
+
 #: Rows of the calls, of the evaluation sets and of the first fit.
 MANY, WATCHED, FEW = 1_000_000, 100_000, 2_000
 
@@ -23,8 +26,9 @@ class Row:
     """One row: ``make(scale)`` prepares the calls ``measured`` and ``base``, whose times are divided.
 
     ``long``: calls of seconds, which are timed less often. ``kind`` is ``ratio``; ``memory``, where the calls' peaks
-    are divided; or ``process``, where the row is a ``script``, timed in a new process from start to end against the
-    other build (``cached``: with the compiled kernels on disk).
+    are divided; ``figure``, where what they return is divided; or ``process``, where the row is a ``script``, timed in
+    a new process from start to end against the other build (``cached``: with the compiled kernels on disk;
+    ``alone``: only the part that the script times itself).
     """
 
     claim: str
@@ -34,6 +38,7 @@ class Row:
     kind: str = "ratio"
     script: str = ""
     cached: bool = False
+    alone: bool = False
     at_least: bool = False
 
 
@@ -213,28 +218,89 @@ def _smooth(scale: float) -> Mapping[str, Call]:
     return {"measured": step("hypersimplex-smooth"), "base": step("hypersimplex")}
 
 
+#: Share of each group's rows in the rows about budgets per group, and how many groups there are.
+SHARE, GROUPS = 0.05, 1000
+
+
+def _groups(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features and labels of rows in groups, sorted by them, and the size of each group."""
+    X, y = _table(n, seed=seed)
+    groups = np.sort(np.random.default_rng(seed + 1).integers(0, GROUPS, n))
+    return X, y, np.unique(groups, return_counts=True)[1]
+
+
+def _rankers(n: int) -> Callable[[Any], Call]:
+    """Twenty rounds of LightGBM on rows in groups, for each objective; LambdaMART truncates where the budget ends."""
+    import lightgbm as lgb
+
+    X, y, sizes = _groups(n, 0)
+
+    def train(objective: Any) -> Call:
+        params = {"objective": objective, "verbose": -1}
+        if objective == "lambdarank":
+            params["lambdarank_truncation_level"] = round(SHARE * n / GROUPS)
+        rows = lgb.Dataset(X, y, group=sizes).construct()
+        return lambda: lgb.train(params, rows, 20)
+
+    return train
+
+
 def _ranker(rival: str) -> Callable[[float], Mapping[str, Call]]:
     """Budgets per group with LightGBM, and a rival on the same rows."""
 
     def make(scale: float) -> Mapping[str, Call]:
-        import lightgbm as lgb
-
         from hsboost import HypersimplexObjective
 
-        n = int(MANY * scale)
-        X, y = _table(n)
-        groups = np.sort(np.random.default_rng(1).integers(0, 1000, n))
-        sizes = np.unique(groups, return_counts=True)[1]
-
-        def train(objective: Any) -> Call:
-            params = {"objective": objective, "verbose": -1}
-            rows = lgb.Dataset(X, y, group=sizes).construct()
-            return lambda: lgb.train(params, rows, 20)
-
-        own = train(HypersimplexObjective(0.05, groups="dataset"))
+        train = _rankers(int(MANY * scale))
+        own = train(HypersimplexObjective(SHARE, groups="dataset"))
         if rival == "binary":
             return {"measured": own, "base": train(rival)}
         return {"measured": train(rival), "base": own}
+
+    return make
+
+
+def _ranked(scale: float) -> Mapping[str, Call]:
+    """Precision at the budget, on other rows, of the same trainings."""
+    from hsboost import HypersimplexObjective, precision_at_k
+
+    n = int(MANY * scale)
+    train = _rankers(n)
+    X, y, sizes = _groups(n, 2)
+    groups = np.repeat(np.arange(sizes.size), sizes)
+
+    def precision(objective: Any) -> Call:
+        call = train(objective)
+        return lambda: precision_at_k(y, call().predict(X, raw_score=True), SHARE, groups=groups)
+
+    own = HypersimplexObjective(SHARE, groups="dataset")
+    return {"measured": precision(own), "base": precision("lambdarank")}
+
+
+def _smooth_training(name: str) -> Callable[[float], Mapping[str, Call]]:
+    """Twenty rounds with the smooth loss, and with the booster's own log loss."""
+
+    def make(scale: float) -> Mapping[str, Call]:
+        from hsboost import LossObjective
+        from hsboost.losses import get_loss
+
+        X, y = _table(int(MANY * scale), 28)
+        smooth = LossObjective(get_loss("hypersimplex-smooth"))
+        if name == "xgboost":
+            import xgboost as xgb
+
+            matrix = xgb.DMatrix(X, y)
+            return {
+                "measured": lambda: xgb.train({"base_score": 0.0}, matrix, 20, obj=smooth),
+                "base": lambda: xgb.train({"objective": "binary:logistic"}, matrix, 20),
+            }
+        import lightgbm as lgb
+
+        rows = lgb.Dataset(X, y).construct()
+        return {
+            "measured": lambda: lgb.train({"objective": smooth, "verbose": -1}, rows, 20),
+            "base": lambda: lgb.train({"objective": "binary", "verbose": -1}, rows, 20),
+        }
 
     return make
 
@@ -251,6 +317,16 @@ model = HSClassifier()
 #: Builds that choose where the threshold comes from may train further models for it; others take the training rows.
 _SAME_WORK = 'model.set_params(**{"threshold": "training"} if "threshold" in model.get_params() else {})\n'
 
+#: Every library is there already; prints the seconds of the fit.
+_ALONE = """
+import time
+import xgboost
+xgboost.XGBClassifier(n_estimators=1).fit(X, y)
+start = time.perf_counter()
+model.fit(X, y)
+print(time.perf_counter() - start)
+"""
+
 _ONE = "one problem of a million rows"
 ROWS: dict[str, Row] = {
     **{
@@ -263,6 +339,18 @@ ROWS: dict[str, Row] = {
             cached=cached,
         )
         for key, told, first in (("", "threshold of the training rows", _SAME_WORK), ("_default", "all defaults", ""))
+        for cached, bound in ((False, 0.45), (True, 0.6))
+    },
+    **{
+        f"first_fit_alone{'_cached' if cached else ''}": Row(
+            f"first fit in a new process, the fit alone, {'kernels on disk' if cached else 'nothing cached'}, against "
+            "the other build's",
+            bound,
+            kind="process",
+            script=f"{FIRST_FIT}{_SAME_WORK}{_ALONE}",
+            cached=cached,
+            alone=True,
+        )
         for cached, bound in ((False, 0.45), (True, 0.6))
     },
     **{
@@ -300,9 +388,20 @@ ROWS: dict[str, Row] = {
         for name in ("xgboost", "lightgbm")
     },
     "smooth": Row("smooth loss, a warm step against the Euclidean one", 1.6, _smooth),
+    **{
+        f"smooth_training_{name}": Row(
+            f"{name}, a million rows with the smooth loss, against built-in log loss",
+            1.08,
+            _smooth_training(name),
+            True,
+        )
+        for name in ("xgboost", "lightgbm")
+    },
     "groups_log_loss": Row("LightGBM, budgets per group against log loss", 0.9, _ranker("binary"), True),
-    "groups_lambdamart": Row("LambdaMART against LightGBM with budgets per group", 6.0, _ranker("lambdarank"), True,
-                             at_least=True),
+    "groups_lambdamart": Row("LambdaMART (truncated at k) against LightGBM with budgets per group", 6.0,
+                             _ranker("lambdarank"), True, at_least=True),
+    "groups_precision": Row("precision at k on other rows, budgets per group against LambdaMART (truncated at k)", 1.0,
+                            _ranked, True, "figure", at_least=True),
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """One turn of a row of the waiting benchmark, in a process of its own: ``python -P -m … ROW SCALE REPEATS THREADS``.
 
-The folder of a build of hsboost comes first on PYTHONPATH. The last line of the output is the record.
+The folder of a build of hsboost comes first on PYTHONPATH. The last line of the output is the record. With 0 repeats it
+is the profile of the measured call instead.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from benchmarks.suite import environment, measure
+from benchmarks.suite import environment, measure, profiling
 from benchmarks.trainings import waiting_rows
 from benchmarks.trainings.waiting_rows import ROWS, Row
 
@@ -19,6 +20,8 @@ def measured(row: Row, scale: float, repeats: int) -> dict[str, Any]:
     """Seconds (or bytes) of both calls, sample by sample."""
     assert row.make is not None
     calls = row.make(scale)
+    if row.kind == "figure":  # the same in every repeat
+        return {name: [float(call())] for name, call in calls.items()}
     if row.kind == "memory":
         for call in calls.values():
             call()  # loads libraries
@@ -42,11 +45,18 @@ def measured(row: Row, scale: float, repeats: int) -> dict[str, Any]:
     return found
 
 
+def profiled(row: Row, scale: float) -> dict[str, Any]:
+    """Where the time of the measured call goes."""
+    assert row.make is not None
+    return {"profile": profiling.profile(row.make(scale)["measured"])}
+
+
 def main(key: str, scale: str, repeats: str, threads: str) -> None:
     """Print the record of one turn."""
     environment.let_waiting_threads_sleep()
+    row = ROWS[key]
     with waiting_rows.threads(int(threads)):
-        print(json.dumps(measured(ROWS[key], float(scale), int(repeats))))
+        print(json.dumps(measured(row, float(scale), int(repeats)) if int(repeats) else profiled(row, float(scale))))
 
 
 if __name__ == "__main__":
