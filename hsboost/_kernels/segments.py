@@ -36,21 +36,26 @@ def _changes(labels, out):
 
 
 @njit
-def starts_of(labels, changes, total):
-    """Where runs of equal labels begin, ``total`` of them, with so many ``changes`` within each block."""
-    starts = np.empty(total + 1, np.intp)  # what follows a change is written before it is known whether it is one
-    starts[0] = 0
-    at = 1
-    for b in range(changes.size):
-        if changes[b] == 0:
-            continue
-        for i in range(max(b * BLOCK, 1), min(labels.size, (b + 1) * BLOCK), RUN):
-            j = min(labels.size, (b + 1) * BLOCK, i + RUN)
-            if labels[j - 1] != labels[i - 1]:  # ascending: else all between are equal too
-                for r in range(i, j):
-                    starts[at] = r
-                    at += 1 if labels[r] != labels[r - 1] else 0
-    return starts[:total]
+def block_starts(labels, first, stop, at, end, starts):
+    """The rows of one block that differ from the row before, written to ``starts`` from ``at`` to ``end``.
+
+    A row is written before it is known whether it differs, which spares a branch; after the last one, to the last
+    place.
+    """
+    for i in range(first, stop, RUN):
+        j = min(stop, i + RUN)
+        if labels[j - 1] != labels[i - 1]:  # ascending: else all between are equal too
+            for r in range(i, j):
+                starts[at if at < end else starts.size - 1] = r
+                at += 1 if labels[r] != labels[r - 1] else 0
+
+
+def _starts(labels, ends, starts):
+    """Where runs of equal labels begin: those of block b fill ``starts`` up to ``ends[b + 1]``; one place is left."""
+    n = labels.size
+    for b in prange(ends.size - 1):
+        if ends[b + 1] > ends[b]:
+            block_starts(labels, max(b * BLOCK, 1), min(n, (b + 1) * BLOCK), ends[b], ends[b + 1], starts)
 
 
 def sorted_starts(labels: np.ndarray) -> np.ndarray:
@@ -62,7 +67,14 @@ def sorted_starts(labels: np.ndarray) -> np.ndarray:
     changes(n, labels, found)
     if found[1].any():
         return np.empty(0, np.intp)
-    return starts_of(labels, found[0], 1 + int(found[0].sum()))
+    ends = np.empty(found.shape[1] + 1, np.intp)
+    ends[0] = 1
+    np.cumsum(found[0], out=ends[1:])
+    ends[1:] += 1
+    begins = np.empty(int(ends[-1]) + 1, np.intp)
+    begins[0] = 0
+    starts(n, labels, ends, begins)
+    return begins[:-1]
 
 
 def _totals(y, w, offsets, first, out):
@@ -78,7 +90,11 @@ def _totals(y, w, offsets, first, out):
 
 
 def _solve(x, w, offsets, first, scale, k, total, cold, anchor, nu, flat, status):
-    """`settle_segment` for every segment, starting from the given (anchor, nu) and overwriting them."""
+    """`settle_segment` for every segment, starting from the given (anchor, nu) and overwriting them.
+
+    Not from its neighbour's solution, which would take a third of the passes less: a group's last bits would depend on
+    its neighbours.
+    """
     for t in prange(first.shape[1]):
         for s in range(first[0, t], first[1, t]):
             i, j = offsets[s], offsets[s + 1]
@@ -149,6 +165,7 @@ def _gradient(x, y, w, offsets, first, scale, anchor, nu, means, own, slope, out
 
 
 changes = Kernel(_changes)
+starts = Kernel(_starts)
 segment_totals = Kernel(_totals)
 segment_thresholds = Kernel(_solve)
 segment_values = Kernel(_values)
