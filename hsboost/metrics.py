@@ -263,8 +263,8 @@ class _Metric(ABC):
             if _called_by_lightgbm():
                 return self.lightgbm(y_true, y_pred, sample_weight)
             return self._measure(y_true, y_pred, sample_weight, None)
-        raw, data = y_true, y_pred
-        value = self._measure(dmatrix.read(data, "label"), raw, row_weights(data, len(raw)), data)
+        raw, data, copy = y_true, y_pred, not dmatrix.is_ours(self)
+        value = self._measure(dmatrix.read(data, "label", copy), raw, row_weights(data, len(raw), copy), data)
         if hasattr(data, "num_col"):  # xgboost.DMatrix
             return self.__name__, value
         return self.__name__, value, True

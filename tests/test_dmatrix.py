@@ -200,13 +200,23 @@ class KeepingObjective(LossObjective):
         return super()._step(loss, y_true, *rest)
 
 
-@pytest.mark.parametrize("whose", ["loss", "objective"])
+class KeepingMetric(PrecisionAtK):
+    """A user's metric, which does."""
+
+    def _measure(self, y_true: Any, *rest: Any) -> float:
+        self.seen = y_true
+        return super()._measure(y_true, *rest)
+
+
+@pytest.mark.parametrize("whose", ["loss", "objective", "metric"])
 def test_users_classes_get_copies_that_they_may_keep(whose: str) -> None:
     if whose == "loss":
         keeper: Any = Keeping(0.2)
         objective: Any = LossObjective(keeper)
-    else:
+    elif whose == "objective":
         keeper = objective = KeepingObjective(HypersimplexLoss(0.2))
+    else:
+        keeper = objective = KeepingMetric(0.2)
     data = xgb.DMatrix(X, Y)
     objective(SCORES, data)
     data.set_label(1.0 - Y)

@@ -26,6 +26,11 @@ def read(dataset: Any, field: str, copy: bool = False) -> Any:
     return getattr(dataset, READERS[field])() if field in READERS else dataset.get_float_info(field)
 
 
+def is_ours(reader: object) -> bool:
+    """Whether the class of an object is this package's, and keeps nothing of what is lent; a user's may."""
+    return type(reader).__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
 def lent(dataset: Any, field: str) -> np.ndarray | None:
     """A DMatrix's own memory of ``field`` as an array; None if it has to be asked for a copy.
 

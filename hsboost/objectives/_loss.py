@@ -90,7 +90,7 @@ class LossObjective:
         dataset: Any = None
         if hasattr(y_pred, "get_label"):
             # A user's loss may keep what it gets, ours keep nothing of a data set's own memory.
-            copy = not (_is_ours(self) and _is_ours(self.loss))
+            copy = not (dmatrix.is_ours(self) and dmatrix.is_ours(self.loss))
             dataset, raw, y_true = y_pred, y_true, dmatrix.read(y_pred, "label", copy)
             sample_weight = row_weights(dataset, len(raw), copy)
         else:
@@ -200,11 +200,6 @@ class LossObjective:
     def __setstate__(self, state: dict[str, Any]) -> None:
         LossObjective.__init__(self, state["loss"])
         self.offset, self.unit = state["offset"], state.get("unit", 1.0)
-
-
-def _is_ours(one: object) -> bool:
-    """Whether the class of an object is this package's, not a user's."""
-    return type(one).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _is_xgboost(dataset: Any, raw: Any) -> bool:
