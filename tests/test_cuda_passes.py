@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from _cuda_forms import ARGUMENTS, MODULES, forms, type_of
 from hypothesis import given, settings
 
 from hsboost import HypersimplexLoss, cuda, project_hypersimplex
 from hsboost._solver.problems import values_at
 from hsboost._solver.search import ArrayReducer, multiplier_of, scale_of
-from hsboost.cuda import _kernels, _reducer, _rows, _step
+from hsboost.cuda import _entropic, _kernels, _reducer, _rows, _step
 from hsboost.cuda._device import Device, device, grid, missing, simulated
-from hsboost.losses import HypersimplexFYLoss
+from hsboost.losses import BudgetLogLoss, HypersimplexFYLoss, HypersimplexSmoothFYLoss, HypersimplexSmoothLoss
 from hsboost.losses._rounds import Round
 from tests.strategies import Problem, problems
 
@@ -345,6 +346,48 @@ def test_scores_too_far_apart_for_the_search_are_solved_on_the_host() -> None:
     x = np.array([-1.7e308, -1e300, 0.0, 1e300, 1.7e308])
     ours, _, _ = projected(x, 2.5, 1e-3, None)
     np.testing.assert_allclose(ours, project_hypersimplex(x, 2.5, temperature=1e-3).values, rtol=0, atol=VALUES)
+
+
+class _Launches:
+    """In place of a kernel: checks that its arguments have a form that test_cuda_compiled.py compiles."""
+
+    def __init__(self, kernel: Any, name: str, seen: set[str]) -> None:
+        self.kernel, self.name, self.seen = kernel, name, seen
+
+    def __getitem__(self, launch: Any) -> Any:
+        def call(*arguments: Any) -> None:
+            assert tuple(map(type_of, arguments)) in forms(self.name), self.name
+            self.seen.add(self.name)
+            self.kernel[launch](*arguments)
+
+        return call
+
+
+def test_launches_have_the_types_that_are_compiled(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[str] = set()
+    modules = {module.__name__.rpartition(".")[2]: module for module in MODULES}
+    for name in ARGUMENTS:
+        module, _, kernel = name.partition(".")
+        monkeypatch.setattr(modules[module], kernel, _Launches(getattr(modules[module], kernel), name, seen))
+    monkeypatch.setattr(_entropic, "survey", _kernels.survey)
+    y, raw = (rng.random(90) < 0.4).astype(np.int64), rng.standard_normal(90)
+    losses = (
+        HypersimplexLoss(),
+        HypersimplexSmoothLoss(),
+        HypersimplexSmoothFYLoss(k=np.int64(30)),
+        BudgetLogLoss(k=np.float32(0.25)),
+    )
+    for loss in losses:
+        for x in (raw.astype(np.float32), raw):
+            for w in (None, rng.random(90), rng.random(90).astype(np.float32), np.ones(90, np.int64)):
+                _step.boosting_step(device(0), loss, y, x, w, None, None)
+    where = device(0)
+    with where.current():
+        for x in (raw.astype(np.float32), np.array([-1e3, 0.0, 1e3])):
+            for k in (1, np.float32(0.5)):
+                for regularization in ("euclidean", "entropic"):
+                    cuda.project_hypersimplex(where.upload(x), k, np.float32(0.01), regularization=regularization)
+    assert seen == set(ARGUMENTS)
 
 
 def test_a_gpu_s_arrays_are_cupy_s() -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
@@ -15,7 +16,8 @@ from typing import Any, Protocol
 import numba
 import numpy as np
 
-from hsboost.cuda._kernels import KINDS, LOADS, THREADS
+from hsboost.cuda._ahead import LOADS
+from hsboost.cuda._kernels import KINDS, THREADS
 
 #: Most blocks of a launch: 2^18 threads keep every processor of a large GPU busy. The same for every GPU, so that all
 #: of them give the same bits.
@@ -159,9 +161,12 @@ def missing() -> str | None:
     try:
         if cupy.cuda.runtime.getDeviceCount() < 1:
             return "CuPy finds no CUDA device"
+        # Numba's own CUDA target, which lies beside the package and gets no more releases, cannot compile the kernels.
+        if importlib.util.find_spec("numba_cuda") is None:
+            return "numba-cuda is not installed; install hsboost[gpu]"
         cuda: Any = importlib.import_module("numba.cuda")
         if not cuda.is_available():
-            return "numba.cuda finds no CUDA device or toolkit; install hsboost[gpu], which brings numba-cuda"
+            return "numba.cuda finds no CUDA device or toolkit; install hsboost[gpu], which brings both"
     except Exception as error:
         return f"CUDA does not start ({error})"
     return None

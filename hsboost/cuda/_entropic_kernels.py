@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numba import cuda, float64
 
+from hsboost.cuda._ahead import LOADS, rows_ahead
 from hsboost.cuda._kernels import add_up, kernel
 
 #: Sums of the search, in the order of `hsboost._kernels.entropic.KINDS`, and the scores that are not finite.
@@ -36,22 +37,26 @@ def sums(x: Any, w: Any, weighted: Any, anchor: Any, scale: Any, nu: Any, out: A
     bend = 0.0
     square = 0.0
     bad = 0.0
-    for i in range(first, x.size, stride):
-        xi = np.float64(x[i])
-        wi = np.float64(w[i]) if weighted else 1.0
-        p, q = halves((xi - anchor) * scale - nu)
-        wd = wi * p * q
-        if (xi - anchor) * scale - nu > 0.0:
-            above += wi
-            short += wi * p
-            slope_above += wd
-            bend -= wd * (q - p)
-        else:
-            over += wi * p
-            slope_below += wd
-            bend += wd * (q - p)
-        square += wd * (p * q)
-        bad += 0.0 if math.isfinite(xi) else 1.0
+    for j in range(first, x.size, LOADS * stride):
+        xs = rows_ahead(x, j, stride, x.size - 1)
+        for row in range(LOADS):
+            i = j + row * stride
+            if i < x.size:
+                xi = np.float64(xs[row])
+                wi = np.float64(w[i]) if weighted else 1.0
+                p, q = halves((xi - anchor) * scale - nu)
+                wd = wi * p * q
+                if (xi - anchor) * scale - nu > 0.0:
+                    above += wi
+                    short += wi * p
+                    slope_above += wd
+                    bend -= wd * (q - p)
+                else:
+                    over += wi * p
+                    slope_below += wd
+                    bend += wd * (q - p)
+                square += wd * (p * q)
+                bad += 0.0 if math.isfinite(xi) else 1.0
     shared[t], shared[threads + t] = above, short
     shared[2 * threads + t], shared[3 * threads + t] = over, slope_above
     shared[4 * threads + t], shared[5 * threads + t] = slope_below, bend
@@ -69,15 +74,20 @@ def residuals(
     slope = 0.0
     residual = 0.0
     square = 0.0
-    for i in range(first, x.size, stride):
-        v = (np.float64(x[i]) - anchor) * scale - nu
-        wi = np.float64(w[i]) if weighted else 1.0
-        yi = 1.0 if y[i] == target else 0.0
-        p, q = halves(v)
-        d = p * q
-        slope += wi * d
-        residual += wi * d * (soft * (q if v > 0.0 else p) - yi)
-        square += wi * d * d
+    for j in range(first, x.size, LOADS * stride):
+        xs = rows_ahead(x, j, stride, x.size - 1)
+        ys = rows_ahead(y, j, stride, x.size - 1)
+        for row in range(LOADS):
+            i = j + row * stride
+            if i < x.size:
+                v = (np.float64(xs[row]) - anchor) * scale - nu
+                wi = np.float64(w[i]) if weighted else 1.0
+                yi = 1.0 if ys[row] == target else 0.0
+                p, q = halves(v)
+                d = p * q
+                slope += wi * d
+                residual += wi * d * (soft * (q if v > 0.0 else p) - yi)
+                square += wi * d * d
     shared[t], shared[threads + t], shared[2 * threads + t] = slope, residual, square
     add_up(shared, 3, out)
 
@@ -88,15 +98,21 @@ def gradient(
     mean: Any, own: Any, spread: Any, slope: Any, bend: Any, least: Any, grad: Any, hess: Any,
 ) -> None:  # fmt: skip
     """grad = slope w d (r - mean), hess = bend w max(d² (1 - own w (2 d - spread)), least)."""
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        v = (np.float64(x[i]) - anchor) * scale - nu
-        wi = np.float64(w[i]) if weighted else 1.0
-        yi = 1.0 if y[i] == target else 0.0
-        p, q = halves(v)
-        d = p * q
-        r = (q if v > 0.0 else p) - yi - mean
-        grad[i] = slope * wi * d * r
-        hess[i] = bend * wi * max(d * d * (1.0 - own * wi * (2.0 * d - spread)), least)
+    first, stride = cuda.grid(1), cuda.gridsize(1)
+    for j in range(first, x.size, LOADS * stride):
+        xs = rows_ahead(x, j, stride, x.size - 1)
+        ys = rows_ahead(y, j, stride, x.size - 1)
+        for row in range(LOADS):
+            i = j + row * stride
+            if i < x.size:
+                v = (np.float64(xs[row]) - anchor) * scale - nu
+                wi = np.float64(w[i]) if weighted else 1.0
+                yi = 1.0 if ys[row] == target else 0.0
+                p, q = halves(v)
+                d = p * q
+                r = (q if v > 0.0 else p) - yi - mean
+                grad[i] = slope * wi * d * r
+                hess[i] = bend * wi * max(d * d * (1.0 - own * wi * (2.0 * d - spread)), least)
 
 
 @kernel
@@ -105,14 +121,20 @@ def convex_gradient(
     shift: Any, own: Any, slope: Any, bend: Any, least: Any, grad: Any, hess: Any,
 ) -> None:  # fmt: skip
     """grad = slope w (r - shift), hess = bend w max(d (1 - own w d), least)."""
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        v = (np.float64(x[i]) - anchor) * scale - nu
-        wi = np.float64(w[i]) if weighted else 1.0
-        yi = 1.0 if y[i] == target else 0.0
-        p, q = halves(v)
-        d = p * q
-        grad[i] = slope * wi * ((q if v > 0.0 else p) - yi - shift)
-        hess[i] = bend * wi * max(d * (1.0 - own * wi * d), least)
+    first, stride = cuda.grid(1), cuda.gridsize(1)
+    for j in range(first, x.size, LOADS * stride):
+        xs = rows_ahead(x, j, stride, x.size - 1)
+        ys = rows_ahead(y, j, stride, x.size - 1)
+        for row in range(LOADS):
+            i = j + row * stride
+            if i < x.size:
+                v = (np.float64(xs[row]) - anchor) * scale - nu
+                wi = np.float64(w[i]) if weighted else 1.0
+                yi = 1.0 if ys[row] == target else 0.0
+                p, q = halves(v)
+                d = p * q
+                grad[i] = slope * wi * ((q if v > 0.0 else p) - yi - shift)
+                hess[i] = bend * wi * max(d * (1.0 - own * wi * d), least)
 
 
 @kernel
@@ -121,21 +143,32 @@ def windowed_gradient(
     base: Any, peak: Any, least: Any, grad: Any, hess: Any,
 ) -> None:  # fmt: skip
     """grad = w a (p - y), hess = w max(a p (1 - p), least), with a = base + peak d and p = σ(x)."""
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        xi = np.float64(x[i])
-        wi = np.float64(w[i]) if weighted else 1.0
-        yi = 1.0 if y[i] == target else 0.0
-        p, q = halves((xi - anchor) * scale - nu)
-        a = base + peak * (p * q)
-        p, q = halves(xi)
-        grad[i] = wi * a * ((q if xi > 0.0 else p) - yi)
-        hess[i] = wi * max(a * (p * q), least)
+    first, stride = cuda.grid(1), cuda.gridsize(1)
+    for j in range(first, x.size, LOADS * stride):
+        xs = rows_ahead(x, j, stride, x.size - 1)
+        ys = rows_ahead(y, j, stride, x.size - 1)
+        for row in range(LOADS):
+            i = j + row * stride
+            if i < x.size:
+                xi = np.float64(xs[row])
+                wi = np.float64(w[i]) if weighted else 1.0
+                yi = 1.0 if ys[row] == target else 0.0
+                p, q = halves((xi - anchor) * scale - nu)
+                a = base + peak * (p * q)
+                p, q = halves(xi)
+                grad[i] = wi * a * ((q if xi > 0.0 else p) - yi)
+                hess[i] = wi * max(a * (p * q), least)
 
 
 @kernel
 def values(x: Any, anchor: Any, scale: Any, nu: Any, out: Any) -> None:
     """out = ŷ."""
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        v = (np.float64(x[i]) - anchor) * scale - nu
-        p, q = halves(v)
-        out[i] = q if v > 0.0 else p
+    first, stride = cuda.grid(1), cuda.gridsize(1)
+    for j in range(first, x.size, LOADS * stride):
+        xs = rows_ahead(x, j, stride, x.size - 1)
+        for row in range(LOADS):
+            i = j + row * stride
+            if i < x.size:
+                v = (np.float64(xs[row]) - anchor) * scale - nu
+                p, q = halves(v)
+                out[i] = q if v > 0.0 else p

@@ -17,15 +17,13 @@ import numpy as np
 from numba import cuda, float64
 
 from hsboost._kernels._cache import attach
+from hsboost.cuda._ahead import LOADS, rows_ahead
 
 #: Threads of a block, a power of two.
 THREADS = 256
 
 #: Most sums that a block adds up at once; this sets its shared memory.
 KINDS = 6
-
-#: Loads that a thread issues at a time; a single one leaves most of the memory bandwidth unused.
-LOADS = 4
 
 
 def kernel(function: Any) -> Any:
@@ -87,12 +85,7 @@ def sums(x: Any, w: Any, weighted: Any, counts: Any, kept: Any, anchor: Any, sca
     mass = 0.0
     bad = 0.0
     for j in range(0, rows, LOADS):
-        ahead = (
-            x[first + j * stride],
-            x[first + min(j + 1, rows - 1) * stride],
-            x[first + min(j + 2, rows - 1) * stride],
-            x[first + min(j + 3, rows - 1) * stride],
-        )
+        ahead = rows_ahead(x, first + j * stride, stride, first + (rows - 1) * stride)
         for q in range(LOADS):
             if j + q < rows:
                 xi = np.float64(ahead[q])
@@ -128,12 +121,7 @@ def window(
     bad = 0.0
     held = 0
     for j in range(0, rows, LOADS):
-        ahead = (
-            x[first + j * stride],
-            x[first + min(j + 1, rows - 1) * stride],
-            x[first + min(j + 2, rows - 1) * stride],
-            x[first + min(j + 3, rows - 1) * stride],
-        )
+        ahead = rows_ahead(x, first + j * stride, stride, first + (rows - 1) * stride)
         for q in range(LOADS):
             if j + q < rows:
                 xi = np.float64(ahead[q])
@@ -210,13 +198,18 @@ def residuals(
     t, threads, first, stride = cuda.threadIdx.x, cuda.blockDim.x, cuda.grid(1), cuda.gridsize(1)
     active = 0.0
     residual = 0.0
-    for i in range(first, x.size, stride):
-        v = (np.float64(x[i]) - anchor) * scale - nu
-        wi = np.float64(w[i]) if weighted else 1.0
-        yi = 1.0 if y[i] == target else 0.0
-        if v > 0.0 and v < 1.0:
-            active += wi
-            residual += wi * (v - yi)
+    for j in range(first, x.size, LOADS * stride):
+        xs = rows_ahead(x, j, stride, x.size - 1)
+        ys = rows_ahead(y, j, stride, x.size - 1)
+        for row in range(LOADS):
+            i = j + row * stride
+            if i < x.size:
+                v = (np.float64(xs[row]) - anchor) * scale - nu
+                wi = np.float64(w[i]) if weighted else 1.0
+                yi = 1.0 if ys[row] == target else 0.0
+                if v > 0.0 and v < 1.0:
+                    active += wi
+                    residual += wi * (v - yi)
     shared[t], shared[threads + t] = active, residual
     add_up(shared, 2, out)
 
@@ -227,23 +220,34 @@ def gradient(
     mean: Any, share: Any, slope: Any, outer: Any, bend: Any, floor: Any, grad: Any, hess: Any,
 ) -> None:  # fmt: skip
     """grad = slope w (r - mean), hess = bend w max(1 - w share, floor) on A; outer w (r - mean), bend w floor off A."""
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        v = (np.float64(x[i]) - anchor) * scale - nu
-        wi = np.float64(w[i]) if weighted else 1.0
-        yi = 1.0 if y[i] == target else 0.0
-        r = min(max(v, 0.0), 1.0) - yi - mean
-        if v > 0.0 and v < 1.0:
-            grad[i] = slope * wi * r
-            hess[i] = bend * wi * max(1.0 - wi * share, floor)
-        else:
-            grad[i] = outer * wi * r
-            hess[i] = bend * wi * floor
+    first, stride = cuda.grid(1), cuda.gridsize(1)
+    for j in range(first, x.size, LOADS * stride):
+        xs = rows_ahead(x, j, stride, x.size - 1)
+        ys = rows_ahead(y, j, stride, x.size - 1)
+        for row in range(LOADS):
+            i = j + row * stride
+            if i < x.size:
+                v = (np.float64(xs[row]) - anchor) * scale - nu
+                wi = np.float64(w[i]) if weighted else 1.0
+                yi = 1.0 if ys[row] == target else 0.0
+                r = min(max(v, 0.0), 1.0) - yi - mean
+                if v > 0.0 and v < 1.0:
+                    grad[i] = slope * wi * r
+                    hess[i] = bend * wi * max(1.0 - wi * share, floor)
+                else:
+                    grad[i] = outer * wi * r
+                    hess[i] = bend * wi * floor
 
 
 @kernel
 def values(x: Any, anchor: Any, scale: Any, nu: Any, margin: Any, out: Any) -> None:
     """out = clip(v, 0, 1), with values within ``margin`` of 0 or 1 put there."""
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        c = min(max((np.float64(x[i]) - anchor) * scale - nu, 0.0), 1.0)
-        c = 0.0 if c <= margin else c
-        out[i] = 1.0 if c >= 1.0 - margin else c
+    first, stride = cuda.grid(1), cuda.gridsize(1)
+    for j in range(first, x.size, LOADS * stride):
+        xs = rows_ahead(x, j, stride, x.size - 1)
+        for row in range(LOADS):
+            i = j + row * stride
+            if i < x.size:
+                c = min(max((np.float64(xs[row]) - anchor) * scale - nu, 0.0), 1.0)
+                c = 0.0 if c <= margin else c
+                out[i] = 1.0 if c >= 1.0 - margin else c
