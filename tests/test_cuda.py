@@ -87,6 +87,9 @@ def test_a_broken_cupy_is_a_reason_and_not_an_error(monkeypatch: pytest.MonkeyPa
     assert _device.missing.__wrapped__() == "CUDA does not start (cudaErrorInsufficientDriver)"
     monkeypatch.setattr(Broken.cuda.runtime, "getDeviceCount", staticmethod(lambda: 0))
     assert _device.missing.__wrapped__() == "CuPy finds no CUDA device"
+    monkeypatch.setattr(Broken.cuda.runtime, "getDeviceCount", staticmethod(lambda: 1))
+    monkeypatch.setattr(_device.importlib.util, "find_spec", lambda name: None)
+    assert _device.missing.__wrapped__() == "numba-cuda is not installed; install hsboost[gpu]"
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert "CuPy cannot be imported" in str(_device.missing.__wrapped__())
 

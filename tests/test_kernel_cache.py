@@ -49,6 +49,14 @@ def test_every_kernel_of_the_package_is_kept_in_this_way() -> None:
                 assert not re.search(r"\bcache=True|numba\.n?jit\(|@numba", path.read_text()), path
 
 
+def test_the_folder_is_named_after_everything_that_a_cuda_kernel_inlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, find = set(), importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: read.add(name) or find(name))
+    importlib.import_module("hsboost.cuda._entropic_kernels")
+    assert _cache._folder_of.__wrapped__("hsboost.cuda._entropic_kernels") is not None
+    assert {f"hsboost.cuda.{name}" for name in ("_entropic_kernels", "_kernels", "_ahead")} <= read
+
+
 class Loaded:
     """A module of one kernel, whose dispatchers are made again at each load, as in a new process."""
 

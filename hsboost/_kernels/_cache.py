@@ -273,8 +273,9 @@ def _warn(reason: str) -> None:
 def _folder_of(module: str) -> str | None:
     """A name for the code that functions of that module are compiled from; None if it cannot be determined.
 
-    Kernels inline kernels of any file, and functions elsewhere in the package inline kernels. The name depends on the
-    code that Python runs, whether from source, bytecode files, a zip file or an executable.
+    Kernels inline kernels of any file, and functions elsewhere in the package inline kernels and functions of files
+    next to their own. The name depends on the code that Python runs, whether from source, bytecode files, a zip file
+    or an executable.
     """
     kernels = __name__.rpartition(".")[0]
     try:
@@ -284,13 +285,21 @@ def _folder_of(module: str) -> str | None:
         if module in modules and module != __name__:  # all kernels have one folder: read their code once
             return _folder_of(__name__)
         digest = hashlib.sha256(repr(_versions(module)).encode())
-        for name in modules if module in modules else [*modules, module]:
+        for name in modules if module in modules else [*modules, *_beside(module)]:
             spec = importlib.util.find_spec(name)
             for part in _content(spec.loader.get_code(name)):  # type: ignore[union-attr]
                 digest.update(part.encode() + b"\0")
     except Exception:  # import loaders of any kind; if one cannot give the code, nothing is stored
         return None
     return f"hsboost-{digest.hexdigest()[:16]}"
+
+
+def _beside(module: str) -> list[str]:
+    """A module and the others of its folder."""
+    folder = module.rpartition(".")[0]
+    if not folder:
+        return [module]
+    return sorted(f"{folder}.{found.name}" for found in pkgutil.iter_modules(sys.modules[folder].__path__))
 
 
 def _versions(module: str) -> tuple[Any, ...]:
