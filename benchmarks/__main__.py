@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from benchmarks.calls.requests import KernelsRequest, LossesRequest
+from benchmarks.device.requests import GpuCheckRequest
 from benchmarks.quality.requests import BudgetsRequest, TabularRequest, ThresholdsRequest, VisionRequest
 from benchmarks.suite import environment
 from benchmarks.suite.options import Request, command
@@ -26,6 +27,7 @@ SUBJECTS: dict[str, type[Request]] = {
     "scaling": ScalingRequest,
     "outofcore": OutOfCoreRequest,
     "gpu": GpuRequest,
+    "gpu-check": GpuCheckRequest,
 }
 
 

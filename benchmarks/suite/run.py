@@ -102,7 +102,7 @@ def carry_out(
     """
     path = request.folder / "runs.jsonl"
     if request.report_only:
-        with _space(request.folder):
+        with enough_space(request.folder):
             store = RunStore(path, key_of, fields)
             if not store.runs:
                 raise OptionError(f"--report-only: no finished runs in {str(path)!r}; run without --report-only first")
@@ -113,7 +113,7 @@ def carry_out(
         return 0
     work = prepare()
     check_writable(request.folder)
-    with _alone(request.folder), _space(request.folder):
+    with alone(request.folder), enough_space(request.folder):
         if request.fresh:
             path.unlink(missing_ok=True)
             work.forget()
@@ -127,7 +127,7 @@ def carry_out(
 
 
 @contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
+def alone(out: Path) -> Iterator[None]:
     """Hold the folder's lock; the system releases it when this process ends, even if it is killed."""
     from datasets._lock import Busy, exclusive
 
@@ -145,7 +145,7 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _space(out: Path) -> Iterator[None]:
+def enough_space(out: Path) -> Iterator[None]:
     """Turn a full disk into an OptionError; finished runs are already on disk."""
     try:
         yield
