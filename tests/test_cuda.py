@@ -22,7 +22,7 @@ from hsboost.cuda import _device, _selection
 from hsboost.cuda._selection import LEAST_ROWS, chosen, device_of
 
 ROOT = Path(__file__).parent.parent
-SIMULATED = ["test_cuda_passes.py", "test_cuda_objective.py", "test_cuda_smooth.py"]
+SIMULATED = ["test_cuda_passes.py", "test_cuda_objective.py", "test_cuda_smooth.py", "test_cuda_check.py"]
 
 
 def simulated(*command: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def test_the_passes_run_in_the_simulator(name: str, warning_options: list[str]) 
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed is not None
-    assert int(passed[1]) > 5
+    assert int(passed[1]) >= 5
 
 
 def test_importing_hsboost_starts_no_cuda() -> None:

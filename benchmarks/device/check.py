@@ -179,8 +179,9 @@ def started(command: list[str], env: dict[str, str]) -> Iterator[subprocess.Pope
 
 def _read(source: TextIO | None, lines: queue.Queue[str | None]) -> None:
     assert source is not None
-    for line in source:
-        lines.put(line)
+    with source:
+        for line in source:
+            lines.put(line)
     lines.put(None)
 
 

@@ -13,7 +13,7 @@ from benchmarks.suite.store import Record
 from benchmarks.trainings.objectives import LARGE_PARAMS
 
 ROWS, TREE_ROWS, ROUNDS = 1_000_000, 300_000, 20
-TINY_ROWS, TINY_ROUNDS = 180, 2
+TINY_ROWS, TINY_ROUNDS = 24, 2
 COLUMNS = 10
 #: Predictions of trees from gradients that differ by float32 rounding, relative to their largest.
 TREES_AGREE = 1e-5

@@ -13,7 +13,7 @@ from benchmarks.calls.gpu import BIG, median, run_case
 from benchmarks.device.parts import Step
 from benchmarks.suite.store import Record
 
-SAMPLES, TINY_SAMPLES, TINY_ROWS = 9, 1, 40
+SAMPLES, TINY_SAMPLES, TINY_ROWS = 9, 1, 24
 #: Launches of a pass that are timed together.
 LAUNCHES = 20
 #: Blocks of the grid: the usual most, and others beside it.

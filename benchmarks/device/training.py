@@ -18,7 +18,7 @@ from benchmarks.trainings.gpu import LARGE, OBJECTIVES, train_once
 from benchmarks.trainings.gpu_report import FLOOR, LOG_LOSS, ON_GPU, ON_HOST
 from benchmarks.trainings.training import WARM_UP_ROUNDS, rotated
 
-ROUNDS, TINY_ROUNDS, TINY_ROWS = 100, 2, 300
+ROUNDS, TINY_ROUNDS, TINY_ROWS = 100, 2, 64
 #: In these every repeat, the objective on the processor once: it is no requirement, and the slowest.
 REPEATED = (ON_GPU, LOG_LOSS, FLOOR)
 #: Bytes of memory on the host that rows of this kind need: themselves, labels, scores.
