@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import pytest
 import xgboost as xgb
@@ -196,6 +195,8 @@ def test_the_calling_booster_is_found(rng: np.random.Generator) -> None:
     xgb.XGBClassifier(n_estimators=1, n_jobs=1, objective=look).fit(X, y)
     assert seen[1] is not None
     assert isinstance(seen[1].dataset, xgb.DMatrix)
+    # Last, because a machine with a GPU may lack it.
+    lgb = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
     lgb.train({"objective": look, "verbosity": -1, "num_threads": 1}, lgb.Dataset(X, y), 1)
     assert seen[2] == Caller("lightgbm")
     lgb.LGBMClassifier(n_estimators=1, n_jobs=1, verbosity=-1, objective=look).fit(X, y)

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from _cuda_forms import ARGUMENTS, MODULES, Form, forms
 
@@ -71,6 +72,8 @@ def ptx(name: str, form: Form) -> str:
     from numba import cuda, types
     from numba.cuda import dispatcher
 
+    _device.prepare_numba()
+
     def type_of(text: str) -> Any:
         scalar, _, dimensions = text.rstrip("]").partition("[")
         found = getattr(types, "boolean" if scalar == "bool" else scalar)
@@ -85,6 +88,13 @@ def ptx(name: str, form: Form) -> str:
         dispatcher.get_current_device = usual
     assert returned == types.void
     return str(text)
+
+
+@needs_nvvm
+def test_numpy_is_left_as_it_was() -> None:
+    before = "row_stack" in vars(np)
+    _device.prepare_numba()
+    assert ("row_stack" in vars(np)) == before
 
 
 @needs_nvvm

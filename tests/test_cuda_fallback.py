@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import pytest
 import xgboost as xgb
@@ -25,20 +24,31 @@ def trained(loss: HypersimplexObjective, data: xgb.DMatrix, **more: Any) -> np.n
     return xgb.train(params, data, 4, obj=loss).predict(data, output_margin=True)
 
 
-def test_groups_and_lightgbm(rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    X, y, _ = rows
-    data, groups = xgb.DMatrix(X, y), np.arange(len(y)) % 3
-    with pytest.raises(ValueError, match="does not know groups"):
-        trained(HypersimplexObjective(groups=groups, device="cuda"), data)
-    objective: Any = HypersimplexObjective(device="cuda")
-    with pytest.raises(ValueError, match="works with XGBoost only"):
-        lgb.train({"objective": objective, "verbosity": -1, "num_threads": 1}, lgb.Dataset(X, y), 1)
-    # "auto" is right with both, also where everything else speaks for a GPU.
+@pytest.fixture
+def all_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything but groups and LightGBM speaks for a GPU."""
     monkeypatch.setattr(_selection, "LEAST_ROWS", 1)
     monkeypatch.setattr(_selection, "missing", lambda: None)
     monkeypatch.setattr(_selection, "device_of", lambda booster: 0)
     monkeypatch.setattr("hsboost._boosting.accelerator._leaf", lambda device: cuda)
+
+
+@pytest.mark.usefixtures("all_for_a_gpu")
+def test_groups(rows: Any) -> None:
+    X, y, _ = rows
+    data, groups = xgb.DMatrix(X, y), np.arange(len(y)) % 3
+    with pytest.raises(ValueError, match="does not know groups"):
+        trained(HypersimplexObjective(groups=groups, device="cuda"), data)
     trained(HypersimplexObjective(groups=groups), data)
+
+
+@pytest.mark.usefixtures("all_for_a_gpu")
+def test_lightgbm(rows: Any) -> None:
+    lgb = pytest.importorskip("lightgbm", reason="LightGBM is not installed, as on some machines with a GPU")
+    X, y, _ = rows
+    objective: Any = HypersimplexObjective(device="cuda")
+    with pytest.raises(ValueError, match="works with XGBoost only"):
+        lgb.train({"objective": objective, "verbosity": -1, "num_threads": 1}, lgb.Dataset(X, y), 1)
     lgb.train({"objective": HypersimplexObjective(), "verbosity": -1, "num_threads": 1}, lgb.Dataset(X, y), 1)
 
 

@@ -23,7 +23,14 @@ PROCESSES = 4
 #: Failed tests that are named.
 MOST_NAMED = 40
 
-CUDA_TESTS = ("test_cuda_passes.py", "test_cuda_smooth.py", "test_cuda_objective.py", "test_cuda.py")
+CUDA_TESTS = (
+    "test_cuda_passes.py",
+    "test_cuda_smooth.py",
+    "test_cuda_objective.py",
+    "test_cuda.py",
+    "test_cuda_fallback.py",
+    "test_cuda_compiled.py",
+)
 TORCH_TESTS = ("test_torch_device.py",)
 
 

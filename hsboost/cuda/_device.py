@@ -71,6 +71,24 @@ def grid(device: Device, n: int, kinds: int = KINDS) -> tuple[int, int, int, int
     return max(fewest, min(most, -(-n // (device.threads * LOADS)))), device.threads, 0, 8 * kinds * device.threads
 
 
+def prepare_numba() -> None:
+    """Have numba-cuda load what it knows of NumPy, as the first launch would.
+
+    It looks up ``row_stack``, once another name of ``vstack``, which NumPy 2.5 no longer has; numba-cuda gets no
+    release for that any more (its issue 907). The name is there while it looks.
+    """
+    target: Any = importlib.import_module("numba.cuda.descriptor").cuda_target
+    dropped = {"row_stack"} - vars(np).keys()
+    for name in dropped:
+        setattr(np, name, np.vstack)
+    try:
+        target.typing_context.refresh()
+        target.target_context.refresh()
+    finally:
+        for name in dropped:
+            delattr(np, name)
+
+
 class Gpu:
     """One CUDA device: CuPy's memory pool and the legacy default stream, on which Numba launches too."""
 
@@ -80,6 +98,7 @@ class Gpu:
         self.ordinal = ordinal
         self._cupy: Any = importlib.import_module("cupy")
         self._cuda: Any = importlib.import_module("numba.cuda")
+        prepare_numba()
 
     def current(self) -> AbstractContextManager[None]:
         return self._current()
@@ -167,6 +186,7 @@ def missing() -> str | None:
         cuda: Any = importlib.import_module("numba.cuda")
         if not cuda.is_available():
             return "numba.cuda finds no CUDA device or toolkit; install hsboost[gpu], which brings both"
+        prepare_numba()
     except Exception as error:
         return f"CUDA does not start ({error})"
     return None
