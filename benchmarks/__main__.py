@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from benchmarks.calls.requests import KernelsRequest, LossesRequest
-from benchmarks.device.requests import GpuCheckRequest
+from benchmarks.device.requests import GpuCheckRequest, GpuVisionRequest
 from benchmarks.quality.requests import BudgetsRequest, TabularRequest, ThresholdsRequest, VisionRequest
 from benchmarks.suite import environment
 from benchmarks.suite.options import Request, command
@@ -28,6 +28,7 @@ SUBJECTS: dict[str, type[Request]] = {
     "outofcore": OutOfCoreRequest,
     "gpu": GpuRequest,
     "gpu-check": GpuCheckRequest,
+    "gpu-vision": GpuVisionRequest,
 }
 
 

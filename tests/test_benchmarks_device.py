@@ -254,3 +254,44 @@ def test_misses_are_misses_and_what_did_not_run_is_not_passed(
     found = verdicts(**changed)
     assert found.pop(place) == verdict
     assert found == ["met"] * 5
+
+
+# --- gpu-vision ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_the_excerpt_chooses_its_epochs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from benchmarks.device import vision
+
+    monkeypatch.setattr(vision, "MOST_EPOCHS", 2)
+    options = ("--simulate", "--threads", "1")
+    first = command("gpu-vision", tmp_path, *options)
+    assert first.exit_code == 0, first.output
+    assert "2 epochs for each of 6 runs" in first.output
+    runs = records(tmp_path)
+    assert [(one["batch"], one["loss"]) for one in runs] == [
+        (batch, loss) for batch in (16, 32) for loss in vision.LOSSES.split(",")
+    ]
+    assert {len(one["curves"]["test"]) for one in runs} == {2}
+    monkeypatch.setattr(vision, "MOST_EPOCHS", 5)
+    assert "6 of 6 runs are already" in command("gpu-vision", tmp_path, *options).output
+    assert command("gpu-vision", tmp_path, *options, "--report-only").exit_code == 0
+    (tmp_path / "plan.json").write_text("{}")
+    check_refused(command("gpu-vision", tmp_path, *options), ["plan.json", "damaged", "--epochs", "--fresh"])
+
+
+def test_the_excerpt_is_that_of_the_paper_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from benchmarks.device import vision
+    from benchmarks.device.requests import GpuVisionRequest
+
+    (tmp_path / "cifar10").mkdir()
+    for place in (tmp_path, tmp_path / "cifar10"):
+        monkeypatch.setenv("HSBOOST_REAL_DATA", str(place))
+        asked = vision.vision_request(GpuVisionRequest(), epochs=7, minutes=2.0)
+        assert asked.data_dir == tmp_path
+    assert (asked.datasets, asked.jpeg, asked.device, asked.validation) == ("cifar10", True, "cuda", 0.0)
+    assert (asked.batches, asked.epochs, asked.minutes) == ("512,4096", 7, 2.0)
+    assert asked.hidden is None  # vision's default, the paper's 64
+    check_refused(command("gpu-vision", tmp_path / "out", "--seeds", "0"), ["--seeds", "at least 1"])

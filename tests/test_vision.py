@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from benchmarks.quality.vision.network import network  # noqa: E402
 from benchmarks.quality.vision.plan import ALL_LOSSES, BATCHES, LOSSES, Case, Settings  # noqa: E402
 from benchmarks.quality.vision.published import differences, published  # noqa: E402
 from benchmarks.quality.vision.report import over_batches  # noqa: E402
+from benchmarks.quality.vision.run import Runs  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -108,6 +110,29 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(
     assert not kept.exists()
 
 
+def test_runs_of_a_limited_time_are_reported_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Runs.kept
+
+    def last(self: Runs, key: str) -> None:
+        usual(self, key)
+        self.end = -math.inf
+
+    monkeypatch.setattr(Runs, "kept", last)
+    options = (*QUICK[:-4], "--batches", "64", "--threads", "1", "--losses", "ce,mse", "--seeds", "1")
+    first = command("vision", tmp_path, *options, "--minutes", "1")
+    assert "The time is up: 1 of 2 runs are done" in first.output
+    assert [one["loss"] for one in records(tmp_path)] == ["ce"]
+    assert "1 runs of 2 epochs" in (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert len(list((tmp_path / "unfinished").glob("*.pt"))) == 1
+    monkeypatch.undo()
+    assert command("vision", tmp_path, *options).exit_code == 0
+    assert [one["loss"] for one in records(tmp_path)] == ["ce", "mse"]
+    assert not list((tmp_path / "unfinished").glob("*"))
+    nothing = command("vision", tmp_path / "none", *options, "--minutes", "1e-9")
+    assert "0 of 2 runs are done" in nothing.output
+    assert not (tmp_path / "none" / "table.md").exists()
+
+
 def test_runs_repeat_and_seeds_differ(tmp_path: Path) -> None:
     images = load_images("digits")
     curves = []
@@ -148,6 +173,7 @@ def test_no_validation(tmp_path: Path) -> None:
         (["--epochs", "0"], ["--epochs", "at least 1"]),
         (["--validation", "0.9"], ["--validation", "[0, 0.5]"]),
         (["--temperature", "0"], ["--temperature", "positive"]),
+        (["--minutes", "0"], ["--minutes", "positive"]),
         (["--learning-rate", "-1"], ["--learning-rate", "positive"]),
         (["--precision", "int8"], ["--precision", "'int8'"]),
         (["--device", "tpu"], ["--device", "'tpu'"]),

@@ -26,6 +26,7 @@ from benchmarks.suite.options import OptionError
 from benchmarks.suite.run import alone, enough_space
 from benchmarks.suite.store import Record
 
+RECORDS = worker.Records(worker.key_of, worker.FIELDS)
 #: Seconds of the time for the report, and for the end of a process that is stopped.
 RESERVE = 5.0
 

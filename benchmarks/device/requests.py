@@ -1,4 +1,4 @@
-"""The options of the command ``gpu-check``."""
+"""The options of the commands ``gpu-check`` and ``gpu-vision``."""
 
 from __future__ import annotations
 
@@ -35,3 +35,30 @@ class GpuCheckRequest(Request):
     ] = False
     threads: Threads = None
     out: Annotated[Path, typer.Option(help="Folder for the report and the finished steps.")] = Path("results/gpu-check")
+
+
+@dataclass(frozen=True)
+class GpuVisionRequest(Request):
+    """Train the paper's network on a GPU on the JPEG copy of CIFAR-10, for as many epochs as there is time for.
+
+    Cross entropy and HyperSimplex (count and half), without validation rows, as in the paper. The number of epochs is
+    chosen from the time of one of each, once for a folder. What it writes is that of the command vision; the same
+    command goes on.
+    """
+
+    module: ClassVar[str] = "benchmarks.device.vision"
+
+    minutes: Annotated[float, typer.Option(help="No epoch begins later.")] = 8.0
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each run. Default: what the time allows.")] = None
+    seeds: Annotated[int, typer.Option(help="Number of seeds, 0 … N-1.")] = 1
+    batches: Annotated[str, typer.Option(help="Batch sizes, separated by commas.")] = "512,4096"
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's step. Default: 1e-4, as in the paper.")] = None
+    precision: Annotated[str, typer.Option(help="float32, tf32, bfloat16 (autocast).")] = "tf32"
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with cifar10/. Default: HSBOOST_REAL_DATA, then HSBOOST_DATA_DIR.")
+    ] = None
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Digits and a tiny network on the processor: does it run?")
+    ] = False
+    threads: Threads = None
+    out: Annotated[Path, typer.Option(help="Folder for the report and the runs.")] = Path("results/gpu-vision")

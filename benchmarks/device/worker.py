@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.device.parts import PARTS, Step
 from benchmarks.suite.store import Record, RunStore
 
 #: Entries that every record has.
-FIELDS = ("part", "step", "attempt", "outcome", "seconds")
+FIELDS = ("part", "step", "attempt", "outcome", "seconds", "result", "error")
 #: The outcomes of a step.
 DONE, FAILED, CRASHED, STOPPED = "done", "failed", "crashed", "out of time"
 
@@ -21,6 +23,13 @@ Key = tuple[str, str, int]
 def key_of(record: Record) -> Key:
     """Name a step's attempt."""
     return record["part"], record["step"], record["attempt"]
+
+
+class Records(NamedTuple):
+    """What a record's name and entries are, as `benchmarks.suite.run.Benchmark` has them."""
+
+    key_of: Callable[[Record], Key]
+    fields: tuple[str, ...]
 
 
 def open_store(folder: Path) -> RunStore[Key]:

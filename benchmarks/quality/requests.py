@@ -165,6 +165,9 @@ class VisionRequest(Request):
     batches: Annotated[str | None, typer.Option(help="Batch sizes, separated by commas. Default: 128 to 8192.")] = None
     seeds: Annotated[int | None, typer.Option(help="Number of seeds, 0 … N-1. Default: 5.")] = None
     epochs: Annotated[int | None, typer.Option(help="Epochs of each run. Default: 600, as in the paper.")] = None
+    minutes: Annotated[
+        float | None, typer.Option(help="No epoch begins later; reports the runs that are done. Default: no limit.")
+    ] = None
     rows: Annotated[int | None, typer.Option(help="At most so many pictures of each part (0: all).")] = None
     hidden: Annotated[int | None, typer.Option(help="Channels of the convolutions. Default: 64.")] = None
     learning_rate: Annotated[float | None, typer.Option(help="Adam's step. Default: 1e-4, as in the paper.")] = None

@@ -20,6 +20,10 @@ from benchmarks.suite.store import Key, Record, RunStore
 Asked = TypeVar("Asked", bound=Request)
 
 
+class OutOfTime(Exception):
+    """Raised by a run whose time is up. The finished ones are reported; the same command goes on."""
+
+
 @dataclass
 class StatusLine:
     """The text next to the progress bar, by which a run shows its state; it also advances the bar."""
@@ -120,7 +124,8 @@ def carry_out(
         store = RunStore(path, key_of, fields)
         if not _make_missing(work, store, console):
             return INTERRUPTED
-        write_report(store, [store.runs[key] for key in work.keys])
+        if found := [store.runs[key] for key in work.keys if key in store.runs]:
+            write_report(store, found)
         if more := len(store.runs) - len(work.keys):
             console.print(f"{path} has {more} finished {work.unit}s more: --report-only reports all of them.")
     return 0
@@ -159,7 +164,7 @@ def enough_space(out: Path) -> Iterator[None]:
 
 
 def _make_missing(work: Work[Key], store: RunStore[Key], console: Console) -> bool:
-    """Carry out the missing runs; False after Ctrl-C, which keeps the finished ones and prints how to resume."""
+    """Carry out the missing runs, or as many as time allows; False after Ctrl-C. Prints how to resume after both."""
     store.begin(work.shared)
     keys, unit = work.keys, work.unit
     if store.damaged:
@@ -177,6 +182,9 @@ def _make_missing(work: Work[Key], store: RunStore[Key], console: Console) -> bo
             "Run the same command again to go on, or add --report-only to see them."
         )
         return False
+    except OutOfTime:
+        done = sum(key in store.runs for key in keys)
+        console.print(f"The time is up: {done} of {len(keys)} {unit}s are done. Run the same command again to go on.")
     return True
 
 

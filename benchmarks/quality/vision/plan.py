@@ -77,6 +77,8 @@ def make_plan(request: VisionRequest) -> Plan:
         raise OptionError(f"--validation: must lie in [0, 0.5], got {request.validation:g}")
     rate = _given(request.learning_rate, 1e-3 if small else 1e-4)
     options.above_zero(temperature=request.temperature, learning_rate=rate)
+    if request.minutes is not None:
+        options.above_zero(minutes=request.minutes)
     precision = options.choose("--precision", "precision", request.precision, PRECISIONS)[0]
     names = options.choose("--datasets", "data set", request.datasets or ("digits" if small else "cifar10"), NAMES)
     losses = list(LOSSES) if request.losses is None else options.choose("--losses", "loss", request.losses, ALL_LOSSES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import itemgetter
@@ -10,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.quality.requests import VisionRequest
-from benchmarks.quality.vision.plan import Case, Plan, Settings, make_plan, need_torch, shared_facts
+from benchmarks.quality.vision.plan import Plan, Settings, make_plan, need_torch, shared_facts
 from benchmarks.suite.options import OptionError
 from benchmarks.suite.report import Report
 from benchmarks.suite.run import Benchmark, StatusLine, Work
@@ -49,6 +51,7 @@ class Runs:
         self.cases, self.settings, self.request = {case.key: case for case in plan.cases}, plan.settings, request
         self.images: Images | None = None
         self.resident: tuple[tuple[str, int], Resident] | None = None
+        self.end = math.inf if request.minutes is None else time.monotonic() + 60.0 * request.minutes
 
     def __call__(self, key: str, store: RunStore[str], status: StatusLine) -> Record:
         from benchmarks.quality.vision.train import resident, run_case
@@ -59,10 +62,12 @@ class Runs:
         if self.resident is None or self.resident[0] != place:
             if self.images is None or self.images.name != case.dataset:
                 status(f"{key}: pictures")
-                self.images = self._load(case)
+                self.images = load(self.request, case.dataset)
             self.resident = place, resident(self.images, self.settings, case.seed)
         data = self.resident[1]
-        return run_case(case, self.settings, data, store.header, kept, lambda doing: status(f"{key}: {doing}"))
+        return run_case(
+            case, self.settings, data, store.header, kept, lambda doing: status(f"{key}: {doing}"), self.end
+        )
 
     def kept(self, key: str) -> None:
         """Remove the state of a run whose record is stored."""
@@ -70,12 +75,13 @@ class Runs:
 
         forget(self.cases[key], self.request.folder / KEPT)
 
-    def _load(self, case: Case) -> Images:
-        asked = self.request
-        try:
-            return load_images(case.dataset, asked.data_dir, download=asked.download, jpeg=asked.jpeg)
-        except DatasetError as error:
-            raise OptionError(f"--datasets: {error}") from None
+
+def load(asked: VisionRequest, dataset: str) -> Images:
+    """The pictures of a request; raises OptionError where they are not."""
+    try:
+        return load_images(dataset, asked.data_dir, download=asked.download, jpeg=asked.jpeg)
+    except DatasetError as error:
+        raise OptionError(f"--datasets: {error}") from None
 
 
 @contextmanager

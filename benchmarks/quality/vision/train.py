@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import time
 import warnings
@@ -22,6 +23,7 @@ from benchmarks.quality.vision.augment import Scaling, augmented, scaling
 from benchmarks.quality.vision.losses import make_loss
 from benchmarks.quality.vision.network import network
 from benchmarks.quality.vision.plan import Case, Settings
+from benchmarks.suite.run import OutOfTime
 from benchmarks.suite.store import Record
 from datasets.vision import DIGITS, Images
 from hsboost.torch import HypersimplexLoss
@@ -195,14 +197,21 @@ def run_case(
     shared: Record,
     kept: Path,
     say: Callable[[str], None] = lambda doing: None,
+    end: float = math.inf,
 ) -> Record:
-    """Train one case to the end, from the state in the folder ``kept`` if there is one; returns its record."""
+    """Train one case to the end, from the state in the folder ``kept`` if there is one; returns its record.
+
+    No epoch begins after ``end`` on the monotonic clock: then the state is kept, and OutOfTime raised.
+    """
     path = kept / f"{case.key.replace('/', '-')}.pt"
     facts = hashlib.sha256(json.dumps([shared, case.key, data.facts], sort_keys=True).encode()).hexdigest()
     training = Training(case, settings, data)
     training.resume(path, facts)
     last = time.monotonic()
     while training.epoch < settings.epochs:
+        if time.monotonic() >= end:
+            training.keep(path, facts)
+            raise OutOfTime
         training.run_epoch()
         say(f"epoch {training.epoch} of {settings.epochs}, test {training.curves['test'][-1]:.3f}")
         if time.monotonic() - last > KEPT_EVERY and training.epoch < settings.epochs:
