@@ -74,9 +74,11 @@ def begun(folder: Path) -> RunStore[worker.Key]:
 def run(folder: Path, code: int | None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
     """A run of the part whose process ends with ``code`` (None: it was stopped); (step, attempt, outcome) so far."""
 
-    def watched(*given: Any) -> int | None:
-        if code == 0:
-            worker.main("p", folder, tiny=True)
+    def watched(command: list[str], *given: Any) -> int | None:
+        names = command[command.index("--tiny") + 1 :]
+        crashes = code is None or (code != 0 and len(names) > 1)
+        if not crashes:
+            worker.main(folder, "p", names, tiny=True)
         return code
 
     monkeypatch.setattr(check, "watched", watched)
@@ -95,15 +97,23 @@ def test_what_fails_is_recorded_and_tried_again(parts: Any, tmp_path: Path, monk
     found = run(tmp_path, 0, monkeypatch)
     assert found == [("one", 0, FAILED), ("two", 0, DONE)]
     assert records(tmp_path)[0]["error"] == "RuntimeError: CUDA_ERROR_LAUNCH_FAILED"
-    found = run(tmp_path, 1, monkeypatch)
-    assert found[2:] == [("one", 1, CRASHED)]
     found = run(tmp_path, None, monkeypatch)
-    assert found[3:] == [("one", 2, STOPPED)]
-    assert "limit was 5 s" in records(tmp_path)[3]["error"]
+    assert found[2:] == [("one", 1, STOPPED)]
+    assert "limit was 5 s" in records(tmp_path)[2]["error"]
     parts["one"] = good
     found = run(tmp_path, 0, monkeypatch)
-    assert found[4:] == [("one", 3, DONE)]
+    assert found[3:] == [("one", 2, DONE)]
     assert worker.missing(worker.open_store(tmp_path), "p") == []
+
+
+def test_the_steps_after_a_crash_run_in_another_process(
+    parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(tmp_path)
+    found = run(tmp_path, -11, monkeypatch)
+    assert found == [("one", 0, CRASHED), ("two", 0, DONE)]
+    assert "ended with -11" in records(tmp_path)[0]["error"]
+    assert worker.missing(worker.open_store(tmp_path), "p") == ["one"]
 
 
 def test_time_is_shared(parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,10 +144,28 @@ def test_a_process_is_ended_with_what_it_started(tmp_path: Path) -> None:
 
 def test_without_a_card_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("hsboost.cuda.missing", lambda: "CuPy finds no CUDA device")
+    monkeypatch.setattr(check, "torch_s_card", lambda: None)
     check_refused(command("gpu-check", tmp_path), ["needs a CUDA GPU", "CuPy finds no CUDA device", "--simulate"])
     check_refused(command("gpu-check", tmp_path, "--parts", "speed"), ["--parts", "'speed'", "more-kernels"])
     check_refused(command("gpu-check", tmp_path, "--minutes", "0"), ["--minutes", "positive"])
     check_refused(command("gpu-check", tmp_path, "--report-only"), ["--report-only", "no finished steps"])
+
+
+def test_a_card_that_only_torch_finds_is_checked_as_far_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> Any:
+        raise ImportError("libcudart.so.13")
+
+    monkeypatch.setattr("hsboost.cuda.missing", lambda: "CuPy cannot be imported")
+    monkeypatch.setattr(check, "torch_s_card", lambda: "a card")
+    monkeypatch.setattr(machine, "describe", broken)
+    monkeypatch.setattr(check, "watched", lambda *given: 1)
+    result = command("gpu-check", tmp_path, "--threads", "1")
+    assert "Only torch finds the GPU" in result.output
+    assert "a card" in (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert list(dict.fromkeys(one["part"] for one in records(tmp_path))) == list(PARTS)
+    assert {one["outcome"] for one in records(tmp_path)} == {CRASHED}
 
 
 @pytest.mark.parametrize(

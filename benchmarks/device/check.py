@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import queue
 import signal
@@ -42,18 +43,42 @@ class Settings:
 def shared_facts(settings: Settings) -> Record:
     """Gather the facts that affect figures and are the same for all steps."""
     packages = (*environment.PACKAGES, *machine.PACKAGES, "torch", "triton")
-    gpu = {"name": machine.SIMULATOR} if settings.simulated else machine.describe()
+    gpu = {"name": machine.SIMULATOR} if settings.simulated else described()
     return environment.shared_facts(settings, ("device", "calls/gpu.py", "calls/gpu_machine.py"), packages, gpu=gpu)
 
 
-def need_card(settings: Settings) -> None:
-    """Raise OptionError without a GPU, unless it is simulated."""
+def described() -> Record:
+    """The card as CuPy describes it, or by torch's name where CuPy cannot."""
+    try:
+        return machine.describe()
+    except Exception as error:
+        return {"name": torch_s_card(), "cupy": f"{type(error).__name__}: {error}"[:200]}
+
+
+def torch_s_card() -> str | None:
+    """The name of the card that torch sees, None without one."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
+def need_card(settings: Settings, console: Console) -> None:
+    """Raise OptionError without a GPU, unless it is simulated. What one library lacks fails in its own parts only."""
     if settings.simulated:
         return
-    try:
-        machine.need_gpu()
-    except OptionError as error:
-        raise OptionError(f"{error}; --simulate runs everything at tiny sizes without one") from None
+    from hsboost import cuda
+
+    reason = cuda.missing()
+    if reason is None:
+        return
+    if torch_s_card() is None:
+        raise OptionError(
+            f"this command needs a CUDA GPU and hsboost[gpu]: {reason}; --simulate runs everything at tiny sizes "
+            "without one"
+        )
+    console.print(f"Only torch finds the GPU, and the parts without it will fail: {reason}.", highlight=False)
 
 
 def main(request: GpuCheckRequest, console: Console | None = None) -> int:
@@ -70,7 +95,7 @@ def main(request: GpuCheckRequest, console: Console | None = None) -> int:
             raise OptionError(f"--report-only: no finished steps in {str(store.path)!r}; run without it first")
         _publish(folder, request, console)
         return 0
-    need_card(settings)
+    need_card(settings, console)
     report.check_writable(folder)
     with alone(folder), enough_space(folder):
         if request.fresh:
@@ -102,26 +127,29 @@ def run_parts(chosen: list[Part], folder: Path, settings: Settings, seconds: flo
 
 
 def run_part(part: Part, folder: Path, settings: Settings, seconds: float, console: Console) -> None:
-    """Run a part in a process of its own; the step in which it crashed or was stopped is recorded."""
+    """Run a part's missing steps in a process; after one in which it crashed, the rest in another.
+
+    The step in which it crashed or was stopped is recorded.
+    """
     console.print(f"{part.name}: {part.title}, at most {seconds:.0f} s", highlight=False)
-    begun = time.monotonic()
-    earlier = worker.open_store(folder)
-    attempts = {name: worker.attempted(earlier, part.name, name) for name in worker.missing(earlier, part.name)}
-    command = [sys.executable, "-u", "-m", "benchmarks.device.worker", part.name, str(folder.resolve())]
-    command += ["--tiny"] if settings.simulated else []
-    code = watched(command, surroundings(settings), seconds, folder / "log.txt", console)
+    end = time.monotonic() + seconds
     store = worker.open_store(folder)
-    without = [name for name, attempt in attempts.items() if (part.name, name, attempt) not in store.runs]
-    if code == 0 and not without:
-        return
-    outcome = worker.STOPPED if code is None else worker.CRASHED
-    error = f"the limit was {seconds:.0f} s" if code is None else f"the process ended with {code}; see log.txt"
-    if without:
-        assert store.header is not None
-        store.begin(store.header)
-        took = time.monotonic() - begun
-        store.append(worker.record_of(part.name, without[0], attempts[without[0]], outcome, took, error=error))
-    console.print(f"{part.name}: {outcome}: {error}", highlight=False)
+    names = worker.missing(store, part.name)
+    attempts = {name: worker.attempted(store, part.name, name) for name in names}
+    while names and (left := end - time.monotonic()) > 0.0:
+        command = [sys.executable, "-u", "-m", "benchmarks.device.worker", str(folder.resolve()), part.name]
+        command += ["--tiny"] if settings.simulated else []
+        code = watched([*command, *names], surroundings(settings), left, folder / "log.txt", console)
+        store = worker.open_store(folder)
+        names = [name for name in names if (part.name, name, attempts[name]) not in store.runs]
+        if not names:
+            return
+        outcome = worker.STOPPED if code is None else worker.CRASHED
+        error = f"the limit was {seconds:.0f} s" if code is None else f"the process ended with {code}; see log.txt"
+        took = seconds - (end - time.monotonic())
+        worker.keep(store, worker.record_of(part.name, names[0], attempts[names[0]], outcome, took, error=error))
+        console.print(f"{part.name}: {names[0]}: {outcome}: {error}", highlight=False)
+        names = names[1:]
 
 
 def surroundings(settings: Settings) -> dict[str, str]:

@@ -71,17 +71,22 @@ def run_step(part: str, name: str, step: Step, attempt: int, tiny: bool) -> Reco
     return record_of(part, name, attempt, DONE, time.monotonic() - start, result=result)
 
 
-def main(part: str, folder: Path, tiny: bool) -> None:
-    """Carry out the missing steps of a part."""
-    store, steps = open_store(folder), PARTS[part].steps()
+def keep(store: RunStore[Key], record: Record) -> None:
+    """Append a record to a file that another process may have left in the middle of a line."""
     assert store.header is not None
     store.begin(store.header)
-    for name in missing(store, part):
+    store.append(record)
+
+
+def main(folder: Path, part: str, names: list[str], tiny: bool) -> None:
+    """Carry out steps of a part."""
+    store, steps = open_store(folder), PARTS[part].steps()
+    for name in names:
         print(f"{part}: {name}", flush=True)
         record = run_step(part, name, steps[name], attempted(store, part, name), tiny)
-        store.append(record)
+        keep(store, record)
         print(f"{part}: {name}: {record['outcome']} in {record['seconds']:.1f} s {record['error']}", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), "--tiny" in sys.argv[3:])
+    main(Path(sys.argv[1]), sys.argv[2], [name for name in sys.argv[3:] if name != "--tiny"], "--tiny" in sys.argv[3:])
