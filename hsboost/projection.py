@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hsboost import _validation as check
-from hsboost._solver.problems import REGULARIZATIONS, Problems, total_weight, users_numbers
+from hsboost._solver.problems import REGULARIZATIONS, Problems, total_weight, users_numbers, values_at
 from hsboost._solver.segments import Segments
 from hsboost._validation import FloatArray
 
@@ -120,13 +121,19 @@ def project_hypersimplex(
     if temperature < _TINY and float(np.abs(scores).max()) < _LARGEST:
         scores, unit, shift = np.ldexp(scores.astype(np.float64), _SHIFT), float(np.ldexp(temperature, _SHIFT)), _SHIFT
     segments = None if groups is None else Segments.by_label(groups, n, "x")
-    columns = np.atleast_2d(scores.T)
+    columns = scores[None] if scores.ndim == 1 else scores.T
     direct = None if out is None else _direct(np.atleast_2d(out.T), columns)
     target = np.empty_like(columns) if direct is None else direct
     # Euclidean values are looked up row by row: until then the sorted scores may lie where the values will, which saves
     # an array of their size, and the time of fresh memory.
     free = direct is None and target.flags.c_contiguous and regularization == "euclidean"
     problems = Problems.of(scores, weight, segments, target if free else None)
+    if scores.ndim == 1 and segments is None and method == "threshold":
+        mass = _mass(k, problems, total)
+        one = problems.find_one(mass, total, unit, "x", regularization=regularization)
+        values = _delivered(values_at(scores, one, target[0]), dtype, out, direct is not None)
+        soft = math.ldexp(one.soft_threshold, -shift)
+        return HypersimplexProjection(values, one.value, soft, temperature, weight, None, regularization)
     masses, totals = _masses(k, problems, total, scores.shape[1:], segments)
     where = problems.find(masses, totals, unit, "x", method=method, regularization=regularization)
     values = problems.values(where, target, columns)
@@ -135,17 +142,24 @@ def project_hypersimplex(
     return HypersimplexProjection(values, multiplier, soft_threshold, temperature, weight, segments, regularization)
 
 
+def _mass(k: Any, problems: Problems, total: float) -> float:
+    """The mass of a single problem."""
+    mass = check.check_mass(k, total)
+    mass = total if mass >= total * (1.0 - _ALL_BUT) else mass
+    check.check_resolution(mass, total, problems.w)
+    return mass
+
+
 def _masses(
     k: Any, problems: Problems, total: float, columns: tuple[int, ...], segments: Segments | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mass of every problem, (C, G), and Σ w of every group, (G,)."""
     if segments is None and not columns:
-        masses, totals, labels = np.array([[check.check_mass(k, total)]]), np.array([total]), None
-    else:
-        labels = None if segments is None else segments.labels
-        totals = np.array([total]) if segments is None else problems.weights()
-        masses = check.check_masses(k, labels, columns)
-        check.check_masses_fit(masses, totals, labels)
+        return np.array([[_mass(k, problems, total)]]), np.array([total])
+    labels = None if segments is None else segments.labels
+    totals = np.array([total]) if segments is None else problems.weights()
+    masses = check.check_masses(k, labels, columns)
+    check.check_masses_fit(masses, totals, labels)
     # Whether k is all of the weight must not depend on the order in which weights are added up.
     masses = np.where(masses >= totals * (1.0 - _ALL_BUT), totals, masses)
     check.check_resolution(masses, totals, problems.w, labels)

@@ -58,6 +58,11 @@ class Problems(NamedTuple):
             return cls(Segments.one(columns.shape[1]), columns, weight)
         return cls(segments, segments.sort(columns, memory), None if weight is None else segments.sort(weight))
 
+    @property
+    def is_one(self) -> bool:
+        """Whether this is a single projection, P = 1."""
+        return len(self.x) == 1 and self.segments.offsets.size == 2
+
     def rows(self, c: int, g: int) -> tuple[FloatArray, FloatArray | None]:
         """Scores and weights of one problem."""
         at = self.segments.slice(g)
@@ -101,14 +106,14 @@ class Problems(NamedTuple):
         ValueError
             For scores that are not finite.
         """
+        if mass.size == 1 and method == "threshold":
+            begin = None if start is None else (start.anchor.item(), start.nu.item())
+            one = self.find_one(mass.item(), total.item(), temperature, name, begin, regularization)
+            arrays = np.array([[one.anchor]]), np.array([[one.nu]]), np.array([[one.flat]])
+            return Multipliers(*arrays, one.scale, one.half)
         columns, n = self.x.shape
-        one_of, many_of = _SEARCHES[regularization]
+        many_of = _SEARCHES[regularization][1]
         try:
-            if mass.size == 1 and method == "threshold":
-                begin = None if start is None else (start.anchor.item(), start.nu.item())
-                one = one_of(self.x[0], self.w, mass.item(), total.item(), temperature, begin)
-                arrays = np.array([[one.anchor]]), np.array([[one.nu]]), np.array([[one.flat]])
-                return Multipliers(*arrays, one.scale, one.half)
             if method == "pav":
                 found = [self._by_pav(c, mass[c], total, temperature) for c in range(columns)]
             elif self.are_small and self.w is None:
@@ -127,6 +132,21 @@ class Problems(NamedTuple):
         except FloatingPointError:
             raise check.not_finite(self.unsorted(self.x), name) from None
         return found[0].reshape((1, -1)) if columns == 1 else Multipliers.stack(found)
+
+    def find_one(
+        self,
+        mass: float,
+        total: float,
+        temperature: float,
+        name: str,
+        start: tuple[float, float] | None = None,
+        regularization: Regularization = "euclidean",
+    ) -> Multiplier:
+        """`find` for P = 1, without arrays; ``start`` is (anchor, nu)."""
+        try:
+            return _SEARCHES[regularization][0](self.x[0], self.w, mass, total, temperature, start)
+        except FloatingPointError:
+            raise check.not_finite(self.unsorted(self.x), name) from None
 
     @property
     def are_small(self) -> bool:

@@ -9,6 +9,7 @@ same for every nu in it, so that the remaining steps cost next to nothing.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -365,7 +366,7 @@ def multiplier_of(
 
 def scale_of(temperature: float) -> float:
     """1 / temperature, kept finite."""
-    return min(1.0 / temperature, float(np.finfo(np.float64).max))
+    return min(1.0 / temperature, sys.float_info.max)
 
 
 def _search_in_memory(

@@ -124,6 +124,8 @@ class Passes(Protocol):
 
 def one_problem(rows: Rows, c: int, g: int) -> tuple[int, FloatArray, FloatArray, FloatArray | None]:
     """Number, scores, labels and weights of the rows of one problem."""
+    if rows.problems.is_one:
+        return rows.problems.x[0].size, rows.problems.x[0], rows.y[0], rows.problems.w
     x, w = rows.problems.rows(c, g)
     return x.size, x, rows.y[c, rows.problems.segments.slice(g)], w
 

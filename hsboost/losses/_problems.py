@@ -62,12 +62,18 @@ class Rows(NamedTuple):
         ValueError
             For labels other than 0 and 1, weights that are negative or not finite.
         """
-        total, positive, wrong_labels, wrong_weights = self._sums()
-        if wrong_labels.any():
+        if self.problems.is_one:
+            total_of_all, positive_of_all, wrong_labels, wrong_weights = label_totals(self.y[0], self.problems.w)
+            total, positive = np.array([total_of_all]), np.array([[positive_of_all]])
+        else:
+            sums = self._sums()
+            total, positive, wrong_labels, wrong_weights = sums[0, 0], sums[1], sums[2].any(), sums[3].any()
+        if wrong_labels:
             raise check.bad_labels(self.labels)
-        if wrong_weights.any() and self.weight is not None:
+        if wrong_weights and self.weight is not None:
             raise check.bad_weights(self.weight)
-        return self._replace(y=self.y.astype(np.float32, copy=False)), total[0], positive
+        rows = self if self.y.dtype == np.float32 else self._replace(y=self.y.astype(np.float32))
+        return rows, total, positive
 
     def _sums(self) -> np.ndarray:
         """(Σ w, Σ w y, rows with a wrong label, rows with a wrong weight) of each problem: shape (4, C, G)."""
@@ -150,7 +156,8 @@ def few_classes(found: list[int]) -> ValueError:
 def warn_if_all(mass: np.ndarray, total: np.ndarray) -> None:
     """Warn once per training that a count takes every row, so that no row has a gradient."""
     whole = float(total.sum())
-    if (mass.sum(axis=1) >= whole * (1.0 - check.ROUNDING)).any():
+    least = whole * (1.0 - check.ROUNDING)
+    if mass.item() >= least if mass.size == 1 else (mass.sum(axis=1) >= least).any():
         _stack.warn(
             f"k takes all rows (total weight {whole:g}), so that there is nothing to rank and no gradient to learn "
             "from; give a smaller count, or a float in (0, 1) for a share",
