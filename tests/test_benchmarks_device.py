@@ -144,7 +144,7 @@ def test_a_process_is_ended_with_what_it_started(tmp_path: Path) -> None:
 
 def test_without_a_card_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("hsboost.cuda.missing", lambda: "CuPy finds no CUDA device")
-    monkeypatch.setattr(check, "torch_s_card", lambda: None)
+    monkeypatch.setattr(check, "card_of_torch", lambda: None)
     check_refused(command("gpu-check", tmp_path), ["needs a CUDA GPU", "CuPy finds no CUDA device", "--simulate"])
     check_refused(command("gpu-check", tmp_path, "--parts", "speed"), ["--parts", "'speed'", "more-kernels"])
     check_refused(command("gpu-check", tmp_path, "--minutes", "0"), ["--minutes", "positive"])
@@ -158,7 +158,7 @@ def test_a_card_that_only_torch_finds_is_checked_as_far_as_that(
         raise ImportError("libcudart.so.13")
 
     monkeypatch.setattr("hsboost.cuda.missing", lambda: "CuPy cannot be imported")
-    monkeypatch.setattr(check, "torch_s_card", lambda: "a card")
+    monkeypatch.setattr(check, "card_of_torch", lambda: "a card")
     monkeypatch.setattr(machine, "describe", broken)
     monkeypatch.setattr(check, "watched", lambda *given: 1)
     result = command("gpu-check", tmp_path, "--threads", "1")

@@ -52,10 +52,10 @@ def described() -> Record:
     try:
         return machine.describe()
     except Exception as error:
-        return {"name": torch_s_card(), "cupy": f"{type(error).__name__}: {error}"[:200]}
+        return {"name": card_of_torch(), "cupy": f"{type(error).__name__}: {error}"[:200]}
 
 
-def torch_s_card() -> str | None:
+def card_of_torch() -> str | None:
     """The name of the card that torch sees, None without one."""
     if importlib.util.find_spec("torch") is None:
         return None
@@ -73,7 +73,7 @@ def need_card(settings: Settings, console: Console) -> None:
     reason = cuda.missing()
     if reason is None:
         return
-    if torch_s_card() is None:
+    if card_of_torch() is None:
         raise OptionError(
             f"this command needs a CUDA GPU and hsboost[gpu]: {reason}; --simulate runs everything at tiny sizes "
             "without one"
