@@ -180,6 +180,12 @@ def test_one_model_for_several_budgets_is_trained_once_and_stands_beside_the_def
             assert all(key.training != TOGETHER for block in plan.blocks(scope) for key in block.keys(SETTINGS))
 
 
+def test_the_cheap_rivals_stand_beside_the_default_alone() -> None:
+    for block in plan.blocks("rivals"):
+        assert [one.name for one in block.methods()] == [BASELINE, WEIGHTED, "focal", "l2", "budget-log-loss"]
+    assert {block.trees for block in plan.blocks("rivals")} == {"100x31", "500x31"}
+
+
 def test_the_mean_of_budgets_is_the_mean_of_their_losses(rng: np.random.Generator) -> None:
     n = 3_000
     x = rng.normal(size=n)
@@ -201,7 +207,8 @@ def test_the_mean_of_budgets_is_the_mean_of_their_losses(rng: np.random.Generato
     [
         (
             {"scope": "huge"},
-            "--scope: unknown scope 'huge'; choose from: smoke, shipped, middle, growth, noise, several, full, confirm",
+            "--scope: unknown scope 'huge'; choose from: smoke, shipped, middle, growth, noise, several, rivals, full, "
+            "confirm",
         ),
         ({"scope": "confirm"}, "--packages: --scope confirm reads the tables of installed packages; pass their folder"),
         ({"folds": 1}, "--folds: must be at least 2, got 1"),

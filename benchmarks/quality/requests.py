@@ -94,8 +94,9 @@ class BudgetsRequest(Request):
         typer.Option(
             help="smoke: seconds. shipped: the shipped flights, three minutes on two cores. middle: the most telling "
             "cells, about 40 minutes. growth: the gain from 10,000 rows to three million, hours. noise: flipped "
-            "labels, an hour. several: one model for several budgets, a quarter of an hour. full: all of them, days. "
-            "confirm: the sets kept for the confirming run of docs/evidence/protocol.md."
+            "labels, an hour. several: one model for several budgets, a quarter of an hour. rivals: focal loss, L2 "
+            "and 500 trees, an hour. full: all of them, days. confirm: the sets kept for the confirming run of "
+            "docs/evidence/protocol.md."
         ),
     ] = "middle"
     datasets: Annotated[str | None, typer.Option(help="Only these data sets of the scope, separated by commas.")] = None

@@ -35,12 +35,11 @@ def sums(rows: Rows, where: Multipliers, totals: Totals, kept: Any = None) -> Su
     return seen(edge_sums(rows, where), 3, totals)
 
 
-def edge_sums(rows: Rows, where: Multipliers, soft: float = 1.0) -> list[tuple[float, ...]]:
-    """4 Σ w d, Σ w d (soft ŷ - y), Σ w d² and what `gradient.block_labels` says, problem after problem."""
+def edge_sums(rows: Rows, where: Multipliers, soft: float = 1.0) -> np.ndarray:
+    """4 Σ w d, Σ w d (soft ŷ - y), Σ w d² and what `gradient.block_labels` says, a row for each problem."""
     s, x, w = rows.problems
-    found: list[tuple[float, ...]] = []
-    for c, y in enumerate(rows.y):
-        out = np.zeros((s.offsets.size - 1, 7))  # a worker may lack rows of every small group
+    found = np.zeros((len(rows.y), s.offsets.size - 1, 7))  # a worker may lack rows of every small group
+    for c, (y, out) in enumerate(zip(rows.y, found, strict=True)):
         if s.small_rows:
             at = where.row(c)
             segment_kernels.segment_residuals_and_labels(
@@ -49,9 +48,8 @@ def edge_sums(rows: Rows, where: Multipliers, soft: float = 1.0) -> list[tuple[f
         for g in s.large:
             one = *one_problem(rows, c, g), *place_of(where, c, g), soft
             out[g] = block_totals(kernels.residuals_and_labels, 7, *one)
-        out[:, 0] *= 4.0
-        found += map(tuple, out.tolist())
-    return found
+    found[:, :, 0] *= 4.0
+    return found.reshape(-1, 7)
 
 
 def edge_sums_of_all(workers: Workers, rows: Rows, where: Multipliers, soft: float = 1.0) -> np.ndarray:
@@ -61,7 +59,7 @@ def edge_sums_of_all(workers: Workers, rows: Rows, where: Multipliers, soft: flo
     def own() -> np.ndarray:
         if not rows.problems.segments.n:
             return np.zeros(shape)
-        return np.array(edge_sums(rows, where, soft))[:, :3].T.reshape(shape)
+        return edge_sums(rows, where, soft)[:, :3].T.reshape(shape)
 
     return workers.sum(shape, own)
 

@@ -86,7 +86,7 @@ def sums(rows: Rows, where: Multipliers, totals: Totals, kept: Any = None) -> Su
         for c in range(len(rows.y))
         for g in range(totals.total.size)
     ]
-    return seen(found, 2, totals)
+    return seen(np.array(found), 2, totals)
 
 
 def write(

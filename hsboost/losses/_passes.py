@@ -135,21 +135,24 @@ def place_of(where: Multipliers, c: int, g: int) -> tuple[float, float, float]:
     return where.anchor.item(c, g), where.scale, where.nu.item(c, g)
 
 
-def seen(found: list[tuple[float, ...]], kinds: int, totals: Totals) -> Sums:
-    """`Sums` of the problems' sums, class after class: so many for the derivatives, then those of `block_labels`."""
+def seen(found: np.ndarray, kinds: int, totals: Totals) -> Sums:
+    """`Sums` of the problems' sums, class after class: so many for the derivatives, then those of `block_labels`.
+
+    ``found`` has a row for each problem.
+    """
     total, positive = totals.total, totals.positive
     if len(found) == 1:  # in a fifth of the time
-        one = found[0]
-        known = one[kinds:] == (total.item(), positive.item(), 0.0, 0.0)
+        one = found[0].tolist()
+        known = one[kinds:] == [total.item(), positive.item(), 0.0, 0.0]
         if not known:
             total, positive = np.array([one[kinds]]), np.array([[one[kinds + 1]]])
         square = np.array([[one[2]]]) if kinds > 2 else None
         return Sums(np.array([[one[0]]]), np.array([[one[1]]]), square, total, positive, known)
-    weights, positives, *wrong = zip(*(one[kinds:] for one in found), strict=True)
-    expected = [weight for _ in range(len(positive)) for weight in total.tolist()]
-    known = list(weights) == expected and list(positives) == positive.ravel().tolist() and not any(map(any, wrong))
-    parts = [np.array(part).reshape(positive.shape) for part in zip(*(one[:kinds] for one in found), strict=True)]
+    by_class = found.reshape(*positive.shape, -1)
+    weights, positives, wrong = by_class[:, :, kinds], by_class[:, :, kinds + 1], by_class[:, :, kinds + 2 :]
+    known = bool((weights == total).all() and (positives == positive).all() and not wrong.any())
+    parts = [np.ascontiguousarray(by_class[:, :, i]) for i in range(kinds)]
     square = parts[2] if kinds > 2 else None
     if not known:
-        total, positive = np.array(weights[: total.size]), np.array(positives).reshape(positive.shape)
+        total, positive = weights[0].copy(), positives.copy()
     return Sums(parts[0], parts[1], square, total, positive, known)

@@ -59,7 +59,7 @@ class Windowed(NamedTuple):
         """4 Σ w d, -Σ w d y, Σ w d² of every problem, and the groups' intercepts, which ``kept`` are to start from."""
         parts = edge_sums(rows, where, soft=0.0)
         found = seen(parts, 3, totals)
-        if not found.known and any(any(part[5:]) for part in parts):  # wrong labels or weights: an error comes
+        if not found.known and parts[:, 5:].any():  # wrong labels or weights: an error comes
             return found
         if not _are_grouped(rows):
             return found

