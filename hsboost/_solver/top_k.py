@@ -8,6 +8,9 @@ import numpy as np
 
 from hsboost._validation import FloatArray
 
+#: Groups of so many rows on average, or fewer, are cut by one sort of all rows: a call for each takes longer.
+FEW_EACH = 128
+
 #: `passing_score` selects among so many rows. Of more it looks at so many, to leave out those that lie aside by more
 #: than such a share of the weight.
 FEW_ROWS, SAMPLE, ASIDE = 8192, 1024, 0.05
@@ -67,6 +70,41 @@ def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float, step: f
     )
     lower, upper = scores[scores < last].max(initial=-np.inf), scores[above].min(initial=np.inf)
     return cut_beside(last, weight_above, weight_tied, lower, upper, mass, step, scores.dtype)
+
+
+def hard_cuts(scores: FloatArray, offsets: np.ndarray, mass: np.ndarray, step: float = 1.0) -> np.ndarray:
+    """:func:`hard_cut` of every group, (G,), of rows that are sorted by group and count alike.
+
+    Group g holds the rows ``offsets[g]`` to ``offsets[g + 1]``, at least one, and takes ``mass[g]`` of them.
+    """
+    begin, end = offsets[:-1], offsets[1:]
+    sizes = end - begin
+    if scores.size > FEW_EACH * sizes.size:
+        pairs = zip(begin.tolist(), end.tolist(), mass.tolist(), strict=True)
+        return np.array([hard_cut(scores[i:j], None, k, step) for i, j, k in pairs])
+    codes = np.repeat(np.arange(sizes.size), sizes)
+    ascending = scores[np.lexsort((scores, codes))]
+    # Runs of rows of one group that score alike: where each begins, and which run a row is in.
+    first = np.ones(scores.size, np.bool_)
+    first[1:] = (ascending[1:] != ascending[:-1]) | (codes[1:] != codes[:-1])
+    starts = np.append(np.flatnonzero(first), scores.size)
+    taken = np.minimum(np.ceil(mass).astype(np.intp), sizes)
+    at = end - np.maximum(taken, 1)
+    last = ascending[at]
+    run = np.cumsum(first)[at] - 1
+    low, high = starts[run], starts[run + 1]
+    lower = np.where(low > begin, ascending[np.maximum(low - 1, 0)], -np.inf).astype(scores.dtype)
+    upper = np.where(high < end, ascending[np.minimum(high, scores.size - 1)], np.inf).astype(scores.dtype)
+    # As `cut_beside`, for all groups.
+    is_in = (mass - (end - high) >= 0.5 * (high - low)) & (mass > 0.0)
+    lower, upper = np.where(is_in, lower, last), np.where(is_in, last, upper)
+    with np.errstate(over="ignore"):
+        below = np.minimum(upper - step, np.nextafter(upper, upper.dtype.type(-np.inf)))
+        lower = np.where(np.isfinite(lower), lower, below.astype(scores.dtype))
+        above = np.maximum(lower + step, np.nextafter(lower, lower.dtype.type(np.inf)))
+        upper = np.where(np.isfinite(upper), upper, above.astype(scores.dtype))
+    middle = (0.5 * lower.astype(np.float64) + 0.5 * upper.astype(np.float64)).astype(scores.dtype)
+    return np.where(middle < upper, middle, lower).astype(np.float64)
 
 
 def cut_beside(

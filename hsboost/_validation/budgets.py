@@ -234,24 +234,21 @@ class BudgetRule(NamedTuple):
             budgets = [single_budget(budget) for budget in budgets_of(k, labels, "group")]
         else:
             budgets = [k]
-        fixed, share, own = (np.array(part) for part in zip(*map(cls._parts, budgets), strict=True))
+        fixed = np.array([float(min(b, MOST)) if isinstance(b, int) else 0.0 for b in budgets])
+        share = np.array([b if isinstance(b, float) else 0.0 for b in budgets])
+        own = np.array([1.0 if b is None else 0.0 for b in budgets])
         if not isinstance(k, Mapping):
             fixed, share, own = (np.full(len(labels), part[0]) for part in (fixed, share, own))
         return cls(fixed, share, own, labels)
-
-    @staticmethod
-    def _parts(k: Budget) -> tuple[float, float, float]:
-        """One budget's fixed mass, share of Σ w, and share of Σ w y."""
-        if k is None:
-            return 0.0, 0.0, 1.0
-        return (float(min(k, MOST)), 0.0, 0.0) if isinstance(k, int) else (0.0, k, 0.0)
 
     @classmethod
     def of_problems(cls, k: Budgets, classes: int, labels: list[Any] | None) -> BudgetRule:
         """The rule for every class and group, (C, G); ``labels`` None: no groups."""
         if classes == 1 and labels is None:  # the usual case, in a tenth of the time
-            fixed, share, own = (np.array([[part]]) for part in cls._parts(single_budget(k)))
-            return cls(fixed, share, own, [None])
+            one = single_budget(k)
+            count = float(min(one, MOST)) if isinstance(one, int) else 0.0
+            part, positives = one if isinstance(one, float) else 0.0, 1.0 if one is None else 0.0
+            return cls(np.array([[count]]), np.array([[part]]), np.array([[positives]]), [None])
         budgets = [k] if classes == 1 else class_budgets(k, classes)
         rules = [cls.of(single_budget(b), [None]) if labels is None else cls.of(b, labels) for b in budgets]
         fixed, share, own = (np.stack(parts) for parts in zip(*(rule[:3] for rule in rules), strict=True))
