@@ -128,6 +128,12 @@ def test_the_fit_alone_takes_less_than_its_process(tmp_path: Path) -> None:
     assert 0.0 < found["measured"][0] < perf_counter() - start
 
 
+def test_a_failure_does_not_say_where_the_build_lies(tmp_path: Path) -> None:
+    said = f"Traceback\nImportError: no such name ({tmp_path}/hsboost/__init__.py)\n"
+    assert waiting._last_words(said, tmp_path) == "ImportError: no such name (hsboost/__init__.py)"
+    assert waiting._last_words("", tmp_path) == "no message"
+
+
 def test_a_wheel_is_unpacked(tmp_path: Path) -> None:
     wheel = tmp_path / "hsboost-0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as file:

@@ -81,7 +81,7 @@ class Turns:
             command, env=self._place(build), capture_output=True, text=True, timeout=LIMIT, check=False
         )
         if done.returncode != 0:
-            return {"failed": (done.stderr.strip().splitlines() or ["no message"])[-1][:300]}
+            return {"failed": _last_words(done.stderr, build)}
         record: Record = json.loads(done.stdout.splitlines()[-1])
         return record
 
@@ -109,7 +109,7 @@ class Turns:
                 done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=LIMIT, check=False)
                 seconds = perf_counter() - start
                 if done.returncode != 0:
-                    return 0.0, "", f"{name}: {(done.stderr.strip().splitlines() or ['no message'])[-1][:300]}"
+                    return 0.0, "", f"{name}: {_last_words(done.stderr, build)}"
         return seconds, done.stdout, ""
 
     def _place(self, build: Path) -> dict[str, str]:
@@ -117,6 +117,11 @@ class Turns:
         path = os.pathsep.join([str(build), str(environment.ROOT.parent)])
         threads = str(self.settings.threads)
         return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": threads, "NUMBA_CACHE_DIR": str(self.caches)}
+
+
+def _last_words(errors: str, build: Path) -> str:
+    """The last line of a process's errors, without the place of the build, which is this machine's."""
+    return (errors.strip().splitlines() or ["no message"])[-1].replace(f"{build}{os.sep}", "")[:300]
 
 
 def prepare(request: WaitingRequest) -> Work[Key]:
