@@ -206,6 +206,32 @@ def truths() -> list[tuple[str, str, bool]]:
         ),
         (
             WHEN,
+            "beside the weighted rival and the default (LightGBM, 100 trees of 31 leaves, the same cells;",
+            {(one["booster"], one["trees"]) for one in gains_of_budgets("budgets-rivals", "focal")}
+            == {("lightgbm", "100x31")},
+        ),
+        (
+            WHEN,
+            "[the report](results/budgets-rivals/table.md), in which 500 trees were planned and did not run):",
+            not any(one["trees"] == "500x31" for one in gains_of_budgets("budgets-rivals", "budget-log-loss")),
+        ),
+        (
+            WHEN,
+            "Focal loss is significantly above tuned log loss in one of the six cells, L2 in none; the default in "
+            "three.",
+            [
+                sum(
+                    one["precision_low"] > 0.0
+                    for one in gains_of_budgets("budgets-rivals", method)
+                    if one["variant"] == variant
+                )
+                for method, variant in (("focal", "tuned"), ("l2", "tuned"), ("budget-log-loss", "defaults"))
+            ]
+            == [1, 0, 3]
+            and len(gains_of_budgets("budgets-rivals", "focal")) == 12,
+        ),
+        (
+            WHEN,
             "[At four budgets](#several-budgets): above in 6 of 12, below in one.",
             reports.targets_of_budgets("log loss", "budgets-several") == (12, 6, 1),
         ),

@@ -186,6 +186,7 @@ def test_every_page_is_in_the_navigation() -> None:
         ("docs/when-it-helps.md", "groups", ["budgets"], 20),
         ("docs/when-it-helps.md", "rows", ["budgets"], 40),
         ("docs/when-it-helps.md", "growth", ["budgets-growth"], 24),
+        ("docs/when-it-helps.md", "rivals", ["budgets-rivals"], 24),
         ("docs/when-it-helps.md", "several", ["budgets-several"], 36),
         ("docs/when-it-helps.md", "noise", ["budgets-noise"], 30),
         ("docs/when-it-helps.md", "confirm", ["budgets-confirm"], 30),
