@@ -24,7 +24,7 @@ def user_folder() -> Path:
     try:
         import platformdirs
     except ImportError:  # the benchmarks also run on rented machines that lack it; this is its answer on Linux
-        return Path.home() / ".cache" / "hsboost" / "datasets"
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hsboost" / "datasets"
     return platformdirs.user_cache_path("hsboost", appauthor=False) / "datasets"
 
 

@@ -29,7 +29,7 @@ def test_they_are_the_cuts_of_each(groups: Any, whole: bool, step: float, dtype:
     mass = np.round(mass) if whole else mass
     offsets = np.concatenate([[0], np.cumsum([part.size for part in parts])]).astype(np.intp)
     expected = [hard_cut(part, None, k, step) for part, k in zip(parts, mass.tolist(), strict=True)]
-    assert_array_equal(hard_cuts(np.concatenate(parts), offsets, mass, step), expected)
+    assert_array_equal(hard_cuts(np.concatenate(parts), None, offsets, mass, step), expected)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -44,7 +44,7 @@ def test_both_ways_give_the_same(each: int, dtype: str, rng: np.random.Generator
     found = []
     for few in (0, 1 << 40):
         monkeypatch.setattr(top_k, "FEW_EACH", few)
-        found.append(hard_cuts(scores, offsets, mass))
+        found.append(hard_cuts(scores, None, offsets, mass))
     assert_array_equal(*found)
 
 

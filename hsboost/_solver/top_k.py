@@ -72,16 +72,22 @@ def hard_cut(scores: FloatArray, weight: FloatArray | None, mass: float, step: f
     return cut_beside(last, weight_above, weight_tied, lower, upper, mass, step, scores.dtype)
 
 
-def hard_cuts(scores: FloatArray, offsets: np.ndarray, mass: np.ndarray, step: float = 1.0) -> np.ndarray:
-    """:func:`hard_cut` of every group, (G,), of rows that are sorted by group and count alike.
+def hard_cuts(
+    scores: FloatArray, weight: FloatArray | None, offsets: np.ndarray, mass: np.ndarray, step: float = 1.0
+) -> np.ndarray:
+    """:func:`hard_cut` of every group, (G,), of rows that are sorted by group.
 
-    Group g holds the rows ``offsets[g]`` to ``offsets[g + 1]``, at least one, and takes ``mass[g]`` of them.
+    Group g holds the rows ``offsets[g]`` to ``offsets[g + 1]``, at least one, and takes ``mass[g]`` of their weight.
     """
     begin, end = offsets[:-1], offsets[1:]
     sizes = end - begin
-    if scores.size > FEW_EACH * sizes.size:
-        pairs = zip(begin.tolist(), end.tolist(), mass.tolist(), strict=True)
-        return np.array([hard_cut(scores[i:j], None, k, step) for i, j, k in pairs])
+    if weight is not None or scores.size > FEW_EACH * sizes.size:
+        return np.array(
+            [
+                hard_cut(scores[i:j], None if weight is None else weight[i:j], k, step)
+                for i, j, k in zip(begin.tolist(), end.tolist(), mass.tolist(), strict=True)
+            ]
+        )
     codes = np.repeat(np.arange(sizes.size), sizes)
     ascending = scores[np.lexsort((scores, codes))]
     # Runs of rows of one group that score alike: where each begins, and which run a row is in.

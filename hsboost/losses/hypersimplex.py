@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from hsboost import _validation as check
 from hsboost._solver.problems import in_users_shape, users_numbers
 from hsboost._solver.segments import Multipliers, Segments
-from hsboost._solver.top_k import hard_cut, hard_cuts
+from hsboost._solver.top_k import hard_cuts
 from hsboost._validation import Budgets, FloatArray
 from hsboost._workers.communicator import Workers
 from hsboost.losses import _distributed, _euclidean, _rounds
@@ -273,16 +273,12 @@ class HypersimplexLoss(Loss):
         if not np.isfinite(x).all():
             raise check.not_finite(x, "raw_prediction")
         rows, totals = self._count(x, w, segments, y_true)
-        columns = x.ndim == 2
-        problems, mass = rows.problems, totals.mass
-        if problems.w is None:
-            found = [hard_cuts(x, problems.segments.offsets, m, step) for x, m in zip(problems.x, mass, strict=True)]
-        else:
-            found = [
-                np.array([hard_cut(*problems.rows(c, g), float(mass[c, g]), step) for g in range(mass.shape[1])])
-                for c in range(mass.shape[0])
-            ]
-        return in_users_shape(np.array(found), columns, segments is not None)
+        layout, columns, weight = rows.problems
+        found = [
+            hard_cuts(column, weight, layout.offsets, mass, step)
+            for column, mass in zip(columns, totals.mass, strict=True)
+        ]
+        return in_users_shape(np.array(found), x.ndim == 2, segments is not None)
 
     def soft_threshold(
         self,
