@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from test_benchmarks_gpu import kernel
 
 from benchmarks.calls import gpu_machine as machine
 from benchmarks.calls.gpu import COPY, PROJECTION
-from benchmarks.device import check, tests, worker
+from benchmarks.device import check, layer, tests, worker
 from benchmarks.device.layer import BOTH, FORWARD, PAV, SORT, THRESHOLD
 from benchmarks.device.parts import PARTS, Part
 from benchmarks.device.report import CheckReport
@@ -282,6 +283,17 @@ def test_misses_are_misses_and_what_did_not_run_is_not_passed(
     found = verdicts(**changed)
     assert found.pop(place) == verdict
     assert found == ["met"] * 5
+
+
+def test_the_layer_is_timed() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    methods = (layer.THRESHOLD, layer.ENTROPIC, layer.SORT, layer.PAV)
+    record = worker.run_step("layer", "8192 x 10", layer.timed(8192, methods), 0, tiny=True)
+    assert record["outcome"] == DONE, record["error"]
+    found = record["result"]
+    assert set(found["seconds"]) == set(methods)
+    assert all(math.isfinite(time) for kinds in found["seconds"].values() for times in kinds.values() for time in times)
+    assert found["difference_to_float64"] < 1e-6
 
 
 # --- gpu-vision ---------------------------------------------------------------------------------------------------
