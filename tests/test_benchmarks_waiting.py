@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import zipfile
@@ -126,6 +127,19 @@ def test_the_fit_alone_takes_less_than_its_process(tmp_path: Path) -> None:
     start = perf_counter()
     found = turns(("first_fit_alone", 0), None, lambda words: None)["this"]  # type: ignore[arg-type]
     assert 0.0 < found["measured"][0] < perf_counter() - start
+
+
+def test_a_first_fit_finds_bytecode_whatever_the_shell_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package has it; without it a process compiles every module of every library."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    turns = waiting.Turns(waiting.Settings(1, 1.0, 1, None), None, tmp_path)
+    row = dataclasses.replace(
+        ROWS["first_fit"], script="import hsboost.losses, sys; assert not sys.dont_write_bytecode"
+    )
+    monkeypatch.setitem(waiting.ROWS, "first_fit", row)
+    assert turns(("first_fit", 0), None, lambda words: None)["this"]["measured"][0] > 0.0  # type: ignore[arg-type]
+    written = {path.name.partition(".")[0] for path in (tmp_path / "bytecode").rglob("*.pyc")}
+    assert {"hypersimplex", "_problems", "dispatcher"} <= written  # hsboost's, and Numba's
 
 
 def test_a_failure_does_not_say_where_the_build_lies(tmp_path: Path) -> None:

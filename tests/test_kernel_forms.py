@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import gc
 import pickle
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import polars as pl
 import pytest
 
 from hsboost import HypersimplexLoss, HypersimplexObjective, PrecisionAtK, project_hypersimplex
-from hsboost._kernels._compile import as_input
+from hsboost._kernels._compile import _uncollected, as_input
 from hsboost._kernels.columns import transpose
 from hsboost._kernels.entropic_search import settle as settle_entropic
 from hsboost._kernels.settle import settle
@@ -290,3 +292,29 @@ def test_kernels_hand_on_no_literal_and_nothing_that_may_be_none() -> None:
                 ]
     assert len(names) > 50
     assert twins == []
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled under NUMBA_DISABLE_JIT")
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("argument", [3.0, "no number"])
+def test_garbage_waits_for_the_compiler_and_for_nothing_else(wanted: bool, argument: Any) -> None:
+    """Numba makes objects by the ten thousand; the collector would look through all of the process's meanwhile."""
+    collected: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        collected.append(info["generation"])
+
+    def half(number: float) -> float:
+        return number / 2.0
+
+    kernel, usual = _uncollected(numba.njit(half)), gc.isenabled()
+    (gc.enable if wanted else gc.disable)()
+    gc.callbacks.append(note)
+    try:
+        with nullcontext() if argument == 3.0 else pytest.raises(numba.TypingError):
+            assert kernel(argument) == 1.5
+        assert len(collected) <= 2 * 2  # where it is allowed again, of which each is told at its start and its end
+        assert gc.isenabled() is wanted
+    finally:
+        gc.callbacks.remove(note)
+        (gc.enable if usual else gc.disable)()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import compileall
 import hashlib
 import json
 import os
@@ -56,6 +55,7 @@ class Turns:
         self.settings = settings
         self.builds = {"this": Path(hsboost.__file__).parents[1], "other": other}
         self.caches = caches
+        self._has_bytecode: set[Path] = set()
 
     def __call__(self, key: Key, store: RunStore[Key], status: StatusLine) -> Record:
         row, turn = key
@@ -99,24 +99,33 @@ class Turns:
 
     def _script(self, script: str, cached: bool, build: Path) -> tuple[float, str, str]:
         """Seconds and output of a script in a new process, and why it failed, if it did."""
-        # Both builds have bytecode, as installed packages have.
-        compileall.compile_dir(str(build / "hsboost"), quiet=1)
+        # An installed package has bytecode, and so have those that it imports: some installers leave it to a first run.
+        runs = [] if build in self._has_bytecode else ["writes bytecode"]
+        runs += ["fills the cache", "measured"] if cached else ["measured"]
         with tempfile.TemporaryDirectory() as folder:
-            place = self._place(build) | {"NUMBA_CACHE_DIR": folder}
-            for name in ("fills the cache", "measured") if cached else ("measured",):
+            for run in runs:
+                kernels = Path(folder) / ("aside" if run == "writes bytecode" else "kernels")
+                place = self._place(build) | {"NUMBA_CACHE_DIR": str(kernels)}
                 start = perf_counter()
                 command = [sys.executable, "-P", "-c", script]
                 done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=LIMIT, check=False)
                 seconds = perf_counter() - start
                 if done.returncode != 0:
-                    return 0.0, "", f"{name}: {_last_words(done.stderr, build)}"
+                    return 0.0, "", f"{run}: {_last_words(done.stderr, build)}"
+                self._has_bytecode.add(build)
         return seconds, done.stdout, ""
 
     def _place(self, build: Path) -> dict[str, str]:
         """The environment of a process that uses a build."""
         path = os.pathsep.join([str(build), str(environment.ROOT.parent)])
         threads = str(self.settings.threads)
-        return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": threads, "NUMBA_CACHE_DIR": str(self.caches)}
+        usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return usual | {
+            "PYTHONPATH": path,
+            "PYTHONPYCACHEPREFIX": str(self.caches / "bytecode"),
+            "OMP_NUM_THREADS": threads,
+            "NUMBA_CACHE_DIR": str(self.caches),
+        }
 
 
 def _last_words(errors: str, build: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import threading
 import types
@@ -50,7 +51,30 @@ def njit(function: Any = None, **options: Any) -> Any:
     if function is None:
         return lambda function: njit(function, **options)
     options |= {"nogil": True, "no_cfunc_wrapper": True, "forceinline": bool(options.get("fastmath"))}
-    return attach(numba.njit(**options)(function))
+    return _uncollected(attach(numba.njit(**options)(function)))
+
+
+def _uncollected(dispatcher: Any) -> Any:
+    """Let garbage wait while a kernel is compiled or loaded, in both of which Numba makes objects by the ten thousand.
+
+    Python then looks for garbage among all objects of the process, time and again: in a process with scikit-learn this
+    takes a tenth of the first fit.
+    """
+    compile_for = getattr(dispatcher, "_compile_for_args", None)
+    if compile_for is None or not hasattr(dispatcher, "__dict__"):
+        return dispatcher
+
+    def compile_for_args(*args: Any, **kwargs: Any) -> Any:
+        if not gc.isenabled():
+            return compile_for(*args, **kwargs)
+        gc.disable()
+        try:
+            return compile_for(*args, **kwargs)
+        finally:
+            gc.enable()
+
+    dispatcher._compile_for_args = compile_for_args
+    return dispatcher
 
 
 def as_input(array: np.ndarray, any_layout: bool = False) -> np.ndarray:
@@ -122,10 +146,14 @@ class Kernel:
     Numba's threading layers must not be entered from two threads at once (the fallback layer aborts the process)
     nor from a forked child (GNU OpenMP aborts). Both cases take the serial form, which gives the same bits. That
     is also the right choice for speed: in joblib or Dask workers the cores are busy already.
+
+    ``block`` takes the same arguments and is called in its place where all rows are one block: the loop around it need
+    not be compiled then.
     """
 
-    def __init__(self, function: Callable[..., None]) -> None:
+    def __init__(self, function: Callable[..., None], block: Callable[..., None] | None = None) -> None:
         self.serial = njit(_renamed(function, "serial"))
+        self.block = block
         self._parallel_source = _renamed(function, "parallel")
         self._parallel: Any = None
         self.__doc__ = function.__doc__
@@ -139,6 +167,9 @@ class Kernel:
         return self._parallel
 
     def __call__(self, n: int, *args: Any) -> None:
+        if n <= BLOCK and self.block is not None:
+            self.block(*args)
+            return
         # Check the process first: in a forked child even asking for the number of threads may hang.
         threads = thread_count() if n >= PARALLEL_FROM and os.getpid() == _owner_pid else 1
         if threads == 1 or not _launch.acquire(blocking=False):
@@ -151,3 +182,24 @@ class Kernel:
         finally:
             numba.set_num_threads(usual)
             _launch.release()
+
+
+class SumKernel(Kernel):
+    """A kernel whose last argument takes so many ``kinds`` of sums for each block of rows: out[:, b] = block(…).
+
+    ``block`` returns those of one block.
+    """
+
+    def __init__(self, function: Callable[..., None], block: Callable[..., tuple[float, ...]], kinds: int) -> None:
+        super().__init__(function)
+        self._sums_of_one = block
+        self._kinds = kinds
+
+    def totals(self, n: int, *args: Any) -> tuple[float, ...]:
+        """The sums over all n rows, added up in the order of the blocks."""
+        if 0 < n <= BLOCK:
+            return self._sums_of_one(*args)
+        out = np.empty((self._kinds, (n + BLOCK - 1) // BLOCK))
+        if n:
+            self(n, *args, out)
+        return tuple(out.sum(axis=1).tolist())

@@ -171,10 +171,10 @@ def _edges(x, w, problem, start, stop, anchor, scale, nu, out):
     for t in prange(problem.size):
         p, i, j = problem[t], start[t], stop[t]
         if w is None:
-            below, above = gap(x[i:j], None, anchor[p], scale, nu[p])
+            below, above = gap(x[i:j], None, anchor[p], scale, nu[p], -np.inf, np.inf)
             least, most = block_ends(x[i:j], None)
         else:
-            below, above = gap(x[i:j], w[i:j], anchor[p], scale, nu[p])
+            below, above = gap(x[i:j], w[i:j], anchor[p], scale, nu[p], -np.inf, np.inf)
             least, most = block_ends(x[i:j], w[i:j])
         out[t, 0], out[t, 1], out[t, 2], out[t, 3] = below, -above, most, -least
 

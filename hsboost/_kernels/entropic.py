@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, Kernel, njit
+from hsboost._kernels._compile import BLOCK, FAST, Kernel, SumKernel, njit
 from hsboost._kernels.logistic import halves, minus_log
 
 #: What the search needs to know at a nu: Σ w of the rows with v > 0; Σ w (1 - ŷ) over them; Σ w ŷ over the others;
@@ -305,9 +305,9 @@ def _log_loss(x, y, w, anchor, scale, nu, out):
 
 sums = Kernel(_sums)
 candidates = Kernel(_candidates)
-values = Kernel(_values)
-residuals = Kernel(_residuals)
-residuals_and_labels = Kernel(_residuals_and_labels)
-gradient = Kernel(_gradient)
-convex_gradient = Kernel(_convex_gradient)
-log_loss = Kernel(_log_loss)
+values = Kernel(_values, block_values)
+residuals = SumKernel(_residuals, block_residuals, 4)
+residuals_and_labels = SumKernel(_residuals_and_labels, block_residuals_and_labels, 7)
+gradient = Kernel(_gradient, block_gradient)
+convex_gradient = Kernel(_convex_gradient, block_convex_gradient)
+log_loss = SumKernel(_log_loss, block_log_loss, 2)

@@ -254,7 +254,7 @@ def solve(x, w, scale, k, total, anchor, nu, lo, hi, patience):
             if status == FLAT:
                 if abs(nu) > UNCERTAIN:
                     return anchor, nu, False, TOO_WIDE
-                below, above = gap(x, w, anchor, scale, nu - 0.5)
+                below, above = gap(x, w, anchor, scale, nu - 0.5, -np.inf, np.inf)
                 anchor, nu = middle_of_gap(below, above, scale)
                 return anchor, nu, True, SOLVED
             if status == DONE:

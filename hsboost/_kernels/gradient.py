@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, Kernel, njit
+from hsboost._kernels._compile import BLOCK, FAST, Kernel, SumKernel, njit
 
 
 @njit(fastmath=FAST)
@@ -217,9 +217,9 @@ def _labels(y, w, out):
         out[0, b], out[1, b], out[2, b], out[3, b] = s
 
 
-residuals = Kernel(_residuals)
-residuals_and_labels = Kernel(_residuals_and_labels)
-gradient = Kernel(_gradient)
-conjugate = Kernel(_conjugate)
-values = Kernel(_values)
-labels = Kernel(_labels)
+residuals = SumKernel(_residuals, block_residuals, 3)
+residuals_and_labels = SumKernel(_residuals_and_labels, block_residuals_and_labels, 6)
+gradient = Kernel(_gradient, block_gradient)
+conjugate = SumKernel(_conjugate, block_conjugate, 3)
+values = Kernel(_values, block_values)
+labels = SumKernel(_labels, block_labels, 4)

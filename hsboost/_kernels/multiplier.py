@@ -7,10 +7,12 @@ float64 whatever the scores are. ``w`` is an array or None (all ones): Numba dro
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, FINITE, ONE, ZERO, Kernel, njit
+from hsboost._kernels._compile import BLOCK, FAST, ZERO, Kernel, njit
 
 #: Up to this distance from the anchor, in units of the temperature, scores are summed unshifted, see `block_sums`.
 NEAR = 64.0
@@ -18,11 +20,8 @@ NEAR = 64.0
 #: Rows decided at a time inside `narrow`: chunks without an undecided row are skipped.
 CHUNK = 512
 
-#: Rows per test inside `keep_undecided`: whole runs without an undecided row are skipped.
+#: Rows per test inside `keep_undecided` and `gap`: whole runs without an undecided row are skipped.
 RUN = 64
-
-#: With fewer runs `gap` examines them one by one.
-FEW_RUNS = 16
 
 #: Most rows of a block that may stay undecided; with more, narrowing costs more than it saves.
 CAPACITY = 256
@@ -212,53 +211,36 @@ interior = Kernel(_interior)
 narrow = Kernel(_narrow)
 
 
-@njit(fastmath=FINITE)
-def count_between(x, below, above):
-    """How many scores lie strictly between the two."""
-    count = 0
-    for i in range(x.size):
-        count += 1 if (x[i] > below) & (x[i] < above) else 0
-    return count
-
-
 @njit
-def closer_edges(x, w, first, stop, step, anchor, scale, nu, below, above):
-    """`closer_gap` of every ``step``-th row from ``first`` on."""
-    for i in range(first, stop, step):
-        if w is not None:
-            if w[i] <= 0.0:
-                continue
-        xi = np.float64(x[i])
-        if (xi - anchor) * scale - nu <= 0.5:
-            below = max(below, xi)
-        else:
-            above = min(above, xi)
-    return below, above
-
-
-@njit
-def closer_gap(x, w, anchor, scale, nu, below, above):
+def gap(x, w, anchor, scale, nu, below, above):
     """(largest score with v <= 1/2, smallest with v > 1/2) of rows with weight and of (``below``, ``above``).
 
-    The edges of a flat stretch of F. LLVM does not vectorise a minimum of selected rows, but it does count; and few
-    runs hold a row inside the edges of all runs before.
+    The edges of a flat stretch of F; infinite where no row is on that side and none was given. LLVM does not vectorise
+    a minimum of selected rows, but it does count; and few runs hold a row inside the edges of the runs before. That
+    is true of sorted rows, too, as runs from everywhere come first.
     """
-    for start in range(0, x.size, RUN):
-        run = x[start : start + RUN]
-        if count_between(run, below, above) == 0:
-            continue
-        below, above = closer_edges(x, w, start, start + run.size, ONE, anchor, scale, nu, below, above)
+    runs = (x.size + RUN - 1) // RUN
+    apart = np.int64(math.sqrt(runs))
+    for begin in range(apart):
+        for run in range(begin, runs, apart):
+            part = x[run * RUN : (run + 1) * RUN]
+            inside = 0
+            for i in range(part.size):
+                inside += 1 if (part[i] > below) & (part[i] < above) else 0
+            if inside == 0:
+                continue
+            for i in range(part.size):
+                xi = np.float64(part[i])
+                if (xi <= below) | (xi >= above):
+                    continue
+                if w is not None:
+                    if w[run * RUN + i] <= 0.0:
+                        continue
+                if (xi - anchor) * scale - nu <= 0.5:
+                    below = xi
+                else:
+                    above = xi
     return below, above
-
-
-@njit
-def gap(x, w, anchor, scale, nu):
-    """`closer_gap` without edges known before: infinite where there is no row on that side."""
-    below = -np.inf
-    above = np.inf
-    if x.size >= FEW_RUNS * RUN:  # the edges among a few rows from everywhere: then few runs have a row inside them
-        below, above = closer_edges(x, w, ZERO, x.size, ONE * RUN, anchor, scale, nu, below, above)
-    return closer_gap(x, w, anchor, scale, nu, below, above)
 
 
 @njit
@@ -283,14 +265,14 @@ def ends(x, w):
 
 
 def _gaps(x, w, anchor, scale, nu, below, above, out):
-    """out[:, b] = `closer_gap` of block b."""
+    """out[:, b] = `gap` of block b."""
     n = x.size
     for b in prange(out.shape[1]):
         i, j = b * BLOCK, min(n, (b + 1) * BLOCK)
         if w is None:
-            out[0, b], out[1, b] = closer_gap(x[i:j], None, anchor, scale, nu, below, above)
+            out[0, b], out[1, b] = gap(x[i:j], None, anchor, scale, nu, below, above)
         else:
-            out[0, b], out[1, b] = closer_gap(x[i:j], w[i:j], anchor, scale, nu, below, above)
+            out[0, b], out[1, b] = gap(x[i:j], w[i:j], anchor, scale, nu, below, above)
 
 
 gaps = Kernel(_gaps)

@@ -113,7 +113,7 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack, patience):
                 break
             lo, hi, nu, status = advance(lo, hi, nu, excess, active, step, slack)
             if status == GAP:
-                below, above = gap(x, w, anchor, scale, nu)
+                below, above = gap(x, w, anchor, scale, nu, -np.inf, np.inf)
                 below, above = (below - anchor) * scale, (above - anchor) * scale
                 lo, hi, nu, status = across_gap(lo, hi, nu, excess, below, above, step)
             if status == DONE:

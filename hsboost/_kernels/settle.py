@@ -6,7 +6,7 @@ import numpy as np
 
 from hsboost._kernels._compile import ONE, njit
 from hsboost._kernels.guess import guess, last_in, middle_of_gap, sample, sort_by_score
-from hsboost._kernels.multiplier import block_interior, block_sums, ends, gap
+from hsboost._kernels.multiplier import block_sums, ends, gap
 from hsboost._kernels.search import (
     BESIDE,
     ENCLOSED_PATIENCE,
@@ -46,7 +46,7 @@ def settle(x, w, scale, k, total, anchor, nu, lo, hi):
     anchor, nu, status = solve(x, w, scale, k, anchor, nu, lo, hi, 8 * EPS * k, patience)
     if status != SOLVED or any_interior(x, w, anchor, scale, nu):
         return anchor, nu, False, status
-    below, above = gap(x, w, anchor, scale, nu)
+    below, above = gap(x, w, anchor, scale, nu, -np.inf, np.inf)
     anchor, nu = flat_cut(below, above, scale)
     return anchor, nu, True, SOLVED
 
@@ -95,12 +95,19 @@ def settle_segment(x, w, scale, k, total, cold, anchor, nu):
 @njit
 def any_interior(x, w, anchor, scale, nu):
     """Whether a row with weight lies strictly between 0 and 1: mostly one of the first does."""
-    for i in range(0, x.size, PART):
+    for start in range(0, x.size, PART):
+        part = x[start : start + PART]
+        inside = 0
         if w is None:
-            inside = block_interior(x[i : i + PART], None, anchor, scale, nu, MARGIN)
+            for i in range(part.size):
+                v = (np.float64(part[i]) - anchor) * scale - nu
+                inside += 1 if (v > MARGIN) & (v < 1.0 - MARGIN) else 0
         else:
-            inside = block_interior(x[i : i + PART], w[i : i + PART], anchor, scale, nu, MARGIN)
-        if inside > 0.0:
+            its_w = w[start : start + PART]
+            for i in range(part.size):
+                v = (np.float64(part[i]) - anchor) * scale - nu
+                inside += 1 if (v > MARGIN) & (v < 1.0 - MARGIN) & (its_w[i] > 0.0) else 0
+        if inside > 0:
             return True
     return False
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, Kernel, njit
+from hsboost._kernels._compile import BLOCK, FAST, Kernel, SumKernel, njit
 from hsboost._kernels.logistic import halves, minus_log
 
 
@@ -102,6 +102,6 @@ def _value(x, y, w, anchor, scale, nu, start, offset, out):
         out[0, b], out[1, b] = s
 
 
-weights = Kernel(_weights)
-gradient = Kernel(_gradient)
-value = Kernel(_value)
+weights = Kernel(_weights, block_weights)
+gradient = Kernel(_gradient, block_gradient)
+value = SumKernel(_value, block_value, 2)

@@ -336,7 +336,7 @@ class ArrayReducer:
         # Start with the edges of a sample spread over all rows: then few blocks hold a row between them.
         every = slice(None, None, self._blocks)
         few, weights = self.x[every].copy(), None if self.w is None else self.w[every].copy()
-        edges = multiplier.gap(few, weights, self.anchor, self.scale, nu)
+        edges = multiplier.gap(few, weights, self.anchor, self.scale, nu, -np.inf, np.inf)
         out = np.empty((2, self._blocks))
         multiplier.gaps(self.x.size, self.x, self.w, self.anchor, self.scale, nu, *edges, out)
         return float(out[0].max()), float(out[1].min())

@@ -16,7 +16,7 @@ from hsboost._workers.communicator import Workers
 from hsboost._workers.entropic import find_distributed
 from hsboost.losses._base import LEAST_CURVATURE
 from hsboost.losses._passes import Slopes, Solved, Sums, Totals, one_problem, place_of, seen
-from hsboost.losses._problems import Rows, block_totals, worker_rows
+from hsboost.losses._problems import Rows, worker_rows
 
 REGULARIZATION: Regularization = "entropic"
 
@@ -47,7 +47,7 @@ def edge_sums(rows: Rows, where: Multipliers, soft: float = 1.0) -> np.ndarray:
             )
         for g in s.large:
             one = *one_problem(rows, c, g), *place_of(where, c, g), soft
-            out[g] = block_totals(kernels.residuals_and_labels, 7, *one)
+            out[g] = kernels.residuals_and_labels.totals(*one)
     found[:, :, 0] *= 4.0
     return found.reshape(-1, 7)
 
@@ -82,7 +82,7 @@ def value(rows: Rows, where: Multipliers, convex: bool, totals: Totals) -> float
             at = where.row(c)
             segment_kernel(s.small_rows, x[c], y, w, s.offsets, s.tasks, at.scale, at.anchor, at.nu, out[c])
         for g in s.large:
-            out[c, g] = block_totals(kernel, kinds, *one_problem(rows, c, g), *place_of(where, c, g))
+            out[c, g] = kernel.totals(*one_problem(rows, c, g), *place_of(where, c, g))
     if not convex:
         return 0.5 * float(out[:, :, 3].sum())
     unbalanced = mass - positive

@@ -15,7 +15,7 @@ from hsboost._validation import FloatArray
 from hsboost._workers.communicator import Workers
 from hsboost._workers.search import find_distributed
 from hsboost.losses._passes import Slopes, Solved, Sums, Totals, one_problem, place_of, seen
-from hsboost.losses._problems import Rows, block_totals, worker_rows
+from hsboost.losses._problems import Rows, worker_rows
 
 REGULARIZATION: Regularization = "euclidean"
 
@@ -51,7 +51,7 @@ def squared_distance(rows: Rows, where: Multipliers) -> float:
             at = where.row(c)
             segment_squares(s.small_rows, x[c], y, w, s.offsets, s.tasks, at.scale, at.anchor, at.nu, out[c])
         for g in s.large:
-            out[c, g] = block_totals(kernels.residuals, 3, *one_problem(rows, c, g), *place_of(where, c, g))[2]
+            out[c, g] = kernels.residuals.totals(*one_problem(rows, c, g), *place_of(where, c, g))[2]
     return float(out.sum())
 
 
@@ -66,7 +66,7 @@ def conjugate(rows: Rows, where: Multipliers, totals: Totals) -> float:
             at = where.row(c)
             segment_conjugates(s.small_rows, x[c], y, w, s.offsets, s.tasks, at.scale, at.anchor, at.nu, out[c])
         for g in s.large:
-            out[c, :, g] = block_totals(kernels.conjugate, 3, *one_problem(rows, c, g), *place_of(where, c, g))
+            out[c, :, g] = kernels.conjugate.totals(*one_problem(rows, c, g), *place_of(where, c, g))
     inner, position, squares = out.transpose(1, 0, 2)
     unbalanced = mass - positive
     # Where mass and positives agree the centre cancels, however large the scores are.
@@ -82,7 +82,7 @@ def sums(rows: Rows, where: Multipliers, totals: Totals, kept: Any = None) -> Su
     if not checks_along(rows):
         return None
     found = [
-        block_totals(kernels.residuals_and_labels, 6, *one_problem(rows, c, g), *place_of(where, c, g))
+        kernels.residuals_and_labels.totals(*one_problem(rows, c, g), *place_of(where, c, g))
         for c in range(len(rows.y))
         for g in range(totals.total.size)
     ]
@@ -119,7 +119,7 @@ def write(
         for g in s.large:
             one, place, at_rows = one_problem(rows, c, g), place_of(where, c, g), s.slice(g)
             if sums is None:
-                weight, residual, _ = block_totals(kernels.residuals, 3, *one, *place)
+                weight, residual, _ = kernels.residuals.totals(*one, *place)
             else:
                 weight, residual = sums.active.item(c, g), sums.residual.item(c, g)
             active[c, g] = weight

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from hsboost import _stack
 from hsboost import _validation as check
 from hsboost._kernels import gradient as kernels
-from hsboost._kernels._compile import BLOCK, as_input
+from hsboost._kernels._compile import as_input
 from hsboost._kernels.segments import segment_totals
 from hsboost._solver.problems import Problems
 from hsboost._solver.segments import Segments
@@ -103,16 +103,7 @@ def worker_rows(rows: Rows) -> WorkerRows:
 
 def label_totals(y: FloatArray, w: FloatArray | None) -> tuple[float, ...]:
     """(Σ w, Σ w y, rows with a wrong label, rows with a wrong weight)."""
-    return block_totals(kernels.labels, 4, y.size, y, w)
-
-
-def block_totals(kernel: Any, kinds: int, n: int, *arguments: Any) -> tuple[float, ...]:
-    """Run a block kernel and add its partial sums up in block order."""
-    blocks = (n + BLOCK - 1) // BLOCK
-    out = np.empty((kinds, blocks))
-    if n:
-        kernel(n, *arguments, out)
-    return tuple((out[:, 0] if blocks == 1 else out.sum(axis=1)).tolist())
+    return kernels.labels.totals(y.size, y, w)
 
 
 def check_label_array(y_true: ArrayLike, n: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from hsboost._workers.entropic import find_distributed
 from hsboost._workers.rows import WorkerRows
 from hsboost.losses._entropic import edge_sums, edge_sums_of_all
 from hsboost.losses._passes import Slopes, Solved, Sums, Totals, one_problem, place_of, seen
-from hsboost.losses._problems import Rows, block_totals, worker_rows
+from hsboost.losses._problems import Rows, worker_rows
 
 #: Scores are log-odds: intercepts are projections at this temperature.
 LOG_ODDS = 1.0
@@ -105,7 +105,7 @@ class Windowed(NamedTuple):
                 )
             for g in s.large:
                 one = *one_problem(rows, c, g), *place_of(where, c, g), start.item(g), offset.item(g)
-                out[c, g] = block_totals(kernels.value, 2, *one)
+                out[c, g] = kernels.value.totals(*one)
         base, peak = self.weights(known, float(total.sum()), levelled=False)
         with np.errstate(over="ignore"):
             return float((base * out[:, :, 0].sum(axis=1) + peak * out[:, :, 1].sum(axis=1)).sum())
