@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from hsboost import HypersimplexLoss, HypersimplexObjective
+from hsboost._kernels._compile import BLOCK
+from hsboost.losses._problems import Rows
 from hsboost.losses.hypersimplex_fy import HypersimplexFYLoss
 
 LOSSES = [HypersimplexLoss, HypersimplexFYLoss]
@@ -99,6 +101,15 @@ def test_a_warm_start_changes_nothing(kind, grouped, rng):
         labels = np.minimum(y, other.shape[1] - 1)
         cold, warm = (loss.boosting_step(labels, other, w, s, groups) for s in (None, state))
         np.testing.assert_allclose(warm[0], cold[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int8, np.uint16, np.float32, np.float64])
+def test_the_columns_of_classes_are_those_of_each_label(kind, rng):
+    n = 3 * BLOCK + 7  # blocks of rows, and a rest
+    y = rng.integers(0, 5, n)
+    rows = Rows.of(np.asfortranarray(rng.normal(size=(n, 5))), y.astype(kind), None, None)
+    np.testing.assert_array_equal(rows.y, y == np.arange(5)[:, None])
+    assert rows.y.dtype == np.float32
 
 
 @each_loss

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from hsboost import HypersimplexLoss, PrecisionAtK, precision_at_k, project_hypersimplex
+from hsboost._kernels._compile import PARALLEL_FROM
 from hsboost._solver.segments import Segments
 
 pytestmark = pytest.mark.truth
@@ -162,3 +163,21 @@ def test_labels_finer_than_float64_are_not_merged() -> None:
     labels = np.array([1, 1 + np.finfo(np.longdouble).eps, 1, 1], np.longdouble)
     with pytest.raises(ValueError, match="labels that float64 cannot tell apart; number the groups"):
         Segments.by_label(labels)
+
+
+@pytest.mark.parametrize("first", [0, -7, 2**63 - 40, -(2**63)])
+@pytest.mark.parametrize("place", [0, -1, 70_000])
+@pytest.mark.parametrize("layout", ["contiguous", "strided", "read-only", "narrow"])
+def test_the_ends_of_many_labels_are_found_wherever_they_lie(first: int, place: int, layout: str) -> None:
+    """Of many rows in no order the smallest and largest label come from threaded blocks."""
+    codes = np.random.default_rng(3).integers(1, 38, PARALLEL_FROM + 5)
+    codes[place], codes[(place + 9) % codes.size] = 0, 38
+    labels = first + codes
+    if layout == "strided":
+        labels = np.repeat(labels, 2)[::2]
+    if layout == "narrow" and abs(first) < 2**31:
+        labels = labels.astype(np.int32)
+    labels.flags.writeable = layout != "read-only"
+    segments = Segments.by_label(labels)
+    assert segments.labels == [first + code for code in range(39)]
+    np.testing.assert_array_equal(segments.codes, codes)

@@ -229,14 +229,18 @@ def _groups(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return X, y, np.unique(groups, return_counts=True)[1]
 
 
-def _rankers(n: int) -> Callable[[Any], Call]:
+#: LightGBM's settings for trees of a tenth of the rows each; losses still see every row.
+TENTH = {"bagging_fraction": 0.1, "bagging_freq": 1}
+
+
+def _rankers(n: int) -> Callable[..., Call]:
     """Twenty rounds of LightGBM on rows in groups, for each objective; LambdaMART truncates where the budget ends."""
     import lightgbm as lgb
 
     X, y, sizes = _groups(n, 0)
 
-    def train(objective: Any) -> Call:
-        params = {"objective": objective, "verbose": -1}
+    def train(objective: Any, **settings: Any) -> Call:
+        params = {"objective": objective, "verbose": -1} | settings
         if objective == "lambdarank":
             params["lambdarank_truncation_level"] = round(SHARE * n / GROUPS)
         rows = lgb.Dataset(X, y, group=sizes).construct()
@@ -260,21 +264,34 @@ def _ranker(rival: str) -> Callable[[float], Mapping[str, Call]]:
     return make
 
 
-def _ranked(scale: float) -> Mapping[str, Call]:
-    """Precision at the budget, on other rows, of the same trainings."""
-    from hsboost import HypersimplexObjective, precision_at_k
+def _sampled(scale: float) -> Mapping[str, Call]:
+    """Budgets per group with trees of a tenth of the rows, and log loss with trees of all."""
+    from hsboost import HypersimplexObjective
 
-    n = int(MANY * scale)
-    train = _rankers(n)
-    X, y, sizes = _groups(n, 2)
-    groups = np.repeat(np.arange(sizes.size), sizes)
+    train = _rankers(int(MANY * scale))
+    own = train(HypersimplexObjective(SHARE, groups="dataset"), **TENTH)
+    return {"measured": own, "base": train("binary")}
 
-    def precision(objective: Any) -> Call:
-        call = train(objective)
-        return lambda: precision_at_k(y, call().predict(X, raw_score=True), SHARE, groups=groups)
 
-    own = HypersimplexObjective(SHARE, groups="dataset")
-    return {"measured": precision(own), "base": precision("lambdarank")}
+def _ranked(rival: Any, **settings: Any) -> Callable[[float], Mapping[str, Call]]:
+    """Precision at the budget, on other rows: of budgets per group, trained so, and of a rival (None: all rows)."""
+
+    def make(scale: float) -> Mapping[str, Call]:
+        from hsboost import HypersimplexObjective, precision_at_k
+
+        n = int(MANY * scale)
+        train = _rankers(n)
+        X, y, sizes = _groups(n, 2)
+        groups = np.repeat(np.arange(sizes.size), sizes)
+
+        def precision(objective: Any, **settings: Any) -> Call:
+            call = train(objective, **settings)
+            return lambda: precision_at_k(y, call().predict(X, raw_score=True), SHARE, groups=groups)
+
+        own = HypersimplexObjective(SHARE, groups="dataset")
+        return {"measured": precision(own, **settings), "base": precision(own if rival is None else rival)}
+
+    return make
 
 
 def _smooth_training(name: str) -> Callable[[float], Mapping[str, Call]]:
@@ -401,7 +418,11 @@ ROWS: dict[str, Row] = {
     "groups_lambdamart": Row("LambdaMART (truncated at k) against LightGBM with budgets per group", 6.0,
                              _ranker("lambdarank"), True, at_least=True),
     "groups_precision": Row("precision at k on other rows, budgets per group against LambdaMART (truncated at k)", 1.0,
-                            _ranked, True, "figure", at_least=True),
+                            _ranked("lambdarank"), True, "figure", at_least=True),
+    "sampled": Row("LightGBM, budgets per group, trees of a tenth of the rows, against log loss, trees of all", 1.0,
+                   _sampled, True),
+    "sampled_precision": Row("precision at k on other rows, trees of a tenth of the rows against trees of all", 0.99,
+                             _ranked(None, **TENTH), True, "figure", at_least=True),
 }  # fmt: skip
 
 

@@ -15,6 +15,23 @@ from hsboost._kernels._compile import BLOCK, FAST, Kernel, njit
 
 
 @njit
+def block_ends(labels):
+    """(smallest, largest) label of one block."""
+    least = most = labels[0]
+    for i in range(labels.size):
+        least = min(least, labels[i])
+        most = max(most, labels[i])
+    return least, most
+
+
+def _ends(labels, out):
+    """out[:, b] = `block_ends` of block b."""
+    n = labels.size
+    for b in prange(out.shape[1]):
+        out[0, b], out[1, b] = block_ends(labels[b * BLOCK : min(n, (b + 1) * BLOCK)])
+
+
+@njit
 def block_number(labels, before, least, codes, count):
     """Codes of one chunk and how many rows have each; whether any label is below the one before it."""
     descents = 0
@@ -89,6 +106,7 @@ def _values(x, codes, scale, where, out):
         block_values(x[i:j], codes[i:j], scale, where, out[i:j])
 
 
+ends = Kernel(_ends)
 number = Kernel(_number)
 sort = Kernel(_sort)
 unsort = Kernel(_unsort)

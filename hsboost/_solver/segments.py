@@ -197,8 +197,8 @@ def _label_array(groups: ArrayLike) -> np.ndarray:
 def _placed(values: np.ndarray) -> tuple[list[Any], np.ndarray, Placed | None]:
     """The sorted labels, how many rows each has, and where these go; no place where they lie that way."""
     if values.dtype.kind in "iu":
-        least = int(values.min())
-        width = int(values.max()) - least + 1
+        least, most = _ends(values)
+        width = most - least + 1
         if width <= 2 * values.size:  # a table of all numbers in between beats hashing
             if values.dtype != np.int64:
                 wide = values if values.dtype.kind == "u" else values.astype(np.int64)
@@ -226,6 +226,15 @@ def _placed(values: np.ndarray) -> tuple[list[Any], np.ndarray, Placed | None]:
         raise ValueError("groups must hold labels of one kind that can be sorted (all numbers, all texts, …)") from None
     sizes, placed = _numbered(np.argsort(rank)[found], 0, len(labels))
     return [labels[g] for g in rank], sizes, placed
+
+
+def _ends(values: np.ndarray) -> tuple[int, int]:
+    """The smallest and the largest number."""
+    if values.size < PARALLEL_FROM or values.dtype != np.int64:
+        return int(values.min()), int(values.max())
+    found = np.empty((2, (values.size + BLOCK - 1) // BLOCK), np.int64)
+    grouping.ends(values.size, as_input(values), found)
+    return int(found[0].min()), int(found[1].max())
 
 
 def _numbered(labels: np.ndarray, least: int, width: int) -> tuple[np.ndarray, Placed | None]:

@@ -11,6 +11,7 @@ from hsboost import _stack
 from hsboost import _validation as check
 from hsboost._kernels import gradient as kernels
 from hsboost._kernels._compile import as_input
+from hsboost._kernels.columns import one_hot
 from hsboost._kernels.segments import segment_totals
 from hsboost._solver.problems import Problems
 from hsboost._solver.segments import Segments
@@ -50,8 +51,7 @@ class Rows(NamedTuple):
         else:
             labels = check.check_classes(y_true, n, x.shape[1])
             y = np.empty((x.shape[1], n), np.float32)
-            for c, column in enumerate(y):
-                np.equal(labels, c, out=column, casting="unsafe")
+            one_hot(y.size, as_input(labels), y)
         return cls(problems, y if segments is None else segments.sort(y), labels, w)
 
     def counted(self) -> tuple[Rows, np.ndarray, np.ndarray]:
