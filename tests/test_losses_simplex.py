@@ -70,6 +70,51 @@ def test_loss_is_the_fenchel_young_loss(alpha, classes, rng):
         assert np.all((q * x).sum(axis=1) - negentropy(q, alpha) <= conjugate + 1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("rows", [41, 9_001])  # a block, and several
+def test_small_log_loss_keeps_the_digits_of_what_a_row_lacks(rows, weighted, dtype):
+    s = np.resize(np.r_[np.linspace(-45.0, 45.0, 37), 0.0, -0.0, 700.0, -1e30], rows).astype(dtype)
+    y = (np.arange(rows) % 2).astype(np.float32)
+    w = np.resize([0.0, 0.25, 3.0], rows).astype(dtype) if weighted else None
+    true = s.astype(np.float64)
+    factor = np.ones(rows) if w is None else w
+    expected = factor * np.where(y == 1, -expit(-true), expit(true))
+    bent = factor * np.maximum(expit(true) * expit(-true), 1e-16)
+    for found, tolerance in (
+        (SoftmaxLoss().gradient_hessian(y, s, w), 3e-7 if dtype == np.float32 else 1e-15),
+        (SoftmaxLoss().boosting_step(y, s, w, None)[:2], 3e-7),
+    ):
+        # Gradients that float32 has no digits for are not asked for digits.
+        for got, want, least in zip(found, (expected, bent), (1e-37, 1e-16), strict=True):
+            np.testing.assert_allclose(got, want, rtol=tolerance, atol=least)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": 2.0}, "y_true must be 0 or 1"),
+        ({"y": np.nan}, "y_true must be 0 or 1"),
+        ({"y": 1e-60}, "y_true must be 0 or 1"),
+        ({"x": np.nan}, "raw_prediction must be finite, got nan at row 3"),
+        ({"x": -np.inf}, "raw_prediction must be finite, got -inf at row 3"),
+        ({"w": -1.0}, "sample_weight must"),
+        ({"w": np.nan}, "sample_weight must"),
+        ({"w": np.inf}, "sample_weight must"),
+    ],
+)
+@pytest.mark.parametrize("rows", [9, 9_001])
+def test_log_loss_refuses_in_one_pass_what_it_refused_in_many(change, message, rows, rng):
+    arrays = {"y": (rng.random(rows) < 0.5).astype(float), "x": rng.normal(size=rows), "w": np.ones(rows)}
+    for name, value in change.items():
+        arrays[name][3] = value
+    for call in (SoftmaxLoss().gradient_hessian, lambda *given: SoftmaxLoss().boosting_step(*given, None)):
+        with pytest.raises(ValueError, match=message):
+            call(arrays["y"], arrays["x"], arrays["w"])
+        with pytest.raises(ValueError, match="sample_weight"):
+            call(np.zeros(rows), np.zeros(rows), np.zeros(rows))
+
+
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_one_score_is_the_lead_of_class_1(alpha, rng):
     s, y = np.r_[3 * rng.normal(size=30), 0.0, 2.0, -2.0, 1.0], rng.integers(0, 2, 34)

@@ -247,7 +247,7 @@ def check_classes(y_true: ArrayLike, n: int, n_classes: int) -> np.ndarray:
     check_same_length(y, "y_true", n, "raw_prediction")
     if y.dtype.kind not in "biuf":
         raise ValueError(f"y_true must hold the classes 0 … {n_classes - 1}, got dtype {y.dtype}; encode them first")
-    if y.dtype.kind in "iu" and n and 0 <= y.min() and y.max() < n_classes:  # the usual case, without arrays
+    if y.dtype.kind in "iu" and n and y.min() >= 0 and y.max() < n_classes:  # the usual case, without arrays
         return y.astype(np.int64, copy=False)
     good = (y >= 0) & (y < n_classes)
     if y.dtype.kind == "f":

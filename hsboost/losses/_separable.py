@@ -41,6 +41,15 @@ class RowLoss(Loss):
     def _run(self, rows: Rows, values: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, per_block: int) -> None:
         """Write the loss of each block of ``per_block`` rows and, where they have rows, gradient and curvature."""
 
+    def _at_once(
+        self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None, dtype: DTypeLike | None
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Gradient and curvature (``dtype``, or the scores') by a faster way, or None: for what it does not take.
+
+        That includes everything that is refused: `_rows` has the errors.
+        """
+        return None
+
     def _n_scores(self, outputs: int) -> int:
         """How many of the outputs are class scores."""
         return outputs
@@ -83,6 +92,9 @@ class RowLoss(Loss):
         -------
         gradient, hessian : ndarrays of the shape of raw_prediction, float32 for float32 scores, else float64.
         """
+        found = self._at_once(y_true, raw_prediction, sample_weight, None)
+        if found is not None:
+            return found
         rows = self._rows(y_true, raw_prediction, sample_weight)
         return self._derivatives(rows, rows.x.dtype)
 
@@ -90,6 +102,9 @@ class RowLoss(Loss):
         self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None, state: Any
     ) -> tuple[np.ndarray, np.ndarray, Any]:
         """float32 gradient and curvature as boosters take them; no state is needed."""
+        found = self._at_once(y_true, raw_prediction, sample_weight, np.float32)
+        if found is not None:
+            return *found, None
         rows = self._rows(y_true, raw_prediction, sample_weight)
         return *self._derivatives(rows, np.float32), None
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from hsboost import _validation as check
 from hsboost._kernels import simplex as kernels
 from hsboost._kernels._compile import BLOCK, as_input
+from hsboost._kernels.log_loss import derivatives
+from hsboost._validation import FloatArray
 from hsboost.losses._base import LEAST_CURVATURE
 from hsboost.losses._separable import RowLoss, Rows, check_outputs, class_shares
 
@@ -23,6 +25,16 @@ LEAST_ALPHA = 1.001
 LEAST_SHARE = 1e-15
 
 _BINARY_RULES = {"exact": kernels.EXACT, "friedman": kernels.EXACT, "bound": kernels.BOUND}
+
+
+#: Kinds of numbers that `EntmaxLoss._at_once` takes; labels of others might round to 0 or 1.
+_FLOATS = tuple(map(np.dtype, ("f4", "f8")))
+_LABELS = (*_FLOATS, *map(np.dtype, ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")))
+
+
+def _is_column(array: Any, kinds: tuple[np.dtype[Any], ...]) -> TypeGuard[np.ndarray]:
+    """Whether this is a plain array (n,) of one of these dtypes."""
+    return type(array) is np.ndarray and array.ndim == 1 and array.dtype in kinds
 
 
 class EntmaxLoss(RowLoss):
@@ -127,10 +139,43 @@ class EntmaxLoss(RowLoss):
             scores = (shares ** (self.alpha - 1.0) - 1.0) / (self.alpha - 1.0)
         return scores if scores.size > 2 else scores[1:] - scores[:1]
 
+    def _at_once(
+        self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None, dtype: DTypeLike | None
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Log loss of two classes in arrays as boosters hold them: checked in the pass that has the derivatives."""
+        x, y, w = raw_prediction, y_true, sample_weight
+        if not (_is_column(x, _FLOATS) and _is_column(y, _LABELS) and (w is None or _is_column(w, _FLOATS))):
+            return None
+        n = x.size
+        if not self._is_plain or n == 0 or y.size != n or (w is not None and w.size != n):
+            return None
+        gradient, hessian = np.empty((2, n), x.dtype if dtype is None else dtype)
+        scores, labels, weights, total = self._log_loss(as_input(x), y, w, gradient, hessian)
+        if scores != 0.0 or labels or weights or not 0.0 < total < np.inf:
+            return None
+        return gradient, hessian
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether one score per row has log loss with the curvature of both boosters."""
+        return self.alpha == 1.0 and _BINARY_RULES.get(self.curvature or "exact") == kernels.EXACT
+
+    def _log_loss(
+        self, x: FloatArray, y: np.ndarray, w: FloatArray | None, gradient: np.ndarray, hessian: np.ndarray
+    ) -> tuple[float, ...]:
+        y = as_input(y if y.dtype in _FLOATS else y.astype(np.float32))
+        return derivatives.totals(
+            x.size, x, y, None if w is None else as_input(w), self.hessian_floor, gradient, hessian
+        )
+
     def _run(self, rows: Rows, values: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, per_block: int) -> None:
         x, y, w, _ = rows
         classes = x.shape[1]
         floor = self.hessian_floor
+        if classes == 1 and self._is_plain and gradient.size:
+            self._log_loss(x[:, 0], y, None if w.size < y.size else w, gradient[:, 0], hessian[:, 0])
+            values[:] = np.nan  # nobody asks for the loss along with its derivatives
+            return
         if classes == 1:
             rule = self.curvature or ("exact" if self.alpha == 1.0 else "bound")
             code = _BINARY_RULES.get(rule, kernels.CONSTANT)
