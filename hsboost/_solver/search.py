@@ -17,12 +17,12 @@ import numpy as np
 from hsboost._kernels import guess, multiplier, search
 from hsboost._kernels._compile import BLOCK
 from hsboost._kernels.settle import SAMPLED_FROM, settle, settle_cold
-from hsboost._solver.top_k import passing_score
+from hsboost._solver.top_k import last_score
 
 #: Up to this many rows one compiled call on one thread beats the passes below.
 SMALL = 65_536
 
-#: Passes over many rows after which a search gives up for `passing_score`. Scores that are not spread over many orders
+#: Passes over many rows after which a search gives up for `last_score`. Scores that are not spread over many orders
 #: of magnitude take no more than six.
 MOST_PASSES = 8
 
@@ -361,7 +361,7 @@ def multiplier_of(
     try:
         return _search_in_memory(x, w, k, total, scale, start)
     except OverflowError:
-        return _search_in_memory(x, w, k, total, scale, (float(passing_score(x, w, k)), -0.5), search.BESIDE)
+        return _search_in_memory(x, w, k, total, scale, (float(last_score(x, w, k)), -0.5), search.BESIDE)
 
 
 def scale_of(temperature: float) -> float:

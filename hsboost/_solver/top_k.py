@@ -11,32 +11,27 @@ from hsboost._validation import FloatArray
 #: Groups of so many rows on average, or fewer, are cut by one sort of all rows: a call for each takes longer.
 FEW_EACH = 128
 
-#: `passing_score` selects among so many rows. Of more it looks at so many, to leave out those that lie aside by more
+#: `last_score` sorts so many rows. Of more it looks at so many, to leave out those that lie aside by more
 #: than such a share of the weight.
 FEW_ROWS, SAMPLE, ASIDE = 8192, 1024, 0.05
 
 
 def last_score(scores: FloatArray, weight: FloatArray | None, mass: float) -> Any:
-    """The score of the last row, at least in part, among the top ``mass``; for a mass of 0 the highest score."""
-    n = scores.size
-    if weight is None:
-        place = min(int(np.ceil(mass)), n)
-        return scores.max() if place == 0 else np.partition(scores, n - place)[n - place]
-    order = np.argsort(-scores, kind="stable")
-    return scores[order[min(int(np.searchsorted(np.cumsum(weight[order], dtype=np.float64), mass)), n - 1)]]
+    """The score of the last row, at least in part, among the top ``mass``; for a mass of 0 the highest score.
 
-
-def passing_score(scores: FloatArray, weight: FloatArray | None, mass: float) -> Any:
-    """`last_score`, or its neighbour where sums of weights round, in a few passes over most rows."""
+    Where sums of weights round, it may be the score next to it. A few passes over all rows leave few to sort.
+    """
     weight = None if weight is None else weight.astype(np.float64, copy=False)
     while scores.size > FEW_ROWS:
+        total = _sum(weight, np.ones(scores.size, np.bool_))
+        if not total > 0.0:
+            break
         # A sample shows between which scores the weight passes the mass: the rest is above, or does not matter.
         few = slice(None, None, scores.size // SAMPLE)
         order = np.argsort(-scores[few])
         some = scores[few][order]
         shares = np.cumsum(np.ones(some.size) if weight is None else weight[few][order])
-        share = mass / _sum(weight, np.ones(scores.size, np.bool_))
-        first, last = np.searchsorted(shares, (share + np.array([-ASIDE, ASIDE])) * shares[-1])
+        first, last = np.searchsorted(shares, (mass / total + np.array([-ASIDE, ASIDE])) * shares[-1])
         upper = some[first] if first > 0 else np.inf
         lower = some[last] if last < some.size else -np.inf
         above, kept = scores > upper, (scores <= upper) & (scores >= lower)
@@ -46,7 +41,17 @@ def passing_score(scores: FloatArray, weight: FloatArray | None, mass: float) ->
         # NumPy's compress takes a quarter of the time of its index.
         scores, mass = scores.compress(kept), missing
         weight = None if weight is None else weight.compress(kept)
-    return last_score(scores, weight, mass)
+    return by_order(scores, weight, mass)
+
+
+def by_order(scores: FloatArray, weight: FloatArray | None, mass: float) -> Any:
+    """`last_score` of few rows: by selection, or by a sort where they have weights."""
+    n = scores.size
+    if weight is None:
+        place = min(int(np.ceil(mass)), n)
+        return scores.max() if place == 0 else np.partition(scores, n - place)[n - place]
+    order = np.argsort(-scores, kind="stable")
+    return scores[order[min(int(np.searchsorted(np.cumsum(weight[order], dtype=np.float64), mass)), n - 1)]]
 
 
 def _sum(weight: FloatArray | None, rows: np.ndarray) -> float:
