@@ -229,6 +229,16 @@ VOUCHED = [
     ),
     (
         GUIDE,
+        "XGBoost 3.2's sampling does not, as trees go through the rows that were not drawn, too.",
+        "file: findings/xgboost_cpu_sampling_saves_no_time.sh | XGBoost 3.2.0 on a CPU",
+    ),
+    (
+        GUIDE,
+        "`RetrievalMRR` and `RetrievalMAP` count no hit with a score of 0 or less",
+        "file: findings/torchmetrics_loses_scores_not_above_zero.sh | where its score is 0 or less",
+    ),
+    (
+        GUIDE,
         "XGBoost 3.1 to 3.3 cuts such names",
         "file: findings/xgboost_cuts_category_names.sh | xgboost",
     ),

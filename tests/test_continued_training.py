@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sklearn.exceptions import NotFittedError
 from test_persistence import GROUPS, through
 
 from hsboost import HSClassifier
+from hsboost.losses import SoftmaxLoss
 
 X, Y = binary()
 X3, Y3 = multi()
@@ -118,3 +120,36 @@ def test_an_init_model_has_the_same_columns(booster: str) -> None:
     first = HSClassifier(small(booster)).fit(X, Y)
     with pytest.raises(ValueError, match="init_model"):
         HSClassifier(small(booster)).fit(X[:, :3], Y, init_model=first)
+
+
+class Seen(SoftmaxLoss):
+    """Keeps the scores of the first round."""
+
+    first: list[np.ndarray]
+
+    def boosting_step(self, y_true: Any, raw_prediction: Any, sample_weight: Any, state: Any) -> Any:
+        self.first.append(np.array(raw_prediction))
+        return super().boosting_step(y_true, raw_prediction, sample_weight, state)
+
+
+@pytest.mark.parametrize("bins", [8, 256])
+@pytest.mark.parametrize(
+    ("booster", "how"), [("xgboost", "init_model"), ("xgboost", "xgb_model"), ("lightgbm", "init_model")]
+)
+def test_new_trees_go_on_from_what_the_old_ones_say_of_new_rows(booster: str, how: str, bins: int) -> None:
+    """Not from what they would say of the bins that new rows are put into, within which old thresholds lie."""
+    settings = {"max_bin": bins, "n_estimators": 12, "learning_rate": 0.5}
+    rows, labels = binary(1_500, seed=21)
+    others, other_labels = binary(1_500, seed=22)
+    loss = Seen()
+    loss.first = []
+    first = HSClassifier(small(booster, **settings), loss=loss, threshold="training").fit(rows, labels)
+    before = first.decision_function(others)
+    loss.first.clear()
+    given: Any = first if how == "init_model" else first.estimator_.get_booster()
+    second = HSClassifier(small(booster, **settings), loss=loss, threshold="training").fit(
+        others, other_labels, eval_set=[(others, other_labels)], **{how: given}
+    )
+    np.testing.assert_allclose(loss.first[0] - loss.first[0].mean(), before - before.mean(), atol=1e-5)
+    assert "_create_dmatrix" not in vars(second.estimator_)
+    pickle.dumps(second.estimator_)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
@@ -122,7 +124,11 @@ def fit(
     if "eval_names" in extra:
         extra["eval_names"] = names(extra["eval_names"], is_training)
     try:
-        with explained(), stopping.on_one_set(kind(estimator), estimator, extra, is_training):
+        with (
+            explained(),
+            stopping.on_one_set(kind(estimator), estimator, extra, is_training),
+            _keeps_values(estimator, extra.get("xgb_model") is not None),
+        ):
             estimator.fit(X, y, sample_weight=weight, **extra)
     except Exception as error:
         reason = reason_of(error, X)
@@ -131,6 +137,29 @@ def fit(
         raise ValueError(reason) from error
     if getattr(estimator, "eval_metric", None) is metric:
         estimator.set_params(eval_metric=PrecisionAtK(metric.k))  # without the evaluation rows' groups
+
+
+@contextmanager
+def _keeps_values(estimator: Any, is_continued: bool) -> Iterator[None]:
+    """Let XGBoost's trees of before see the rows as they are, where training goes on from them.
+
+    Its ``fit`` keeps nothing of a row but the bins that it makes of these rows. Trees grown on other rows have their
+    thresholds within bins, so that rows fall on the wrong side, and new trees repair errors that the model does not
+    make (findings/xgboost_continued_fit_bins_rows_for_old_trees.sh).
+    """
+    if not (is_continued and hasattr(estimator, "_create_dmatrix")):
+        yield
+        return
+    import xgboost as xgb
+
+    def with_values(ref: Any, **fields: Any) -> Any:
+        return xgb.DMatrix(**fields, nthread=estimator.n_jobs)
+
+    estimator._create_dmatrix = with_values
+    try:
+        yield
+    finally:
+        del estimator._create_dmatrix
 
 
 def _choose_lightgbm_metrics(
