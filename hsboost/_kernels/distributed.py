@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, FINITE, Kernel, njit
+from hsboost._kernels._compile import BLOCK, FAST, FINITE, Kernel, inner, njit
 from hsboost._kernels.multiplier import gap
 
 #: Sums per candidate: weight with v >= 1; with 0 < v < 1 (active); Σ w v and Σ w y of the active; weight that stays
@@ -18,7 +18,7 @@ from hsboost._kernels.multiplier import gap
 KINDS = 5
 
 
-@njit(fastmath=FAST)
+@inner(fastmath=FAST)
 def block_candidate(x, y, w, anchor, scale, nu, margin):
     """The sums of one block at one candidate, in the order of `KINDS`."""
     mass = 0.0
@@ -73,7 +73,7 @@ def add_tasks(problem, counts, parts, out):
                 out[p, c, kind] += parts[t, c, kind]
 
 
-@njit(fastmath=FAST)
+@inner(fastmath=FAST)
 def block_sure(x, y, w, anchor, scale, lo, hi):
     """Of one block, what holds for every nu in [lo, hi]: (ones, active, Σ w u, Σ w y of the active, rows undecided)."""
     mass = 0.0
@@ -124,7 +124,7 @@ def _sure(x, y, w, problem, start, stop, anchor, scale, lo, hi, out, kept):
         out[t, 0, 4] = out[t, 0, 1]  # sure rows are inside by more than rounding
 
 
-@njit
+@inner
 def find_undecided(x, anchor, scale, lo, hi, found):
     """Places of the undecided rows, one after the other. No branch: which rows they are cannot be predicted."""
     count = 0
@@ -150,7 +150,7 @@ def _keep(x, y, w, problem, start, stop, anchor, scale, lo, hi, place, keep_x, k
                 keep_w[at + q] = w[i + found[q]]
 
 
-@njit(fastmath=FINITE)
+@inner(fastmath=FINITE)
 def block_ends(x, w):
     """(smallest, largest) score of the rows with weight; (inf, -inf) where there are none."""
     least = np.inf

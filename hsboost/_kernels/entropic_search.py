@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from hsboost._kernels._compile import BLOCK, ONE, njit
+from hsboost._kernels._compile import BLOCK, ONE, inner, njit
 from hsboost._kernels.entropic import ABOVE, BEND, KINDS, OVER, SHORT, SLOPE_ABOVE, SLOPE_BELOW, SQUARE, block_sums
 from hsboost._kernels.guess import sample
 from hsboost._kernels.multiplier import ends, gap, nearest
@@ -67,7 +67,7 @@ def log_odds(k, total):
     return math.log(k / total) - math.log((total - k) / total)
 
 
-@njit(error_model="numpy")
+@inner(error_model="numpy")
 def odds_off(excess, s0, rest, k, total):
     """Log-odds of the mean minus those of k / total; s0 = k + excess, rest = total - s0, each to its own last digit."""
     if abs(excess) <= 0.5 * min(k, total - k):
@@ -77,7 +77,7 @@ def odds_off(excess, s0, rest, k, total):
     return math.log(ones) - math.log(zeros)
 
 
-@njit(error_model="numpy")
+@inner(error_model="numpy")
 def refined(newton, s0, rest, slope, bend, square, total):
     """(the step with three derivatives of the log-odds, True), or (Newton's step, False) where the series fails."""
     if not abs(newton) <= CONVERGES:
@@ -199,7 +199,7 @@ def beside(last, lower, above, tied, k, total, scale):
     return -down - BEYOND, hi
 
 
-@njit
+@inner
 def total_sums(x, w, anchor, scale, nu, out):
     """`block_sums` of all blocks, added up in their order; returns 0 or NaN when a score is not finite."""
     out[:] = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, Kernel, njit
+from hsboost._kernels._compile import BLOCK, Kernel, inner
 from hsboost._kernels.entropic import (
     block_convex_gradient,
     block_gradient,
@@ -36,7 +36,7 @@ def _values(x, offsets, first, scale, anchor, nu, out):
             block_values(x[i:j], anchor[s], scale, nu[s], out[i:j])
 
 
-@njit
+@inner
 def add_residuals(x, y, w, anchor, scale, nu, out):
     """out = `block_residuals` of all blocks, added up in their order."""
     out[:] = 0.0
@@ -63,7 +63,7 @@ def _residuals(x, y, w, offsets, first, scale, anchor, nu, out):
                 add_residuals(x[i:j], y[i:j], w[i:j], anchor[s], scale, nu[s], out[s])
 
 
-@njit
+@inner
 def add_residuals_and_labels(x, y, w, anchor, scale, nu, soft, out):
     """out = `block_residuals_and_labels` of all blocks, added up in their order."""
     out[:] = 0.0
@@ -93,7 +93,7 @@ def _residuals_and_labels(x, y, w, offsets, first, scale, anchor, nu, soft, out)
                 add_residuals_and_labels(x[i:j], y[i:j], w[i:j], anchor[s], scale, nu[s], soft, out[s])
 
 
-@njit
+@inner
 def add_log_loss(x, y, w, anchor, scale, nu, out):
     """out = `block_log_loss` of all blocks, added up in their order."""
     out[:] = 0.0

@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import FAST, Kernel, njit
+from hsboost._kernels._compile import FAST, Kernel, inner, njit
 from hsboost._kernels.normal import log_cdf
 
 #: Error aimed at, as a power of 1/e. The bound is of first order in the curvature: e^-42 leaves a margin.
@@ -75,7 +75,7 @@ def step_size(mode, log_top, bend, a, rows, lam, kap):
     return best
 
 
-@njit(fastmath=FAST)
+@inner(fastmath=FAST)
 def add_node(t, log_top, a, free, whole, rows, lam, kap, center, slope, bend, moments):
     """Add one node's g times d = λ - center and κ - d² of each class and of two sums of classes; log g - log_top.
 
@@ -107,7 +107,7 @@ def add_node(t, log_top, a, free, whole, rows, lam, kap, center, slope, bend, mo
     return log_g
 
 
-@njit
+@inner
 def far_row(curvature, a, free, kap, bend, moments):
     """The same sums where g is Gaussian with that curvature and λ linear over its width: Var λ = κ² / K."""
     moments[0] = 1.0
@@ -146,7 +146,7 @@ def quadrature(mode, a, free, whole, rows, lam, kap, center, slope, bend, moment
     return log_top + math.log(h) - _HALF_LOG_2PI, nodes
 
 
-@njit
+@inner
 def row_integrals(a, free, whole, rows, lam, kap, center, moments, slope, bend):
     """One row with the offsets a of the other classes.
 
@@ -186,7 +186,7 @@ def offsets(x, y, classes, sigma, margin, a, free):
             k += 1
 
 
-@njit
+@inner
 def write_scores(y, classes, sigma, scale, factor, floor, whole, free, slope, bend, grad, hess):
     """Derivatives in the class scores: ± slope / σ, curvature max(factor bend, floor) / σ², times ``scale``."""
     steep = scale / sigma
@@ -207,7 +207,7 @@ def write_scores(y, classes, sigma, scale, factor, floor, whole, free, slope, be
     hess[y] = max(bent * whole, least)
 
 
-@njit
+@inner
 def block_exact(x, y, w, start, stop, classes, sigma, bounds, margin, log_form, factor, floor, rows, grad, hess):
     """Σ w loss of rows start … stop-1. Columns beyond the classes hold log σ (then ``sigma`` is its unit)."""
     total = 0.0
@@ -253,7 +253,7 @@ def _exact(x, y, w, classes, sigma, bounds, margin, log_form, factor, floor, row
         )  # fmt: skip
 
 
-@njit
+@inner
 def row_probabilities(m, rows, a, lam, kap, out):
     """out[c] = ∫ φ(s - m_c) Π Φ(s - m_i) ds over i other than c, on one set of nodes for all classes.
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import Kernel, njit
+from hsboost._kernels._compile import Kernel, inner, njit
 from hsboost._kernels.simplex import softmax_row
 
 
@@ -25,7 +25,7 @@ def outer(log_p, rest, gamma):
     return -low * rest * log_p, pull, max(bend, 0.0)
 
 
-@njit
+@inner
 def block_focal_binary(x, y, w, start, stop, gamma, scale, floor, grad, hess):
     """Σ w loss of rows start … stop-1 with one score each; ``scale`` holds the two classes' factors."""
     total = 0.0
@@ -44,7 +44,7 @@ def block_focal_binary(x, y, w, start, stop, gamma, scale, floor, grad, hess):
     return total
 
 
-@njit
+@inner
 def block_focal(x, y, w, start, stop, gamma, scale, floor, grad, hess):
     """Σ w loss of rows start … stop-1 with a score per class."""
     total = 0.0

@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, Kernel, njit
+from hsboost._kernels._compile import BLOCK, FAST, Kernel, inner, njit
 
 
-@njit
+@inner
 def block_ends(labels):
     """(smallest, largest) label of one block."""
     least = most = labels[0]
@@ -31,7 +31,7 @@ def _ends(labels, out):
         out[0, b], out[1, b] = block_ends(labels[b * BLOCK : min(n, (b + 1) * BLOCK)])
 
 
-@njit
+@inner
 def block_number(labels, before, least, codes, count):
     """Codes of one chunk and how many rows have each; whether any label is below the one before it."""
     descents = 0
@@ -53,7 +53,7 @@ def _number(labels, least, codes, counts, descends):
         descends[b] = block_number(labels[i:j], labels[max(i - 1, 0)], least, codes[i:j], counts[b])
 
 
-@njit
+@inner
 def block_sort(source, codes, at, out):
     """Rows of one chunk to their groups; ``at`` is where each group's next row goes."""
     for i in range(codes.size):
@@ -70,7 +70,7 @@ def _sort(source, codes, place, out):
         block_sort(source[i:j], codes[i:j], place[b].copy(), out)
 
 
-@njit
+@inner
 def block_unsort(source, codes, at, out):
     """Rows of one chunk from their groups."""
     for i in range(codes.size):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from hsboost._kernels._compile import njit
+from hsboost._kernels._compile import inner, njit
 from hsboost._kernels.multiplier import block_sums, nearest
 from hsboost._kernels.search import EPS, SOLVED, solve
 
@@ -60,7 +60,7 @@ def guess(x, w, scale, share):
     return anchor, nu, block_sums(x, w, anchor, scale, nu)[1] < FEW_ACTIVE * full
 
 
-@njit
+@inner
 def sort_by_score(x, w):
     """Shell's sort of a sample and its weights, in place: Numba needs seconds to compile its own sort."""
     for step in (701, 301, 132, 57, 23, 10, 4, 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import Kernel, njit
+from hsboost._kernels._compile import Kernel, inner, njit
 
 SQUARED, HINGE, SQUARED_HINGE = 0, 1, 2
 
@@ -28,7 +28,7 @@ def point(kind, s, label, shape):
     return 0.0, 0.0, shape
 
 
-@njit
+@inner
 def block_margins(x, y, w, start, stop, kind, shape, floor, grad, hess):
     """Σ w loss of rows start … stop-1; their derivatives too where grad has rows."""
     total = 0.0

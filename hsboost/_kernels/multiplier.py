@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, FAST, ZERO, Kernel, njit
+from hsboost._kernels._compile import BLOCK, FAST, ZERO, Kernel, inner, njit
 
 #: Up to this distance from the anchor, in units of the temperature, scores are summed unshifted, see `block_sums`.
 NEAR = 64.0
@@ -44,10 +44,10 @@ def block_sums(x, w, anchor, scale, nu):
         for i in range(x.size):
             xi = np.float64(x[i])
             t = (xi - anchor) * scale - base
-            c = min(max(t, zero), one)
+            counts = (t >= zero) & (t <= one)
             above += 1 if t > one else 0
-            inside += 1 if c == t else 0
-            mass += c if c == t else 0.0
+            inside += 1 if counts else 0
+            mass += t if counts else 0.0
             check += xi * 0.0
         return np.float64(above), np.float64(inside), mass - zero * inside, check
     ones = 0.0
@@ -56,16 +56,16 @@ def block_sums(x, w, anchor, scale, nu):
         xi = np.float64(x[i])
         wi = np.float64(w[i])
         t = (xi - anchor) * scale - base
-        c = min(max(t, zero), one)
-        counted = wi if c == t else 0.0
+        counts = (t >= zero) & (t <= one)
+        counted = wi if counts else 0.0
         ones += wi if t > one else 0.0
         active += counted
-        mass += counted * c
+        mass += counted * (t if counts else 0.0)  # it may be infinite
         check += xi * 0.0
     return ones, active, mass - zero * active, check
 
 
-@njit(fastmath=FAST)
+@inner(fastmath=FAST)
 def block_interior(x, w, anchor, scale, nu, margin):
     """Weight of the rows strictly inside: margin < v < 1 - margin."""
     if w is None:
@@ -81,7 +81,7 @@ def block_interior(x, w, anchor, scale, nu, margin):
     return weight
 
 
-@njit(fastmath=FAST)
+@inner(fastmath=FAST)
 def block_decided(x, w, anchor, scale, lo, hi):
     """Sums over one block that hold for every nu in (lo, hi), and how many rows are undecided."""
     mass = 0.0
@@ -115,7 +115,7 @@ def block_decided(x, w, anchor, scale, lo, hi):
     return ones, active, mass, x.size - (sure + above + below)
 
 
-@njit(fastmath=FAST)
+@inner(fastmath=FAST)
 def count_near(x, anchor, scale, middle, reach):
     """How many rows lie within ``reach`` of middle - 1/2 or middle + 1/2."""
     count = 0
@@ -125,7 +125,7 @@ def count_near(x, anchor, scale, middle, reach):
     return count
 
 
-@njit
+@inner
 def keep_undecided(x, w, anchor, scale, lo, hi, keep_x, keep_w, kept):
     """Append the undecided rows of one chunk to its block's store; how many there are now, or more than fit.
 
@@ -252,13 +252,13 @@ def ends(x, w):
     for i in range(x.size):
         xi = np.float64(x[i])
         check += xi * 0.0
-        least = min(least, xi)
-        most = max(most, xi)
+        least = xi if xi < least else least
+        most = xi if xi > most else most
         if w is not None:
             if w[i] <= 0.0:
                 continue
-        smallest = min(smallest, xi)
-        largest = max(largest, xi)
+        smallest = xi if xi < smallest else smallest
+        largest = xi if xi > largest else largest
     if smallest > largest:
         return least, most, check
     return smallest, largest, check

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from hsboost._kernels._compile import njit
+from hsboost._kernels._compile import inner, njit
 
 #: The table covers [LOW, HIGH]; below, an asymptotic series takes over; above, 1 - Φ is less than 1e-17.
 LOW, HIGH = -16.0, 8.5
@@ -42,7 +42,7 @@ def table() -> np.ndarray:
     return rows
 
 
-@njit
+@inner
 def _beyond(x):
     """`log_cdf` outside the table."""
     if x > HIGH:

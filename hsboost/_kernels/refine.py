@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hsboost._kernels._compile import njit
+from hsboost._kernels._compile import inner, njit
 from hsboost._kernels.search import EPS, MARGIN
 
 #: What a problem waits for: sums at its candidates, or the scores next to its threshold (for different reasons).
@@ -36,7 +36,7 @@ def place(left, expected, right, most, out):
     return 2 * arms + 1
 
 
-@njit
+@inner
 def react(nus, sums, k, slack, ends, chosen):
     """Evaluate the sums at a problem's candidates: (nu, SEEK | GAP | FLAT | DONE, how far nu may still move).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hsboost._kernels._compile import njit
+from hsboost._kernels._compile import inner, njit
 from hsboost._kernels.multiplier import block_sums, ends, gap, nearest
 
 EPS = 2.220446049250313e-16
@@ -60,7 +60,7 @@ def advance(lo, hi, nu, excess, active, step, slack):
     if active == 0.0:
         return lo, hi, nu, GAP
     newton = nu + excess / active
-    rounding = 2.0 * EPS * max(1.0, abs(nu))
+    rounding = 2.0 * EPS * (abs(nu) if abs(nu) > 1.0 else 1.0)  # Numba compiles max and min for each kind of number
     if abs(newton - nu) <= rounding:
         if abs(excess) <= NOTICED * slack or hi - lo <= 4.0 * rounding:
             return lo, hi, newton, DONE
@@ -72,11 +72,11 @@ def advance(lo, hi, nu, excess, active, step, slack):
     return bisect(lo, hi)
 
 
-@njit
+@inner
 def bisect(lo, hi):
     """The middle of the bracket; DONE when there is nothing left to halve."""
     middle = 0.5 * lo + 0.5 * hi
-    if hi - lo <= EPS * max(1.0, abs(middle)):
+    if hi - lo <= EPS * (abs(middle) if abs(middle) > 1.0 else 1.0):
         return lo, hi, hi, DONE
     return lo, hi, middle, BISECT
 
@@ -96,7 +96,7 @@ def across_gap(lo, hi, nu, excess, below, above, step):
     return bisect(lo, hi)
 
 
-@njit
+@inner
 def solve(x, w, scale, k, anchor, nu, lo, hi, slack, patience):
     """Multiplier of a problem that one thread solves fastest: (anchor, nu, SOLVED | NOT_FINITE | TOO_WIDE).
 
@@ -123,8 +123,8 @@ def solve(x, w, scale, k, anchor, nu, lo, hi, slack, patience):
                 smallest, largest = (smallest - anchor) * scale, (largest - anchor) * scale
                 if largest - smallest > WIDEST:
                     return anchor, nu, TOO_WIDE
-                lo = max(lo, smallest - 1.0)
-                hi = min(hi, largest)
+                lo = lo if lo > smallest - 1.0 else smallest - 1.0
+                hi = hi if hi < largest else largest
                 nu = 0.5 * lo + 0.5 * hi
         else:
             return anchor, nu, TOO_WIDE

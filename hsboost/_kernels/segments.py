@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, Kernel, njit
+from hsboost._kernels._compile import BLOCK, Kernel, inner, njit
 from hsboost._kernels.gradient import block_conjugate, block_gradient, block_labels, block_residuals, block_values
 from hsboost._kernels.multiplier import RUN
 from hsboost._kernels.settle import settle_segment
@@ -35,7 +35,7 @@ def _changes(labels, out):
         out[0, b], out[1, b] = block_changes(labels[i:j], labels[i - 1 : j - 1])
 
 
-@njit
+@inner
 def block_starts(labels, first, stop, at, end, starts):
     """The rows of one block that differ from the row before, written to ``starts`` from ``at`` to ``end``.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hsboost._kernels._compile import ONE, njit
+from hsboost._kernels._compile import ONE, inner, njit
 from hsboost._kernels.guess import guess, last_in, middle_of_gap, sample, sort_by_score
 from hsboost._kernels.multiplier import block_sums, ends, gap
 from hsboost._kernels.search import (
@@ -70,7 +70,7 @@ def settle_cold(x, w, scale, k, total, anchor, nu):
     return settle(x, w, scale, k, total, anchor, nu, lo, hi)
 
 
-@njit
+@inner
 def guess_or_gap(some, some_w, scale, share):
     """(anchor, nu) from a sample, and the nu in the middle of a gap that may hold the solution, or NaN."""
     anchor, nu, few = guess(some, some_w, scale, share)
@@ -80,7 +80,7 @@ def guess_or_gap(some, some_w, scale, share):
     return anchor, nu, (middle_of_gap(some, some_w, scale, share, ONE) - anchor) * scale - 0.5
 
 
-@njit
+@inner
 def settle_segment(x, w, scale, k, total, cold, anchor, nu):
     """`settle` or `settle_cold` for one of many segments; scores far apart need no way back to Python."""
     if cold and x.size >= SAMPLED_FROM:
@@ -92,7 +92,7 @@ def settle_segment(x, w, scale, k, total, cold, anchor, nu):
     return found
 
 
-@njit
+@inner
 def any_interior(x, w, anchor, scale, nu):
     """Whether a row with weight lies strictly between 0 and 1: mostly one of the first does."""
     for start in range(0, x.size, PART):
@@ -112,7 +112,7 @@ def any_interior(x, w, anchor, scale, nu):
     return False
 
 
-@njit
+@inner
 def try_gap(x, w, scale, k, total, anchor, nu, middle):
     """A bracket with ``middle`` as one of its ends, and where in it to begin: at ``middle`` if that is the solution."""
     ones, active, mass, _ = block_sums(x, w, anchor, scale, middle)

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import Kernel, njit
+from hsboost._kernels._compile import Kernel, inner
 
 #: What the curvature of one score in the binary form is: second derivative, (ŷ - ½) / s, or a constant.
 EXACT, BOUND, CONSTANT = 0, 1, 2
@@ -22,7 +22,7 @@ EXACT, BOUND, CONSTANT = 0, 1, 2
 SEARCH_STEPS = 100
 
 
-@njit
+@inner
 def softmax_row(x, p):
     """Write softmax(x) into p; returns (largest score, Σ exp(x - largest) without the largest's own 1)."""
     top = 0
@@ -39,7 +39,7 @@ def softmax_row(x, p):
     return largest, rest
 
 
-@njit
+@inner
 def sparsemax_tau(z):
     """τ with Σ [z - τ]_+ = 1 for z <= 0 with a 0 among them: Newton from the left, exact after finitely many steps."""
     tau, before = -1.0, 0
@@ -54,7 +54,7 @@ def sparsemax_tau(z):
         tau, before = (total - 1.0) / count, count
 
 
-@njit
+@inner
 def entmax15_tau(z):
     """τ with Σ [z - τ]_+² = 1 for z <= 0 with a 0 among them: a quadratic for each size of the support, sorted."""
     near = np.sort(z[z > -1.0])[::-1]  # the largest term alone is 1 at τ = -1
@@ -71,7 +71,7 @@ def entmax15_tau(z):
     return tau
 
 
-@njit
+@inner
 def entmax_tau(z, power):
     """τ with Σ [z - τ]_+^power = 1 for z <= 0 with a 0 among them: Newton from τ = -1, where the sum is at least 1.
 
@@ -93,7 +93,7 @@ def entmax_tau(z, power):
     return tau
 
 
-@njit
+@inner
 def sparse_row(x, alpha, z, p):
     """Write ŷ(x) into p for α > 1; z is scratch. Returns the largest score."""
     largest = np.float64(x[0])
@@ -121,7 +121,7 @@ def sparse_row(x, alpha, z, p):
     return largest
 
 
-@njit
+@inner
 def row_loss(x, y, alpha, z, p):
     """Loss of one row with class y; leaves ŷ in p."""
     if alpha == 1.0:
@@ -136,7 +136,7 @@ def row_loss(x, y, alpha, z, p):
     return max(value + (1.0 - power_sum) / (alpha * (alpha - 1.0)), 0.0)
 
 
-@njit
+@inner
 def block_simplex(x, y, w, start, stop, alpha, factor, constant, floor, grad, hess):
     """Σ w loss of rows start … stop-1; curvature: w max(factor s (1 - s / Σ s) + constant, floor)."""
     total = 0.0
@@ -170,7 +170,7 @@ def _simplex(x, y, w, alpha, factor, constant, floor, per_block, values, grad, h
         )
 
 
-@njit
+@inner
 def row_map(x, alpha, z, p):
     """Write ŷ(x) into p."""
     if alpha == 1.0:
@@ -188,7 +188,7 @@ def _mapping(x, alpha, per_block, blocks, out):
             row_map(x[i], alpha, z, out[i])
 
 
-@njit
+@inner
 def two_classes(d, alpha):
     """(ŷ of the class that leads by d >= 0, ŷ of the other)."""
     if alpha == 1.0:
@@ -209,7 +209,7 @@ def two_classes(d, alpha):
     return lead / (lead + other), other / (lead + other)
 
 
-@njit
+@inner
 def two_class_loss(d, behind, lead, other, alpha):
     """Loss of a row whose leading class is ahead by d; ``behind``: the true class is the other one."""
     if alpha == 1.0:
@@ -220,7 +220,7 @@ def two_class_loss(d, behind, lead, other, alpha):
     return max(value, 0.0) + (d if behind else 0.0)
 
 
-@njit
+@inner
 def two_class_curvature(d, lead, other, alpha, rule, constant):
     """Curvature in the score: 1 / (ŷ₁^(α-2) + ŷ₂^(α-2)), the bound (ŷ - ½) / d, or a constant."""
     if rule == CONSTANT:
@@ -234,7 +234,7 @@ def two_class_curvature(d, lead, other, alpha, rule, constant):
     return 1.0 / (lead ** (alpha - 2.0) + other ** (alpha - 2.0))
 
 
-@njit
+@inner
 def block_binary(x, y, w, start, stop, alpha, rule, constant, floor, grad, hess):
     """Σ w loss of rows start … stop-1 with one score s each: class 1 has score s, class 0 has score 0."""
     total = 0.0

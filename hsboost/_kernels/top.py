@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from hsboost._kernels._compile import Kernel, njit
+from hsboost._kernels._compile import Kernel, inner
 from hsboost._kernels.guess import last_in
 
 #: Groups of more rows are left to NumPy, whose selection is faster there.
 MOST_ROWS = 4096
 
 
-@njit
+@inner
 def block_hits(score, y, w, mass):
     """Weight of the positives among the top ``mass``, where tied rows at the boundary share what is left evenly."""
     if mass <= 0.0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import prange
 
-from hsboost._kernels._compile import BLOCK, Kernel, njit
+from hsboost._kernels._compile import BLOCK, Kernel, inner
 from hsboost._kernels.windowed import block_gradient, block_value, block_weights
 
 
@@ -36,7 +36,7 @@ def _gradient(x, y, w, offsets, first, scale, anchor, nu, start, offset, base, p
                 )  # fmt: skip
 
 
-@njit
+@inner
 def add_value(x, y, w, anchor, scale, nu, start, offset, out):
     """out = `block_value` of all blocks, added up in their order."""
     out[:] = 0.0
