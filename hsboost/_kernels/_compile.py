@@ -66,7 +66,7 @@ def _uncollected(dispatcher: Any) -> Any:
     takes a tenth of the first fit.
     """
     compile_for = getattr(dispatcher, "_compile_for_args", None)
-    if compile_for is None or not hasattr(dispatcher, "__dict__"):
+    if compile_for is None:  # a plain function, under NUMBA_DISABLE_JIT
         return dispatcher
 
     def compile_for_args(*args: Any, **kwargs: Any) -> Any:

@@ -60,7 +60,7 @@ def block_sums(x, w, anchor, scale, nu):
         counted = wi if counts else 0.0
         ones += wi if t > one else 0.0
         active += counted
-        mass += counted * (t if counts else 0.0)  # it may be infinite
+        mass += counted * (t if counts else 0.0)  # may be infinite; a choice of products would be no vector code
         check += xi * 0.0
     return ones, active, mass - zero * active, check
 
